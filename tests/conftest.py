@@ -6,8 +6,8 @@ import os
 
 from hypothesis import settings
 
-# How long one example takes says nothing on a machine that is used by others too.
+# The duration of one example is meaningless on a shared machine.
 settings.register_profile("batchfiles", deadline=None)
-# A check of a change says the same each time it is run; whoever runs the tests at his desk looks at new examples each time.
+# In CI the examples are always the same; on a desk each run has new ones.
 settings.register_profile("batchfiles-ci", deadline=None, derandomize=True)
 settings.load_profile("batchfiles-ci" if os.environ.get("CI") else "batchfiles")

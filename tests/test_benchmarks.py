@@ -63,14 +63,14 @@ def test_the_joins_agree_where_ids_have_two_results(benchmark: Callable[..., Fin
 
 
 def test_the_figures_are_printed_for_people(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each side, the ratio with its target, and what is not equal."""
+    """Each side, the ratio with its target, and the differences."""
     assert main(["decode", "--lines", str(LINES), "--rounds", "2", "--data", str(data)]) == 0
     said = capsys.readouterr().out
     for words in ("Python 3.", "batchfiles", "bare orjson loop", "ratio", "target <= 1.3", "not equal: "):
         assert words in said
 
 
-def test_other_answers_are_no_comparison(tmp_path: Path) -> None:
+def test_other_answers_are_not_compared(tmp_path: Path) -> None:
     """One text less, or another order, and the run ends."""
     rows = {"custom_id": ["a", "b"], "outcome": ["succeeded"] * 2, "total_tokens": [1, 2], "text": ["x", None]}
     swapped = {name: values[::-1] for name, values in rows.items()}
@@ -118,7 +118,7 @@ def test_data_is_made_once(data: Path) -> None:
     assert first.output.stat().st_mtime_ns == before
 
 
-def test_wrong_usage_is_said() -> None:
+def test_wrong_usage_is_reported() -> None:
     """No rounds, or no such benchmark."""
     for arguments in (["--rounds", "0"], ["--lines", "-1"], ["sorting"]):
         with pytest.raises(SystemExit) as exit_:

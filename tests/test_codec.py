@@ -1,4 +1,4 @@
-"""The codec: which bytes are a line, what its record says, and that what was written reads back the same."""
+"""The codec: which bytes are a line, the content of its record, and writing and reading back."""
 
 import io
 import json
@@ -120,7 +120,7 @@ INVALID = [
 ]
 
 TRAILING_COMMAS = [b"[1,]", b'{"a":1,}', b"[,]", b"{,}"]
-"""Invalid, but `{"body": [1,]}` and the like only: kept apart to be read."""
+"""Invalid JSON, also as a body such as `{"body": [1,]}`."""
 
 LOOSE = [
     (b"NaN", None),
@@ -157,14 +157,14 @@ def named(texts):
 
 @pytest.mark.parametrize("text", VALID, ids=named(VALID))
 def test_valid_json_is_read_as_a_body(text):
-    """And means what the standard library says that it means."""
+    """With the same value as in the standard library."""
     value = loads(b'{"body":' + text + b"}")
     assert type(value) is dict
     assert value == {"body": json.loads(text)}
 
 
 @pytest.mark.parametrize("text", [b"1", b"[]", b'""', b"null", b"true", b'[{"custom_id": "a"}]', b" 1 ", b"NaN", b'"\\ud800"'])
-def test_a_bare_value_that_is_no_object_is_refused(text):
+def test_a_bare_value_that_is_not_an_object_is_refused(text):
     """It is JSON, but no line."""
     with pytest.raises(InvalidLineError, match="JSON but not an object") as caught:
         loads(text)
@@ -179,7 +179,7 @@ def test_a_bare_object_is_a_line(text):
 
 @pytest.mark.parametrize("text", INVALID + TRAILING_COMMAS, ids=named(INVALID + TRAILING_COMMAS))
 def test_invalid_json_is_refused_bare_and_as_a_body(text):
-    """With `invalid_json_line`, a reason, and no other exception behind it that could hold the line."""
+    """With `invalid_json_line`, a reason, and no chained exception that could hold the line."""
     for line in (text, b'{"body":' + text + b"}"):
         with pytest.raises(InvalidLineError) as caught:
             loads(line)
@@ -190,7 +190,7 @@ def test_invalid_json_is_refused_bare_and_as_a_body(text):
 
 @pytest.mark.parametrize(("text", "value"), LOOSE, ids=named([row[0] for row in LOOSE]))
 def test_what_is_not_quite_json_is_repaired_and_marked(text, value):
-    """Half a surrogate pair becomes U+FFFD; what no JSON number can say becomes null."""
+    """Half a surrogate pair becomes U+FFFD; a value that JSON numbers lack becomes null."""
     found = loads(b'{"body":' + text + b"}")
     assert type(found) is Repaired
     assert found == {"body": value}
@@ -211,7 +211,7 @@ def test_a_repeated_key_means_its_last_value():
     assert loads(b'{"a":1,"a":2}') == {"a": 2}
 
 
-def test_a_byte_order_mark_is_no_json():
+def test_a_byte_order_mark_is_not_json():
     """The reader strips it from the first line; anywhere else it is an error."""
     with pytest.raises(InvalidLineError, match="BOM"):
         loads(b"\xef\xbb\xbf{}")
@@ -288,7 +288,7 @@ def test_any_kind_of_bytes_is_read_the_same(kind, text):
 
 
 def answer(text):
-    """Return what is read, or the reason why it is not."""
+    """Return the value, or the reason of the error."""
     try:
         return loads(text)
     except InvalidLineError as error:
@@ -306,7 +306,7 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
 
 
 def others(*known):
-    """Objects without the keys that have a place of their own."""
+    """Objects without the keys that have their own field."""
     return OBJECTS.map(lambda value: {key: item for key, item in value.items() if key not in known})
 
 
@@ -330,7 +330,7 @@ def test_a_request_reads_back_as_it_was_written(request_):
 
 
 def test_a_request_has_its_keys_in_the_order_of_the_documentation():
-    """And the extra ones behind."""
+    """And the extra ones after them."""
     record = BatchRequestInput("a", "POST", "/v1/responses", {"model": "m"}, {"priority": 1})
     assert encode_input(record) == (
         b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m"},"priority":1}\n'
@@ -385,7 +385,7 @@ def test_a_request_without_its_parts_is_refused(value, code, json_path):
 
 
 @pytest.mark.parametrize("value", [None, 1, "custom_id", ["custom_id"], [], True])
-def test_what_is_no_object_is_no_record(value):
+def test_a_record_must_be_an_object(value):
     """Loops that decode with `parse` rely on it."""
     for build in (input_of, output_of):
         with pytest.raises(InvalidLineError, match="not an object") as caught:
@@ -522,7 +522,7 @@ def test_the_values_are_the_wires():
         ({"custom_id": "a", "method": "POST", "url": "u", "body": {}}, "missing_required_parameter", "$.response"),
     ],
 )
-def test_what_is_no_result_is_refused(value, code, json_path):
+def test_a_line_that_is_not_a_result_is_refused(value, code, json_path):
     """A request among them."""
     with pytest.raises(InvalidLineError) as caught:
         decode_output(orjson.dumps(value))
@@ -559,13 +559,13 @@ def test_what_json_can_not_hold_is_not_written(value):
 
 
 def test_nan_is_written_as_null():
-    """As orjson does it: there is no other way to say it in JSON."""
+    """As in orjson: JSON has no other value for it."""
     assert dumps([math.nan, math.inf]) == b"[null,null]"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, -math.inf], {"a": [{"b": math.nan}]}, (None, math.nan)])
 def test_strictly_a_record_with_a_nan_is_refused(value):
-    """A `temperature` of NaN became null in files too, and the service took its own default for it."""
+    """A `temperature` of NaN became null in files too, and the service used its default for it."""
     request = BatchRequestInput("a", url="/v1/chat/completions", body={"x": value})
     output = BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))
     for write in (partial(encode_input, request), partial(encode_output, output)):
@@ -626,7 +626,7 @@ def mutated(chance):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_garbage_raises_invalid_line_and_nothing_else(seed):
-    """100,000 mutated lines; what can be read can be asked for its id, and written unless it is too deep."""
+    """100,000 mutated lines; a readable one has an id or none, and can be written unless it is too deep."""
     chance = random.Random(seed)
     read = 0
     for _ in range(25_000):

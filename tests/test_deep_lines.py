@@ -110,7 +110,7 @@ def test_one_deep_line_ends_no_command(folder, name):
     assert "ecursion" not in found.stderr
 
 
-def test_every_request_keeps_its_row_and_equal_deep_answers_are_no_conflict(folder):
+def test_every_request_keeps_its_row_and_equal_deep_answers_do_not_conflict(folder):
     """The good lines around a deep one are read as ever."""
     joined = batchfiles.join(str(folder / "requests.jsonl"), str(folder / "results.jsonl"))
     rows = list(joined)

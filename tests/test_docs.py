@@ -1,6 +1,6 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
-A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` stands above it. A page that names
+A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` is above it. A page that names
 the command `python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
 """
 
@@ -74,7 +74,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the local server for a page that speaks of it, with what it tells people to export in the environment."""
+    """Run the local server for a page that mentions it, with the variables in the environment that it asks people to export."""
     if "python -m batchfiles.testing" not in page.read_text():
         yield
         return
@@ -91,7 +91,7 @@ def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
-    """In the order of the page, in one folder; what they print is what stands there."""
+    """In the order of the page, in one folder; the output is that of the page."""
     if page.name == "README.md":
         pytest.importorskip("duckdb")
         pytest.importorskip("polars")
@@ -114,7 +114,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
 
 
 def check_python(text: str, names: dict[str, Any], where: str) -> None:
-    """Run a block; what it prints must stand behind its arrows."""
+    """Run a block; its output must follow its arrows."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(text, where, "exec"), names)
@@ -122,7 +122,7 @@ def check_python(text: str, names: dict[str, Any], where: str) -> None:
 
 
 def check_console(text: str, where: str) -> None:
-    """Run each command; what it prints must stand below it."""
+    """Run each command; its output must be below it."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         found = subprocess.run(["bash", "-c", f"exec 2>&1; {command}"], capture_output=True, text=True, check=False)
@@ -142,7 +142,7 @@ def test_the_readme_has_two_commands_that_need_only_python() -> None:
 
 
 def test_every_command_is_in_the_readme_and_has_help() -> None:
-    """Whoever reads it knows what there is, and `-h` explains the rest: examples, exit codes, every option."""
+    """It lists every command, and `-h` explains the rest: examples, exit codes, every option."""
     readme = (ROOT / "README.md").read_text()
     for command in COMMANDS:
         assert f"batchfiles {command} " in readme
@@ -214,7 +214,7 @@ def test_the_page_of_outcomes_has_every_outcome_with_its_retryable() -> None:
 
 
 def test_the_page_of_outcomes_has_every_count() -> None:
-    """In the order of the code, with its words and commands; each name is a field of the report that has it."""
+    """In the order of the code, with its names and commands; each name is a field of its report."""
     rows = rows_of("outcomes.md", 4)
     named = [[f"`{name}`", count.noun, count.words, ", ".join(count.commands)] for name, count in COUNTS.items()]
     assert rows == named
@@ -251,7 +251,7 @@ def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
 
 
 def test_the_page_of_testing_has_every_fault_and_quirk() -> None:
-    """In the order of the code and in its words, each quirk with a value that it may have."""
+    """In the order of the code and with its texts, each quirk with a valid value."""
     rows = rows_of("testing.md", 2)
     assert [row for row in rows if row[0].strip("`") in FAULTS] == [[f"`{name}`", words] for name, words in FAULTS.items()]
     quirks = [row for row in rows if re.fullmatch(r"`\w+=.*`", row[0])]

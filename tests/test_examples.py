@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the public functions: each has one, and it does what it says."""
+"""The examples in the docstrings of the public functions: each has one, and its output is right."""
 
 from __future__ import annotations
 

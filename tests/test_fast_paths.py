@@ -54,7 +54,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def lines(draw: st.DrawFn, good: dict[str, Any]) -> list[bytes]:
-    """Write three lines: in the second a value is another one, a key is added or taken away, or is there twice."""
+    """Write three lines: in the second a value is another one, a key is added, removed or repeated."""
     value = copy.deepcopy(good)
     *path, last = draw(st.sampled_from(places(value)))
     place = value
@@ -78,7 +78,7 @@ def lines(draw: st.DrawFn, good: dict[str, Any]) -> list[bytes]:
 
 @given(lines(REQUEST))
 def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written: list[bytes]) -> None:
-    """The rules on all but id and content run once for each different text, and say the same to the next request."""
+    """The rules on all but id and content run once for each different text, with the same findings for the next request."""
     rules = RequestRules(OPENAI)
     for number, line in enumerate(written, 1):
         request = codec.loads(line)
@@ -111,7 +111,7 @@ def test_a_request_line_is_taken_apart_as_decoding_does(written: list[bytes]) ->
 
 @given(lines(RESULT))
 def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[bytes]) -> None:
-    """A quick survey agrees with a careful one wherever no key may be repeated; `Misindexed` finds the other lines."""
+    """A fast scan agrees with an exact one wherever no key may be repeated; `Misindexed` finds the other lines."""
     for line in written:
         found = []
         for note in (_index_fast, _index_exact):

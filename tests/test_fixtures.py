@@ -1,4 +1,4 @@
-"""The fixtures themselves: nothing is missing from them, and each is as odd as its row says."""
+"""The fixtures themselves: nothing is missing from them, and each is as odd as its row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def decode(line: bytes) -> Any:
-    """Decode as leniently as the standard library can, integers of any length included; what it refuses is malformed."""
+    """Decode as leniently as the standard library can, integers of any length included; a line that it refuses is malformed."""
     return json.loads(line.decode("utf-8"), parse_int=float)
 
 
@@ -65,14 +65,14 @@ def test_every_shape_has_a_row_and_every_row_a_shape() -> None:
 
 @pytest.mark.parametrize("name", RESULT_SHAPES)
 def test_a_shape_names_an_outcome_for_every_line(name: str) -> None:
-    """The outcomes of a row are as many as the lines of its file, and are words that the design knows."""
+    """The outcomes of a row are as many as the lines of its file, and are known ones."""
     assert len(rows()[name]) == len(lines(SHAPES / f"{name}.jsonl")) > 0
     assert set(rows()[name]) <= OUTCOMES
 
 
 @pytest.mark.parametrize("name", RESULT_SHAPES)
 def test_only_malformed_lines_cannot_be_decoded_to_a_result(name: str) -> None:
-    """Every other line decodes to an object with an id, which is a string but for the shape that has none."""
+    """Every other line decodes to an object with an id, which is a string except in the shape without ids."""
     for line, outcome in zip(lines(SHAPES / f"{name}.jsonl"), rows()[name], strict=True):
         try:
             value = decode(line)
@@ -83,8 +83,8 @@ def test_only_malformed_lines_cannot_be_decoded_to_a_result(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", INPUT_SHAPES)
-def test_an_input_shape_names_a_verdict_for_every_line(name: str) -> None:
-    """The verdicts of a row are as many as the lines of its file, and are codes of OpenAI's or one of two words."""
+def test_an_input_shape_names_an_outcome_for_every_line(name: str) -> None:
+    """The known outcomes of a row are as many as the lines of its file, and are codes of OpenAI's or one of two words."""
     assert len(rows()[name]) == len(lines(SHAPES / f"{name}.jsonl")) > 0
     assert set(rows()[name]) <= INPUT_VERDICTS
 
@@ -95,13 +95,13 @@ def test_every_outcome_is_shown() -> None:
 
 
 def test_every_result_has_a_request_and_only_one_request_has_no_result() -> None:
-    """The requests belong to the shapes, malformed ones too where the id stands before the damage."""
+    """The requests belong to the shapes, malformed ones too where the id is before the damage."""
     requests = ids(SHAPES / "requests.jsonl")
     assert len(requests) == len(set(requests))
     answered = set()
     for name in RESULT_SHAPES:
         for line in lines(SHAPES / f"{name}.jsonl"):
-            # The raw bytes, because the damage stands behind the id; the last id wins, as with any repeated key.
+            # The raw bytes, because the damage is after the id; the last id wins, as with any repeated key.
             found = re.findall(rb'[\'"]custom_id[\'"]: ?[\'"]([^\'"]*)[\'"]', line)
             answered |= {json.loads(b'"' + custom_id + b'"') for custom_id in found[-1:]}
     assert answered <= set(requests)
@@ -134,7 +134,7 @@ def test_other_shapes_end_their_lines_with_a_newline(name: str) -> None:
     ],
 )
 def test_the_bytes_that_make_a_shape_odd_are_still_there(name: str, marks: list[bytes]) -> None:
-    """An editor or a version control that mends files would be noticed."""
+    """An editor or a version control that fixes files would be noticed."""
     data = (SHAPES / f"{name}.jsonl").read_bytes()
     assert all(mark in data for mark in marks)
 
@@ -150,7 +150,7 @@ def test_shapes_for_the_slow_path_are_refused_by_orjson(name: str) -> None:
 
 @pytest.mark.parametrize("folder", ENDPOINTS)
 def test_results_of_an_endpoint_belong_to_its_requests(folder: str) -> None:
-    """Ids are unique on both sides, no result is without its request, and a result stands in one file."""
+    """Ids are unique on both sides, no result is without its request, and a result is in one file."""
     requests = ids(FIXTURES / folder / "requests.jsonl")
     results = [custom_id for path in sorted((FIXTURES / folder).glob("batch_*.jsonl")) for custom_id in ids(path)]
     assert len(requests) == len(set(requests)) >= 3
@@ -182,7 +182,7 @@ def test_one_request_is_answered_nowhere(folder: str, custom_id: str) -> None:
 
 
 def test_a_batch_that_failed_wholly_has_no_output_file() -> None:
-    """The service leaves the output file away, and all requests stand in the error file."""
+    """The service leaves the output file away, and all requests are in the error file."""
     (error,) = (FIXTURES / "all_failed").glob("batch_*.jsonl")
     assert error.name.endswith("_error.jsonl")
     assert sorted(ids(error)) == sorted(ids(FIXTURES / "all_failed" / "requests.jsonl"))

@@ -61,7 +61,7 @@ def test_every_request_has_one_fate(chat: list[Written]) -> None:
 
 
 def test_results_come_in_another_order(chat: list[Written]) -> None:
-    """The shuffle goes over the whole file: results stand far from where their requests stand."""
+    """The shuffle covers the whole file: results are far from the places of their requests."""
     requests, outputs, _ = map(read, chat)
     place = {line["custom_id"]: number for number, line in enumerate(requests)}
     distances = [abs(place[line["custom_id"]] - number) for number, line in enumerate(outputs)]
@@ -130,7 +130,7 @@ def test_without_failures_everything_succeeds_and_no_error_file_is_left(tmp_path
 
 
 def test_duplicates_are_second_and_later_results(tmp_path: Path) -> None:
-    """Their share is about the one asked for; the later one stands behind the first and is another answer."""
+    """Their share is about the requested one; the later one is after the first and is another answer."""
     _, outputs = map(read, generate(tmp_path, "chat", 1_000, failures=False, duplicates=0.2))
     first: dict[str, Any] = {}
     repeated = 0

@@ -1,4 +1,4 @@
-"""Ten days of campaigns with ever stranger contents become one data set that every reader takes whole."""
+"""Ten days of campaigns with ever stranger contents become one data set that every reader reads as a whole."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DAYS = [
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """Join each day into a file of its own; return their folder and how many rows they have together."""
+    """Join each day into a separate file; return their folder and how many rows they have together."""
     folder = tmp_path_factory.mktemp("days")
     strange = folder.parent / "strange"
     strange.mkdir(exist_ok=True)
@@ -56,7 +56,7 @@ def test_pyarrow_reads_the_data_set_whole(loaded: tuple[Path, int]) -> None:
 
 
 def test_duckdb_reads_the_data_set_whole(loaded: tuple[Path, int]) -> None:
-    """Without being told to unite anything by name."""
+    """Without an option that unites by name."""
     duckdb = pytest.importorskip("duckdb")
     folder, rows = loaded
     query = f"SELECT count(*), count(outcome) FROM read_parquet('{folder}/*.parquet')"

@@ -1,4 +1,4 @@
-"""The numbers of the services: what they are, and that each says where it comes from."""
+"""The limits of the services: their values and their sources."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ from batchfiles.limits import (
 
 
 def test_openai_refuses_above_200_mib_and_warns_above_200_mb():
-    """The guide says 200 MB, the refusal comes at 200 MiB."""
+    """The guide has 200 MB, the refusal comes at 200 MiB."""
     assert (OPENAI.warn_bytes, OPENAI.max_bytes) == (200_000_000, 209_715_200)
 
 
@@ -52,7 +52,7 @@ def test_azure_takes_urls_with_and_without_v1():
 
 
 def test_vllm_has_no_limits_and_takes_mixed_urls_by_their_ends():
-    """Whatever stands before /score or /rerank."""
+    """With any path before /score or /rerank."""
     assert VLLM.max_requests is VLLM.max_bytes is None
     assert not VLLM.one_url
     assert not VLLM.one_model
@@ -66,7 +66,7 @@ def test_together_takes_short_lines_with_short_ids():
     assert (TOGETHER.max_requests, TOGETHER.warn_bytes, TOGETHER.max_custom_id_length) == (50_000, 100_000_000, 64)
     assert TOGETHER.short_lines
     assert FIREWORKS.short_lines
-    assert not MISTRAL.short_lines  # it takes a method and a url too
+    assert not MISTRAL.short_lines  # it accepts a method and a url too
 
 
 def test_dashscope_has_a_longest_line_and_one_thinking_mode():
@@ -82,7 +82,7 @@ def test_nebius_takes_the_most_requests():
 
 @pytest.mark.parametrize("limits", PROFILES.values(), ids=PROFILES)
 def test_every_source_says_how_sure_it_is(limits: Limits):
-    """Documented, seen, somebody's source, claimed, or unverified."""
+    """Documented, seen, from somebody's source, claimed, or unverified."""
     for name, words in limits.sources.items():
         assert any(sure in words for sure in ("documented", "seen", "source", "claimed", "unverified", "refusal")), name
 
@@ -95,7 +95,7 @@ def test_none_knows_every_url_and_has_no_rule():
 
 @pytest.mark.parametrize("limits", PROFILES.values(), ids=PROFILES)
 def test_every_rule_has_its_source(limits: Limits):
-    """A field that differs from NONE has a sentence, and no sentence stands for a field without a rule."""
+    """A field that differs from NONE has a sentence, and a field without a rule has none."""
     ruled = {
         field.name
         for field in dataclasses.fields(Limits)
@@ -117,7 +117,7 @@ def test_an_unknown_profile_names_those_that_are_known():
 
 
 def test_limits_are_accepted_by_name(tmp_path):
-    """The name of a service is what people know; a misspelt one names the nearest, wherever it is given."""
+    """A misspelt name is an error with the nearest one, in every function."""
     calls = {
         "validate": lambda limits: batchfiles.validate(tmp_path / "r.jsonl", limits=limits),
         "split": lambda limits: batchfiles.split(tmp_path / "r.jsonl", output=tmp_path / "parts", limits=limits, overwrite=True),
@@ -149,7 +149,7 @@ def test_every_profile_can_be_named():
 
 
 def test_the_repr_of_limits_is_short():
-    """It is in the signature of functions, where every rule of a profile took ten lines."""
+    """It is in the signature of functions, where every rule of a profile once took ten lines."""
     assert repr(NONE) == "Limits('none')"
     words = repr(OPENAI)
     assert words.startswith("Limits('openai', max_requests=50_000, max_bytes=209_715_200, max_embedding_inputs=50_000")
@@ -157,7 +157,7 @@ def test_the_repr_of_limits_is_short():
 
 
 def test_limits_are_hashable_values():
-    """They can be keys and defaults, and nobody changes them by accident."""
+    """They can be keys and defaults, and are not changed by accident."""
     assert len({OPENAI, AZURE, VLLM, NONE}) == 4
     with pytest.raises(dataclasses.FrozenInstanceError):
         OPENAI.max_requests = 1

@@ -54,7 +54,7 @@ def test_the_types_are_importable_from_both_places() -> None:
         assert getattr(batchfiles, kind.__name__) is getattr(batchfiles.api, kind.__name__) is kind
 
 
-def test_a_batch_has_a_status_whatever_it_was_made_of() -> None:
+def test_a_batch_has_a_status_with_any_content() -> None:
     """Also one that was made from a plain string, or got one later."""
     batch = Batch(id="batch_1", status="completed")  # type: ignore[arg-type]
     assert batch.status is not BatchStatus.FAILED

@@ -1,4 +1,4 @@
-"""What became of a request: the shapes of batch lines as they are found in the wild."""
+"""The outcome of a request: the shapes of batch lines as they are found in the wild."""
 
 import json
 
@@ -30,7 +30,7 @@ def line(status=200, body=None, error=None, **more):
 
 
 def without_response(error):
-    """A line of which nobody answered the request."""
+    """A line of a request without a response."""
     return {"id": "batch_req_1", "custom_id": "a", "response": None, "error": error}
 
 
@@ -59,7 +59,7 @@ def test_an_ordinary_success():
     assert read(line(body=CHAT)) == Result("succeeded", 200, "req-1", None, None, None, None, False, CHAT, answer, 0)
 
 
-def test_an_absent_error_is_no_error():
+def test_an_absent_error_is_not_an_error():
     """IBM watsonx leaves the key out."""
     found = line(body=CHAT)
     del found["error"]
@@ -68,7 +68,7 @@ def test_an_absent_error_is_no_error():
 
 
 @pytest.mark.parametrize("error", [{}, "", {"code": None, "message": None}])
-def test_an_error_that_says_nothing_is_no_error(error):
+def test_an_empty_error_is_not_an_error(error):
     """Some services always write the key."""
     assert read(line(body=CHAT, error=error)) == read(line(body=CHAT))
 
@@ -108,7 +108,7 @@ def test_a_body_of_an_unknown_endpoint_is_a_success_by_its_status():
 
 
 def test_an_empty_request_id_is_none():
-    """It says nothing (tidyverse/ellmer#830)."""
+    """It has no meaning (tidyverse/ellmer#830)."""
     found = line(body=CHAT)
     found["response"]["request_id"] = ""
 
@@ -119,7 +119,7 @@ def test_an_empty_request_id_is_none():
 
 
 def test_an_http_error_in_openais_error_file():
-    """The error is null and the words are in the body (openai-openapi#302)."""
+    """The error is null and the message is in the body (openai-openapi#302)."""
     body = {"error": OPENAI_ERROR}
 
     assert read(line(400, body)) == Result(
@@ -161,7 +161,7 @@ def test_an_http_error_in_other_words(body, error):
 
 
 def test_a_proxys_page_is_quoted_in_part():
-    """Its first words tell what it is."""
+    """Its first words show what it is."""
     result = read(line(502, "<html>\n<h1>502 Bad Gateway</h1>" + "x" * 5000))
 
     assert result.error_message.startswith("<html>\n<h1>502 Bad Gateway</h1>")
@@ -190,7 +190,7 @@ def test_an_error_beside_a_response_without_a_body(error, columns):
 
 
 def test_an_error_is_a_failure_even_with_a_200_and_a_body():
-    """Testing only one of the two is a known bug; what the body says is read, and the body kept."""
+    """Testing only one of the two is a known bug; the body is read and kept."""
     result = read(line(200, CHAT, {"code": "post_processing", "message": "no"}))
 
     assert (result.outcome, result.error_code, result.answer.text, result.body) == ("failed", "post_processing", "hi", CHAT)
@@ -198,7 +198,7 @@ def test_an_error_is_a_failure_even_with_a_200_and_a_body():
 
 
 def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
-    """Both speak of the same request."""
+    """Both are of the same request."""
     result = read(line(400, {"error": OPENAI_ERROR}, {"code": "bad_request"}))
 
     assert error_of(result) == ("bad_request", "invalid_request_error", "n", "Invalid value.")
@@ -206,7 +206,7 @@ def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
 
 @pytest.mark.parametrize(("code", "again"), [("server_error", True), ("rate_limit_exceeded", True), ("invalid_prompt", False)])
 def test_a_response_that_failed_inside_a_200(code, again):
-    """A soft failure; its own code tells whether it may pass."""
+    """A soft failure; its own code decides whether it may pass."""
     result = read(line(body=FAILED_RESPONSE | {"error": {"code": code, "message": "Sorry."}}))
 
     assert (result.outcome, result.status_code, result.error_code, result.error_message) == ("failed", 200, code, "Sorry.")
@@ -215,15 +215,15 @@ def test_a_response_that_failed_inside_a_200(code, again):
 
 @pytest.mark.parametrize("status", [100, 302, 400, 401, 404, 500, 529, -1])
 def test_any_other_status_is_a_failure(status):
-    """Whatever the body holds."""
+    """With any body."""
     result = read(line(status, CHAT))
 
     assert (result.outcome, result.status_code, result.answer) == ("failed", status, NO_ANSWER)
 
 
 @pytest.mark.parametrize("body", ["<html>", '"text"', 7, [1], True])
-def test_a_200_whose_body_is_no_object_is_a_failure(body):
-    """It is no answer that anybody could read."""
+def test_a_200_whose_body_is_not_an_object_is_a_failure(body):
+    """It is not a readable answer."""
     result = read(line(body=body))
 
     assert (result.outcome, result.body) == ("failed", None)
@@ -245,8 +245,8 @@ def test_a_200_whose_body_is_no_object_is_a_failure(body):
         ("server_error", "failed"),
     ],
 )
-def test_the_code_tells_what_became_of_the_batch(code, expected):
-    """OpenAI's words, both spellings, capitals, and Anthropic's; all may be sent again."""
+def test_the_code_is_the_outcome_of_the_batch(code, expected):
+    """OpenAI's codes, both spellings, capitals, and Anthropic's; all may be sent again."""
     result = read(without_response({"code": code, "message": "This request could not be executed."}))
 
     assert (result.outcome, result.error_code, result.retryable) == (expected, code, True)
@@ -257,13 +257,13 @@ def test_the_code_tells_what_became_of_the_batch(code, expected):
     ("error", "expected"),
     [("batch_expired", "expired"), ({"type": "expired"}, "expired"), ({"message": "The key has expired"}, "failed")],
 )
-def test_the_word_may_stand_elsewhere_but_a_sentence_is_no_word(error, expected):
-    """A sentence may speak of anything."""
+def test_the_word_may_be_elsewhere_but_a_sentence_is_not_a_word(error, expected):
+    """A sentence may mention anything."""
     assert read(without_response(error)).outcome == expected
 
 
 def test_a_key_that_expired_is_not_a_batch_that_expired():
-    """With a status only the batch's own words count."""
+    """With a status only the batch's own codes count."""
     assert read(line(401, {"error": {"code": "token_expired"}})).outcome == "failed"
     assert read(line(408, None, {"code": "batch_expired"})).outcome == "expired"
 
@@ -272,7 +272,7 @@ def test_a_key_that_expired_is_not_a_batch_that_expired():
     "error", ["no", {"message": "no"}, {"code": "rate_limit_exceeded"}, {"code": 503, "message": "no"}, {"code": "429"}]
 )
 def test_an_error_without_a_response_may_be_sent_again(error):
-    """SGLang, pairwiseLLM's sample and others: nobody has judged the request."""
+    """SGLang, pairwiseLLM's sample and others: the request was never judged."""
     result = read(without_response(error))
 
     assert (result.outcome, result.retryable) == ("failed", True)
@@ -287,8 +287,8 @@ def test_an_error_without_a_response_whose_code_is_an_http_status():
 
 @pytest.mark.parametrize("status", [0, None, 200, 204])
 @pytest.mark.parametrize("body", [{}, None, "", " ", []])
-def test_no_status_no_body_and_no_error_is_no_response(status, body):
-    """`status_code: 0` while the counts say that nothing failed (tidyverse/ellmer#830); a 200 without a body is no better."""
+def test_without_status_body_and_error_there_is_no_response(status, body):
+    """`status_code: 0` while the counts have no failure (tidyverse/ellmer#830); a 200 without a body is not better."""
     result = read(line(status, body))
 
     assert (result.outcome, result.status_code, result.retryable, result.body) == ("no_response", status, True, None)
@@ -296,7 +296,7 @@ def test_no_status_no_body_and_no_error_is_no_response(status, body):
 
 
 @pytest.mark.parametrize("found", [{}, {"response": None}, {"response": {}}, {"response": None, "error": {}}])
-def test_a_line_that_says_nothing_is_no_response(found):
+def test_an_empty_line_is_not_a_response(found):
     """Its input is not lost for that."""
     assert read(found).outcome == "no_response"
 
@@ -325,8 +325,8 @@ def test_without_a_status_only_a_known_body_is_a_success(status, body, expected)
 
 
 @pytest.mark.parametrize("status", ["200", 200.5, 2.0**54, float("nan"), True, 2**31, 10**30])
-def test_a_status_that_is_no_int32_is_null_and_counted(status):
-    """The content decides; a text is not taken for a number."""
+def test_a_status_that_is_not_an_int32_is_null_and_counted(status):
+    """The content decides; a text is not read as a number."""
     result = read(line(status, CHAT))
 
     assert (result.outcome, result.status_code, result.conversion_errors) == ("succeeded", None, 1)
@@ -361,30 +361,30 @@ NULLS = {"id": None, "choices": None, "usage": {"prompt_tokens": None, "details"
 @pytest.mark.parametrize("status", [0, 0.0, 200, None])
 @pytest.mark.parametrize("error", [None, {"code": None, "message": None, "inner": {"x": None}}])
 @pytest.mark.parametrize("body", [NULLS, {"model": None}, json.dumps(NULLS), {"error": {"code": None}}])
-def test_a_body_of_nulls_is_no_body(status, error, body):
+def test_a_body_of_nulls_is_not_a_body(status, error, body):
     """A table has all keys in every row, and so have results that polars or DuckDB wrote back; with status 0 it was `failed`."""
     assert read(line(status, body, error)) == read(line(status, None, None))
     assert read(line(status, body, error)).outcome == "no_response"
     assert read(line(status, body, {"code": "batch_expired", "message": None})).outcome == "expired"
 
 
-def test_a_bare_completion_of_nulls_is_no_response():
+def test_a_bare_completion_of_nulls_is_not_a_response():
     """Old vLLM puts the completion where the answer belongs."""
     assert read({"custom_id": "a", "response": NULLS, "error": None}).outcome == "no_response"
 
 
 @pytest.mark.parametrize("body", [{"n": 0}, {"ok": False}])
 def test_a_body_that_says_anything_is_one(body):
-    """Also without a model: a zero and a false say something."""
+    """Also without a model: a zero and a false have a meaning."""
     assert read(line(200, body)).outcome == "succeeded"
 
 
-def test_an_error_of_nulls_in_a_success_is_no_error():
-    """However deep: another line of the file had an object there."""
+def test_an_error_of_nulls_in_a_success_is_not_an_error():
+    """At any depth: another line of the file had an object there."""
     assert read(line(200, CHAT, {"code": None, "inner": {"message": None, "deep": {"x": None}}})) == read(line(200, CHAT))
 
 
-def test_a_request_id_that_is_no_text():
+def test_a_request_id_that_is_not_a_string():
     """It is null and counted."""
     found = line(body=CHAT)
     found["response"]["request_id"] = 7
@@ -400,7 +400,7 @@ def test_conversion_errors_of_line_error_and_body_add_up():
     assert (read(found).outcome, read(found).conversion_errors) == ("failed", 3)
 
 
-def test_a_response_that_is_no_object():
+def test_a_response_that_is_not_an_object():
     """A text is an error's message, anything else only no answer."""
     assert read({"response": "upstream timed out"})[:7] == ("failed", None, None, None, None, None, "upstream timed out")
     assert read({"response": [1]}).outcome == "failed"
@@ -494,7 +494,7 @@ EMPTY = [
 
 
 @pytest.mark.parametrize("body", EMPTY)
-def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
+def test_a_200_whose_place_for_the_answer_is_empty_is_not_a_response(body):
     """It was reported as 100 % success (vllm-project/aibrix#1802): it is retryable, and the body is kept."""
     result = read(line(200, body))
 
@@ -513,7 +513,7 @@ def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
         {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {}},
     ],
 )
-def test_the_request_sent_back_is_no_response(body):
+def test_the_request_sent_back_is_not_a_response(body):
     """vllm-project/aibrix#1802: chat, with a key of a vendor's, embeddings, completions, Gemini."""
     result = read(line(200, body))
 
@@ -571,7 +571,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
         (None, {"hello": "world"}, True),
     ],
 )
-def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
+def test_a_body_that_does_not_answer_the_requests_url(url, body, is_one):
     """A text is accepted from any provider; with an unknown url, every body is accepted."""
     result = outcome.as_answer_to(read(line(200, body)), url)
 
@@ -603,7 +603,7 @@ def test_an_error_that_says_that_all_is_well_is_none(error):
     ],
 )
 def test_a_transcript_as_text_or_subtitles_is_a_string(url, status, body, expected):
-    """It was a failure with the words that had been paid for as its message; only the url tells it from an error page."""
+    """It was a failure with the paid answer as its message; only the url distinguishes it from an error page."""
     asked = line(status, body)
     result = outcome.as_answer_to(read(asked), url, asked)
 
@@ -621,7 +621,7 @@ def test_a_failure_stays_a_failure_whatever_the_url():
 
 
 def test_what_was_lost_on_the_way_may_be_sent_again():
-    """And what was answered may not."""
+    """And an answered request may not."""
     again = {name for name in OUTCOMES if retryable(name, None)}
 
     assert set(OUTCOMES) - again == {"succeeded", "incomplete"}
@@ -631,14 +631,14 @@ def test_what_was_lost_on_the_way_may_be_sent_again():
     ("status", "again"),
     [(408, True), (409, True), (429, True), (500, True), (503, True), (529, True), (400, False), (404, False), (200, False)],
 )
-def test_a_failure_may_be_sent_again_if_its_status_speaks_of_the_moment(status, again):
+def test_a_failure_may_be_sent_again_if_its_status_is_temporary(status, again):
     """Timeouts, conflicts, rate limits and the server's own faults."""
     assert retryable("failed", status) == again
     assert read(line(status, {"error": {"message": "no"}})).retryable == again
 
 
 def test_the_outcomes_of_a_table():
-    """Two of them are said by others: those who read lines, and those who join."""
+    """Two of them come from other modules: the reader of lines, and the join."""
     assert OUTCOMES == ("succeeded", "incomplete", "failed", "expired", "cancelled", "no_response", "malformed", "missing")
 
 
@@ -684,5 +684,5 @@ def test_any_line_has_an_outcome_and_values_that_fit(found):
 
 @given(LINES)
 def test_the_short_way_comes_to_the_same(found):
-    """There is one set of rules; the ordinary line only passes them quicker."""
+    """There is one set of rules; the ordinary line only passes them faster."""
     assert repr(read(found)) == repr(outcome._read_any(found))

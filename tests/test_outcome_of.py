@@ -1,4 +1,4 @@
-"""`outcome_of`: what a record says is what its line says."""
+"""`outcome_of`: a record has the outcome of its line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def result_lines() -> list[bytes]:
 
 
 def test_every_result_of_the_fixtures_has_the_outcome_of_its_line() -> None:
-    """A record says the same as its line, in whatever shape a service wrote it."""
+    """A record has the same outcome as its line, in the shape of any service."""
     lines = result_lines()
     assert len(lines) > 100
     for line in lines:
@@ -36,7 +36,7 @@ def test_every_result_of_the_fixtures_has_the_outcome_of_its_line() -> None:
 
 
 def test_a_decoded_line_is_taken_as_it_is() -> None:
-    """Whoever decoded the line already needs no record."""
+    """A caller who decoded the line already needs no record."""
     assert outcome_of({"response": None, "error": {"code": "batch_expired"}}).outcome == "expired"
 
 

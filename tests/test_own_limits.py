@@ -53,7 +53,7 @@ def test_sizes_may_have_a_unit(read):
 
 @pytest.mark.parametrize(("size", "expected"), [('"300 MB"', 300_000_000), ('"none"', None)])
 def test_a_size_of_ones_own_takes_the_documented_one_away(read, size, expected):
-    """A file could not raise or remove the size: the inherited 200 MB stood beside it, and `split` went on cutting there."""
+    """A file could not raise or remove the size: the inherited 200 MB stayed, and `split` kept cutting there."""
     limits = read(f'extends = "openai"\nmax_bytes = {size}')
     assert (limits.max_bytes, limits.warn_bytes) == (expected, None)
     assert "warn_bytes" not in limits.sources
@@ -74,7 +74,7 @@ def test_the_name_is_the_files_unless_it_gives_one(read):
 
 
 def test_sources_are_the_files_own_words_or_its_name(read, tmp_path):
-    """A rule that the file sets without a source is from the file; one that it takes over keeps its own."""
+    """A rule that the file sets without a source is from the file; an inherited one keeps its own."""
     limits = read('extends = "openai"\nmax_requests = 1\nmax_bytes = 2\n[sources]\nmax_bytes = "a mail"')
     assert limits.sources["max_bytes"] == "a mail"
     assert limits.sources["max_requests"] == str(tmp_path / "ours.toml")
@@ -82,7 +82,7 @@ def test_sources_are_the_files_own_words_or_its_name(read, tmp_path):
 
 
 def test_an_empty_file_is_the_profile_none(read):
-    """But for its name."""
+    """Except for its name."""
     limits = read('name = "none"')
     assert limits == NONE
 
@@ -106,7 +106,7 @@ def test_an_empty_file_is_the_profile_none(read):
 )
 def test_what_is_wrong_is_named_with_the_file(read, text, words):
     """Nothing is ignored: a rule that is misspelt would be no rule."""
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below
         read(text)
     assert words in str(caught.value)
     assert "ours.toml" in str(caught.value)
@@ -122,7 +122,7 @@ def test_sizes_are_read_as_people_write_them(text, size):
 
 
 @pytest.mark.parametrize("text", ["", "MB", "1 TB", "0", "-5", "0.3", "1e6", "1.5 B"])
-def test_what_is_no_size_is_refused(text):
+def test_an_invalid_size_is_refused(text):
     """A file of 0 bytes holds no request."""
     with pytest.raises(ValueError, match=r"size|whole number"):
         bytes_of(text)

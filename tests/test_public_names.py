@@ -41,12 +41,12 @@ def test_the_names_are_sorted_and_each_is_there() -> None:
 
 
 def test_every_exception_is_public() -> None:
-    """Whoever catches an error must be able to name it."""
+    """To catch an error, a caller must be able to name it."""
     assert set(every_error.__all__) <= set(batchfiles.__all__)
 
 
 def test_a_function_is_not_hidden_by_a_module_of_its_name() -> None:
-    """`batchfiles.join` stays the function, whatever is imported."""
+    """`batchfiles.join` stays the function after any import."""
     import batchfiles.cli.join
     import batchfiles.jobs.join
     import batchfiles.jobs.join.export
@@ -64,11 +64,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    """One place says it: the package's metadata."""
+    """It is in one place: the package's metadata."""
     assert batchfiles.__version__ == version("batchfiles")
 
 
-def test_importing_the_package_is_quick_and_imports_nothing_heavy() -> None:
+def test_importing_the_package_is_fast_and_imports_nothing_heavy() -> None:
     """Under 0.1 s, in the best of three runs: the machine may be busy."""
     seconds = []
     for _ in range(3):
@@ -80,7 +80,7 @@ def test_importing_the_package_is_quick_and_imports_nothing_heavy() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """`batchfiles --help` answers before anybody thinks it hangs."""
+    """`batchfiles --help` answers fast."""
     code = "import sys; from batchfiles.cli.main import exit_code; exit_code(['--help']); sys.exit('pyarrow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -100,14 +100,14 @@ def public_functions() -> list[FunctionType]:
 
 @pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
 def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
-    """One word for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
+    """One name for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
     old = {"force", "cap", "set", "all", "id", "except_", "on_bytes", "target", "folder"}
     assert not old & set(inspect.signature(function).parameters)
 
 
 @pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
 def test_signatures_are_written_out(function: FunctionType) -> None:
-    """`help()` and an editor show each option with its default: `**options` hid them all behind one word."""
+    """`help()` and an editor show each option with its default: `**options` hid them all."""
     if not function.__module__.startswith("batchfiles.api"):  # their own data has keys that services choose
         parameters = inspect.signature(function).parameters.values()
         assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
@@ -135,7 +135,7 @@ INNER = frozenset(["Action", "Body", "Division", "JSONBytes", "OnUpdate", "Path"
 
 
 def test_types_that_are_reachable_are_public() -> None:
-    """Who annotates a variable with what a function takes or returns imports the type from `batchfiles`, not from a module."""
+    """The type of a parameter or a result is imported from `batchfiles`, not from a module."""
     words: dict[str, str] = {}
     for function in public_functions():
         if function.__module__.startswith(("batchfiles.api", "batchfiles.client")):
@@ -148,7 +148,7 @@ def test_types_that_are_reachable_are_public() -> None:
 
 
 def test_every_report_and_record_becomes_plain_values() -> None:
-    """`to_dict()` is one word for all of them, and JSON can hold what it returns."""
+    """`to_dict()` is the same for all of them, and JSON can hold its value."""
     folder = Path(__file__).parents[1] / "fixtures" / "chat_completions"
     requests = folder / "requests.jsonl"
     report = batchfiles.validate(requests)

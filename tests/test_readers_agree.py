@@ -50,7 +50,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def duckdb_type(kind: pa.DataType) -> str:
-    """Say what DuckDB calls a type of ours."""
+    """Return the name of a type of ours in DuckDB."""
     if pa.types.is_list(kind):
         return duckdb_type(kind.value_type) + "[]"
     if pa.types.is_struct(kind):
@@ -101,7 +101,7 @@ def test_polars_sees_our_columns(tables: dict[str, Path], folder: str) -> None:
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "shapes", "no vectors"])
 def test_pandas_sees_our_columns(tables: dict[str, Path], folder: str) -> None:
-    """With Arrow's types, which say as much as ours."""
+    """With Arrow's types, which are as exact as ours."""
     frame = pd.read_parquet(tables[folder], dtype_backend="pyarrow")
     right = batchfiles.schema(table_of(folder))
     assert list(frame.columns) == right.names
@@ -159,7 +159,7 @@ def test_a_folder_of_parts_is_one_table(
 
 
 def test_tables_of_all_fixtures_are_one_dataset(tables: dict[str, Path]) -> None:
-    """Whatever the endpoint: the columns depend on options and not on data."""
+    """With any endpoint: the columns depend on options and not on data."""
     paths = [str(path) for folder, path in tables.items() if table_of(folder) == "requests"]
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
     assert ds.dataset(paths).to_table().num_rows == rows
@@ -188,13 +188,13 @@ def test_vectors_are_the_same_to_all(tmp_path: Path, dimensions: int | None) -> 
 
 @pytest.mark.parametrize("folder", ["chat_completions", "embeddings", "empty"])
 def test_a_join_is_a_table_without_a_file(folder: str) -> None:
-    """Whoever speaks the Arrow C stream protocol takes it as it is."""
+    """Readers of the Arrow C stream protocol accept it."""
     job = join(folder)
     right = job.to_arrow()
     assert pa.table(job).equals(right)
     frame = pl.DataFrame(job)
     assert frame.height == right.num_rows
-    assert frame.columns == right.schema.names or folder == "empty"  # early polars takes a stream without rows for nothing
+    assert frame.columns == right.schema.names or folder == "empty"  # early polars reads a stream without rows as empty
     with duckdb.connect() as connection:
         stream = pa.RecordBatchReader.from_stream(job)
         assert connection.from_arrow(stream).aggregate("count(*)").fetchall() == [(right.num_rows,)]

@@ -1,4 +1,4 @@
-"""Reading files: what comes out of which bytes, what is said about the rest, and what is raised."""
+"""Reading files: the lines of given bytes, the warnings, and the exceptions."""
 
 import gc
 import gzip
@@ -104,14 +104,14 @@ def test_a_form_feed_is_not_blank(write):
 
 
 def test_a_byte_order_mark_is_stripped_and_reported(write):
-    """The first line begins behind it."""
+    """The first line begins after it."""
     records, findings = heard(read_outputs, write(b"\xef\xbb\xbf" + RESULT + b"\n"))
     assert [(record.custom_id, record.byte_offset) for record in records] == [("a", 3)]
     assert findings == [("warning", "byte_order_mark", 1, 0)]
 
 
 def test_a_last_line_without_a_newline_counts_and_is_reported(write):
-    """Whole files of some services end without one: a last line that is complete was not cut, and `strict` takes it too."""
+    """Whole files of some services end without one: a last line that is complete was not cut, and `strict` accepts it too."""
     path = write(RESULT + b"\n" + EXPIRED)
     records, findings = heard(read_outputs, path)
     assert [record.custom_id for record in records] == ["a", "b"]
@@ -120,7 +120,7 @@ def test_a_last_line_without_a_newline_counts_and_is_reported(write):
 
 
 def test_a_cut_last_line_is_an_error(write):
-    """Both are said: it is no JSON, and it has no newline."""
+    """Both are reported: it is not valid JSON, and it has no newline."""
     records, findings = heard(read_outputs, write(RESULT + b"\n" + EXPIRED[:-1]))
     assert [record.custom_id for record in records] == ["a"]
     assert [(severity, code) for severity, code, *_ in findings] == [
@@ -136,8 +136,8 @@ def test_a_repaired_line_is_read_and_reported(write):
     assert findings == [("warning", "repaired_json", 1, 0)]
 
 
-def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
-    """Numbers and offsets behind it are right."""
+def test_a_line_that_is_too_long_is_one_finding_and_reading_continues(write):
+    """Numbers and offsets after it are right."""
     data = RESULT + b"\n" + b" " * 500 + b"\n" + RESULT + b"\n"
     records, findings = heard(read_outputs, write(data), max_line_bytes=400)
     assert [(record.line_number, record.byte_offset) for record in records] == [(1, 0), (3, len(RESULT) + 502)]
@@ -145,8 +145,8 @@ def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
 
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
-def test_a_line_above_the_cap_is_raised(write, read):
-    """Without `on_error`, as LineTooLongError, which knows the cap."""
+def test_a_line_that_is_too_long_is_raised(write, read):
+    """Without `on_error`, as LineTooLongError, which has the limit."""
     path = write(b" " * 500 + b"\n")
     with pytest.raises(LineTooLongError) as caught:
         list(read(path, max_line_bytes=400))
@@ -159,7 +159,7 @@ def test_a_line_above_the_cap_is_raised(write, read):
 
 
 def test_good_lines_come_before_the_error(write):
-    """What stands before the first bad line is given out, then it is raised with its whole address."""
+    """The lines before the first bad one are yielded, then it is raised with its whole address."""
     path = write(RESULT + b"\n" + b'{"custom_id": 7, "response": null}\n' + RESULT + b"\n")
     results = read_outputs(path)
     assert next(results).custom_id == "a"
@@ -198,7 +198,7 @@ STRICT = [
 
 @pytest.mark.parametrize(("data", "code", "line_number"), STRICT, ids=[row[1] for row in STRICT])
 def test_strict_makes_warnings_errors(write, data, code, line_number):
-    """They are raised, or handed over as errors; without `strict` nobody hears them."""
+    """They are raised, or passed as errors; without `strict` they are ignored."""
     path = write(data)
     with pytest.raises(InvalidLineError) as caught:
         list(read_outputs(path, strict=True))
@@ -209,7 +209,7 @@ def test_strict_makes_warnings_errors(write, data, code, line_number):
 
 
 def test_a_damaged_file_is_raised_after_its_good_lines(write):
-    """A gzip file without its end: the lines that can be read come out, then TruncatedFileError."""
+    """A gzip file without its end: the readable lines are yielded, then TruncatedFileError is raised."""
     path = write(gzip.compress((RESULT + b"\n") * 1000)[:-8], "f.jsonl.gz")
     results = read_outputs(path)
     assert len(list(itertools.islice(results, 997))) == 997
@@ -218,7 +218,7 @@ def test_a_damaged_file_is_raised_after_its_good_lines(write):
     assert caught.value.path == path
 
 
-def test_a_damaged_file_is_a_finding_and_the_next_one_goes_on(write):
+def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(write):
     """With `on_error`, the damaged source ends there."""
     damaged = write(gzip.compress(RESULT + b"\n")[:-8], "damaged.jsonl.gz")
     whole = write(EXPIRED + b"\n", "whole.jsonl")
@@ -228,7 +228,7 @@ def test_a_damaged_file_is_a_finding_and_the_next_one_goes_on(write):
 
 
 def test_every_cut_of_a_file_is_noticed(write):
-    """Whatever is missing, there are as many lines as before, or an error or a warning says otherwise."""
+    """Any damage: there are as many lines as before, or there is an error or a warning."""
     data = RESULT + b"\n" + EXPIRED + b"\r\n\n" + RESULT + b"\n"
     for length in range(len(data)):
         records, findings = heard(read_outputs, io.BytesIO(data[:length]))
@@ -253,7 +253,7 @@ def test_open_files_and_standard_input_are_sources(monkeypatch):
 
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
-def test_a_missing_file_is_said_by_the_call_itself(read):
+def test_a_missing_file_is_raised_by_the_call_itself(read):
     """Not only when the first line is asked for."""
     with pytest.raises(FileError, match="no such file"):
         read("/nowhere/f.jsonl")
@@ -266,7 +266,7 @@ def test_nothing_in_nothing_out():
 
 
 def test_an_exception_raised_by_the_callable_ends_the_reading(write):
-    """It comes out as it is."""
+    """It is raised unchanged."""
 
     def stop(finding):
         raise KeyError(finding.code)

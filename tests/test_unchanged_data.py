@@ -1,4 +1,4 @@
-"""What general tools change silently comes through: from the wire through a join and a Parquet file into four readers.
+"""Data that general tools change silently is kept: from the wire through a join and a Parquet file into four readers.
 
 Each kind of data here was lost or changed by some reader of JSON that guesses types from the first lines, splits lines as
 text, or reads numbers as floats.
@@ -43,7 +43,7 @@ def by_polars(path: Path, names: list[str]) -> Columns:
 
 
 def by_pandas(path: Path, names: list[str]) -> Columns:
-    """Read with pandas; a null is None here, whatever pandas takes for one."""
+    """Read with pandas; a null is None here, with any null of pandas."""
     frame = pd.read_parquet(path, columns=names)
     return {name: [None if value is None or value != value else value for value in frame[name]] for name in names}
 
@@ -114,7 +114,7 @@ LATE = 20_600
 
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
-    """Join a file in which everything unusual comes at the very end."""
+    """Join a file in which everything unusual is at the very end."""
     lines = [success(str(number)) for number in range(LATE - 4)]
     unusual = completion("late") | {"a_late_key": {"deep": [1, "two"]}}
     call = completion() | {
@@ -151,7 +151,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_what_first_appears_late_is_there(late: tuple[Path, list[bytes]], reader: Reader) -> None:
-    """An `error` object, a key of the body, tool calls and a body of another shape behind 20,480 ordinary lines."""
+    """An `error` object, a key of the body, tool calls and a body of another shape after 20,480 ordinary lines."""
     path, lines = late
     names = ["custom_id", "outcome", "error_code", "error_message", "text", "response_body"]
     found = reader(path, names)
@@ -193,7 +193,7 @@ TEXTS = [
 @pytest.mark.parametrize("escaped", [True, False])
 @pytest.mark.parametrize("reader", READERS)
 def test_texts_stay_what_they_are(tmp_path: Path, reader: Reader, escaped: bool) -> None:
-    """What text-mode readers take for line ends, what CSV readers take for nothing, whether the wire has it raw or escaped."""
+    """Line ends of text-mode readers and empty values of CSV readers, raw or escaped in the file."""
     names = [f"id {number}" for number in range(len(TEXTS))]
     results = [
         json.dumps(json.loads(success(name, text)), ensure_ascii=escaped).encode()
@@ -208,7 +208,7 @@ def test_texts_stay_what_they_are(tmp_path: Path, reader: Reader, escaped: bool)
 
 @pytest.mark.parametrize("reader", READERS)
 def test_bodies_keep_every_byte(tmp_path: Path, reader: Reader) -> None:
-    """Numbers that no type holds, white space, repeated keys, escapes: nothing is written anew."""
+    """Numbers that no type holds, white space, repeated keys, escapes: nothing is rewritten."""
     bodies = [
         '{"model": "m", "seed": 123456789012345678901234567890, "temperature": 1.0, "top_p": 1e-7}',
         '{ "model" :\t"m" , "metadata" : { "zip" : "00123" , "when" : "2026-08-01" } }',

@@ -1,4 +1,4 @@
-"""Writing request and result files: what stands in them, what is refused, and that a file is whole or not there."""
+"""Writing request and result files: their content, what is refused, and that a file is whole or not there."""
 
 import gzip
 import io
@@ -47,7 +47,7 @@ RESULTS = [
 
 
 def test_requests_are_written_one_line_each(tmp_path):
-    """Keys in the order of the documentation, a newline behind each, nothing else."""
+    """Keys in the order of the documentation, each line with a newline, nothing else."""
     path = tmp_path / "requests.jsonl"
     with InputWriter(path) as writer:
         writer.write(request("a", input="hé"))
@@ -102,8 +102,8 @@ def test_a_line_that_is_there_is_written_byte_by_byte(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b" \r\n", b"{}\n{}", b"{}\n\n", b"\n{}"])
-def test_what_is_not_one_line_is_refused(tmp_path, line):
-    """A blank line or a second one would shift every number behind it."""
+def test_bytes_that_are_not_a_single_line_are_refused(tmp_path, line):
+    """A blank line or a second one would shift every later number."""
     with OutputWriter(tmp_path / "o.jsonl") as outputs, pytest.raises(ValueError, match="line"):
         outputs.write_line(line)
     with InputWriter(tmp_path / "i.jsonl") as inputs, pytest.raises(ValueError, match="line"):
@@ -124,7 +124,7 @@ def test_a_second_custom_id_is_refused_where_it_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_custom_id_behind_those_in_memory_is_refused_at_the_end(tmp_path):
+def test_a_repeated_custom_id_after_those_in_memory_is_refused_at_the_end(tmp_path):
     """The first one in the order of the file is named, and no file appears."""
     writer = InputWriter(tmp_path / "requests.jsonl", in_memory=1)
     with pytest.raises(DuplicateCustomIdError) as caught:
@@ -134,7 +134,7 @@ def test_a_second_custom_id_behind_those_in_memory_is_refused_at_the_end(tmp_pat
 
 
 def test_a_refused_request_leaves_no_trace(tmp_path):
-    """Who catches the error inside of the block can go on, and even write the id properly."""
+    """A caller who catches the error inside the block can continue, and even write the id properly."""
     path = tmp_path / "requests.jsonl"
     with InputWriter(path) as writer:
         writer.write(request("a"))
@@ -148,7 +148,7 @@ def test_a_refused_request_leaves_no_trace(tmp_path):
 
 
 def test_the_number_of_requests_is_limited(tmp_path):
-    """OpenAI takes 50,000, Azure 100,000."""
+    """OpenAI accepts 50,000, Azure 100,000."""
     path = tmp_path / "requests.jsonl"
     writer = InputWriter(path, limits=replace(OPENAI, max_requests=2))
     with pytest.raises(TooManyRequestsError) as caught:
@@ -160,7 +160,7 @@ def test_the_number_of_requests_is_limited(tmp_path):
 
 
 def test_the_size_is_limited_before_compression(tmp_path):
-    """To the byte: a file of exactly the limit is taken."""
+    """To the byte: a file of exactly the limit is accepted."""
     line = b'{"custom_id":"a"}\n'
     limits = replace(OPENAI, max_bytes=len(line) + 100)
     with InputWriter(tmp_path / "full.jsonl.gz", limits=limits) as writer:
@@ -174,7 +174,7 @@ def test_the_size_is_limited_before_compression(tmp_path):
     assert not (tmp_path / "more.jsonl.gz").exists()
 
 
-def test_the_length_of_a_line_is_limited_where_a_service_says_so(tmp_path):
+def test_the_length_of_a_line_is_limited_for_some_services(tmp_path):
     """Without its newline."""
     with InputWriter(tmp_path / "f.jsonl", limits=replace(NONE, max_line_bytes=3)) as writer:
         writer.write_line(b"123\n", "a")
@@ -189,7 +189,7 @@ def embed(custom_id, *texts):
 
 
 def test_the_number_of_texts_to_embed_is_limited_over_all_requests(tmp_path):
-    """The request that goes above is refused, and one that still fits is taken behind it."""
+    """The request above the limit is refused, and one that still fits is accepted after it."""
     path = tmp_path / "requests.jsonl"
     limits = replace(OPENAI, max_embedding_inputs=5)
     with InputWriter(path, limits=limits) as writer:
@@ -235,7 +235,7 @@ def test_texts_to_embed_are_counted_as_the_check_counts_them(tmp_path, content, 
     "url", ["/v1/embeddings", "/v1/embedding\\u0073", "\\/v1\\/embeddings"], ids=["plain", "a letter escaped", "slashes escaped"]
 )
 def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
-    """However its url is written."""
+    """For any spelling of its url."""
     line = f'{{"url": "{url}", "body": {{"input": ["x", "y"]}}}}'.encode()
     with InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=3)) as writer:
         writer.write_line(line, "a")
@@ -265,7 +265,7 @@ def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
     ],
 )
 def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_path, change, code, words):
-    """With the same code and the same words, where it is written; who goes on has a file without it."""
+    """With the same code and message, where it is written; a caller who continues has a file without it."""
     path = tmp_path / "requests.jsonl"
     limits = replace(OPENAI, min_custom_id_length=2, max_custom_id_length=64)
     values = {"custom_id": "second", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}
@@ -284,7 +284,7 @@ def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_
 
 
 def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path):
-    """Bytes are no string."""
+    """Bytes are not a string."""
     with InputWriter(tmp_path / "f.jsonl") as writer, pytest.raises(InvalidLineError, match="expected a string, but got bytes"):
         writer.write(request(b"a"))
 
@@ -293,7 +293,7 @@ def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path)
     ("custom_id", "code"), [("", "invalid_value"), (5, "invalid_type"), ("x" * 65, "string_above_max_length")]
 )
 def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom_id, code):
-    """Together takes 64 characters."""
+    """Together accepts 64 characters."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
         with pytest.raises(InvalidLineError) as caught:
             writer.write_line(b"{}", custom_id)
@@ -302,7 +302,7 @@ def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom
 
 
 def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path):
-    """Its method is not looked for either; a body there must be, whoever the service is."""
+    """Its method is not checked either; a body is required, for any service."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
         writer.write(BatchRequestInput("a", None, None, {"model": "m"}))
         with pytest.raises(InvalidLineError, match="'body'"):
@@ -310,8 +310,8 @@ def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path
     assert writer.count == 1
 
 
-def test_no_limits_are_no_limits(tmp_path):
-    """But ids are still unique, since results could not be told apart."""
+def test_without_limits_nothing_is_checked(tmp_path):
+    """But ids are still unique, since results could not be distinguished."""
     with InputWriter(tmp_path / "f.jsonl", limits=NONE) as writer:
         for number in range(60_000):
             writer.write_line(b"{}\n", str(number))
@@ -365,7 +365,7 @@ def test_an_open_file_is_flushed_and_stays_open(tmp_path):
 
 
 def test_an_unbuffered_file_that_takes_little_at_a_time_gets_everything():
-    """A raw file may write a part and say so."""
+    """A raw file may write a part and report it."""
 
     class Sip(io.RawIOBase):
         taken = b""
@@ -400,7 +400,7 @@ def test_a_text_file_is_refused():
 
 
 def test_writing_outside_of_the_block_is_refused(tmp_path):
-    """Lines that nobody would ever write must not be taken."""
+    """They would never be written, so they must not be accepted."""
     writer = OutputWriter(tmp_path / "f.jsonl")
     with pytest.raises(ValueError, match="`with` block"):
         writer.write(RESULTS[0])
@@ -418,7 +418,7 @@ def test_a_missing_folder_is_a_file_error(tmp_path):
 
 
 def test_a_full_disk_is_a_file_error():
-    """/dev/full says no to every write."""
+    """/dev/full refuses every write."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
@@ -427,7 +427,7 @@ def test_a_full_disk_is_a_file_error():
 
 
 def test_a_closed_pipe_stays_a_closed_pipe():
-    """`… | head -1` is no error of the disk; the command line ends quietly on it."""
+    """`… | head -1` is not an error of the disk; the command line ends quietly on it."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb", buffering=0) as pipe, pytest.raises(BrokenPipeError):

@@ -34,7 +34,7 @@ def page(*batches: dict[str, Any], more: bool = False) -> Response:
 
 
 def lost(phase: str = "receive") -> APIConnectionError:
-    """Make what is raised where there is no answer."""
+    """Make the error that is raised instead of an answer."""
     return APIConnectionError("no answer from the service", phase=phase)
 
 
@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def calls(self) -> list[str]:
-        """What was asked, as `GET /batches`."""
+        """The requests so far, as `GET /batches`."""
         return [f"{request.method} {request.url.removeprefix('https://api.openai.com/v1')}" for request in self.requests]
 
     def run(self, flow: Flow[T]) -> T:

@@ -1,4 +1,4 @@
-"""Answers that say no, or nothing that can be read: always an error of ours, and never a page of somebody's proxy."""
+"""Refusals and unreadable answers: always an error of ours, and never a page of somebody's proxy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READERS = [
 
 
 def refusal(status: int, **error: object) -> Response:
-    """Make an answer as the service says no."""
+    """Make an answer of the service with an error status."""
     return Response(status, {"x-request-id": "req_1"}, json.dumps({"error": error}).encode())
 
 
@@ -72,7 +72,7 @@ def test_every_status_has_its_class() -> None:
     "body", [b"", b" ", PAGE, b'{"id": "bat', b"[]", b"7", b"null", b'"yes"', b"\xff\xfe", b"[" * 100_000, b"{}" * 2]
 )
 def test_a_good_status_with_anything_else_than_the_object_is_unreadable(read: object, body: bytes) -> None:
-    """Every reader says so in the same class."""
+    """Every reader raises the same class."""
     with pytest.raises(APIResponseValidationError):
         read(Response(200, {"content-type": "text/html"}, body))  # type: ignore[operator]
 
@@ -89,7 +89,7 @@ def test_a_good_status_with_anything_else_than_the_object_is_unreadable(read: ob
     ],
 )
 def test_nothing_of_a_page_is_quoted(status: int, body: bytes) -> None:
-    """Such pages carry the address of whoever asked; also where a gateway has wrapped them in JSON."""
+    """Such pages contain the client's address; also where a gateway has wrapped them in JSON."""
     response = Response(status, {"content-type": "text/html; charset=utf-8"}, body)
     error = error_of(response)
     assert f"status {status}" in str(error)
@@ -98,8 +98,8 @@ def test_nothing_of_a_page_is_quoted(status: int, body: bytes) -> None:
     assert "<" not in str(error)
 
 
-def test_an_empty_answer_is_told_as_such() -> None:
-    """A proxy that gave up says nothing."""
+def test_an_empty_answer_is_reported_as_such() -> None:
+    """A proxy that gave up sends an empty body."""
     assert str(error_of(Response(520))) == "the service answered with status 520 and nothing else (status 520)"
 
 
@@ -146,7 +146,7 @@ WRONG = "Input file not found"
         (WRONG, WRONG, None),
     ],
 )
-def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
+def test_the_words_of_a_refusal_are_found_anywhere(value: object, reason: str, code: str | None) -> None:
     """Gateways, frameworks and proxies all have their own format; their message helps the user."""
     for kind in ("application/json", "application/problem+json", "text/plain", ""):
         error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
@@ -171,7 +171,7 @@ def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
 @pytest.mark.parametrize(
     "value", [{}, [], {"detail": []}, {"status": "error"}, {"errors": {}}, {"error": {"type": "x"}}, 7, None]
 )
-def test_where_nothing_is_said_the_answer_is_described(value: object) -> None:
+def test_an_answer_without_a_message_is_described(value: object) -> None:
     """Its size and its kind."""
     error = error_of(Response(400, {"content-type": "application/json"}, json.dumps(value).encode()))
     assert "bytes of application/json that are no JSON of its API" in error.reason
@@ -194,7 +194,7 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
 
 
 def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
-    """The base url is wrong, and the error says so."""
+    """The base url is wrong, and the error reports it."""
     error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
     assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
     assert "secret" not in str(error)

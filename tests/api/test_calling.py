@@ -71,7 +71,7 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
     ],
 )
 def test_after_the_last_attempt_its_problem_is_raised(bad: Response | APIConnectionError, kind: type[Exception]) -> None:
-    """Six attempts, if nobody says otherwise."""
+    """Six attempts by default."""
     stage = Stage(bad, repeat=True)
     with pytest.raises(kind):
         stage.run(look())
@@ -79,7 +79,7 @@ def test_after_the_last_attempt_its_problem_is_raised(bad: Response | APIConnect
 
 
 def test_no_attempt_begins_after_the_time_is_over() -> None:
-    """Ten minutes, if nobody says otherwise, whatever the service asks for."""
+    """Ten minutes by default, however long a pause the service asks for."""
     stage = Stage(said({}, 429, retry_after="100"), repeat=True)
     with pytest.raises(RateLimitError):
         stage.run(look(RetryPolicy(max_retries=50, max_seconds=250)))
@@ -94,7 +94,7 @@ def test_a_pause_above_two_minutes_is_taken_as_a_no() -> None:
 
 
 def test_a_conflict_of_a_cancellation_is_final() -> None:
-    """The batch is over."""
+    """The batch has ended."""
     stage = Stage(said({"error": {"message": "over"}}, 409))
     request = batches.cancel_request(Config(), "batch_1")
     with pytest.raises(ConflictError, match="over"):
@@ -102,7 +102,7 @@ def test_a_conflict_of_a_cancellation_is_final() -> None:
 
 
 def test_of_an_endless_error_only_the_beginning_is_read() -> None:
-    """And an endless answer is no answer."""
+    """An endless answer is not an answer either."""
     stage = Stage(Response(400, {}, b'{"error": "' + b"x" * ERROR_LIMIT), Response(200, {}, b" " * (ANSWER_LIMIT + 1)))
     with pytest.raises(Exception, match=f"status 400 and {ERROR_LIMIT:,} bytes"):
         stage.run(look())

@@ -1,4 +1,4 @@
-"""Downloading, without a socket and a disk: what is asked for, and what is never put together."""
+"""Downloading, without a socket and a disk: which requests are sent, and which bytes are never combined."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fetched(stage: Stage) -> bytes:
     "answer", [sized(5), sized(0), said({"id": "file-1"}), said({"error": "no such file"}, 404), said({}, 405)]
 )
 def test_a_file_that_is_there_is_left_alone(answer: Response) -> None:
-    """It has the size that the service says, or the service says none, or has the file no longer."""
+    """Its size is the one that the service reports, or the service reports none, or no longer has the file."""
     stage = Stage(answer)
     stage.files[PATH] = b"whole"
     assert fetched(stage) == b"whole"
@@ -69,7 +69,7 @@ def test_a_file_that_is_there_is_left_alone(answer: Response) -> None:
 
 @pytest.mark.parametrize("is_busy", [False, True])
 def test_the_notes_of_a_download_that_was_killed_after_its_renaming_are_removed(*, is_busy: bool) -> None:
-    """They stayed for ever beside 9 of 1,000 files; another download's are left to it."""
+    """They stayed forever next to 9 of 1,000 files; another download's files are left alone."""
     stage = Stage(sized(5))
     stage.files |= {PATH: b"whole", NOTES: b"{}"}
     stage.busy = [not is_busy]
@@ -91,7 +91,7 @@ def test_a_file_of_another_size_is_not_believed() -> None:
 
 
 def test_another_download_of_the_same_file_is_waited_for() -> None:
-    """It holds the work file; when it is done, its file is taken, and no byte is fetched twice."""
+    """It holds the work file; when it is done, its file is used, and no byte is fetched twice."""
     stage = Stage(sized())
     stage.busy = [False, False, True]
     flow = download_file(Config(), "file-1", PATH, RetryPolicy())
@@ -126,7 +126,7 @@ FULL = Config(organization="org", project="p", headers={"X-Gateway": "secret"}, 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_contents_are_fetched_from_where_the_service_has_put_them(status: int) -> None:
-    """To another origin goes nothing that says who we are, and on the way back neither."""
+    """No credentials go to another origin, also not when it redirects to the first one."""
     stage = Stage(
         sized(),
         moved("/v1/elsewhere", status),
@@ -175,7 +175,7 @@ def test_a_redirect_that_leads_nowhere_good_is_an_error(location: str, words: st
         fetched(stage)
 
 
-def test_another_process_goes_on_where_one_was_killed() -> None:
+def test_another_process_resumes_where_one_was_killed() -> None:
     """With the tag that was noted; only the rest is sent."""
     stage = Stage(served(OLD), repeat=True)
     stage.files |= {PART: OLD[:40], NOTES: json.dumps({"file_id": "file-1", "etag": '"old"'}).encode()}
@@ -204,7 +204,7 @@ def test_a_file_that_has_changed_is_fetched_from_its_beginning() -> None:
 
 
 def test_killed_at_any_moment_old_and_new_bytes_are_never_put_together() -> None:
-    """The process ends after each of its effects on the disk in turn, and another one goes on."""
+    """The process ends after each of its effects on the disk in turn, and another one resumes."""
     for steps in range(40):
         stage = Stage(served(NEW), repeat=True)
         stage.files |= {PART: OLD[:40], NOTES: json.dumps({"file_id": "file-1", "etag": '"old"'}).encode()}
@@ -235,7 +235,7 @@ def test_a_service_that_gives_nothing_is_given_up() -> None:
 
 
 def test_a_file_that_is_gone_is_an_error_at_once() -> None:
-    """Nobody waits for it."""
+    """There is no waiting for it."""
     stage = Stage(said({"error": {"message": "No such File object: file-1"}}, 404), repeat=True)
     with pytest.raises(NotFoundError, match="file-1"):
         fetched(stage)
@@ -243,7 +243,7 @@ def test_a_file_that_is_gone_is_an_error_at_once() -> None:
 
 @pytest.mark.parametrize("content", [b"", OLD[:99], OLD + b"!"])
 def test_a_length_that_does_not_fit_is_never_taken_for_the_file(content: bytes) -> None:
-    """Neither shorter nor longer than the service's own word."""
+    """Neither shorter nor longer than the size that the service reports."""
     stage = Stage(sized(), Response(200, {"content-length": str(len(content))}, content), repeat=True)
     with pytest.raises(IncompleteDownloadError, match="of 100 bytes came"):
         fetched(stage)
@@ -252,7 +252,7 @@ def test_a_length_that_does_not_fit_is_never_taken_for_the_file(content: bytes) 
 
 @pytest.mark.parametrize("told", [sized(0), said({"id": "file-1"}), said({"error": {"message": "no such call"}}, 405)])
 def test_a_service_that_does_not_tell_the_size_is_believed_by_the_length(told: Response) -> None:
-    """Some say 0 of every file, some have no such call."""
+    """Some report 0 for every file, some have no such call."""
     assert fetched(Stage(told, whole(OLD))) == OLD
 
 
@@ -264,7 +264,7 @@ def test_without_any_length_only_a_body_that_marks_its_end_is_whole() -> None:
 
 
 def test_a_service_that_always_sends_another_part_is_given_up() -> None:
-    """It is begun again three times."""
+    """It is started again three times."""
     stage = Stage(sized(), Response(206, {"content-range": "bytes 1-99/100", "etag": '"old"'}, OLD[1:]), repeat=True)
     with pytest.raises(IncompleteDownloadError, match="can't be had in one piece: a part came that was not asked for"):
         fetched(stage)
@@ -330,8 +330,8 @@ def test_a_service_that_only_has_the_contents_of_files_is_fetched_from() -> None
 
 
 @pytest.mark.parametrize("status", [400, 410, 422])
-def test_a_file_that_is_gone_is_gone_in_whatever_status_the_service_says_it(status: int) -> None:
-    """Only some services say 404."""
+def test_a_file_that_is_gone_is_gone_with_any_status(status: int) -> None:
+    """Only some services answer 404."""
 
     def answer(request: Request) -> Response:
         found = files_of(out=OLD)(request)
@@ -353,7 +353,7 @@ def test_a_missing_file_of_errors_does_not_cost_the_answers() -> None:
 
 
 def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors() -> None:
-    """Both files are named in its words, and with them the batch."""
+    """The message names both files and the batch."""
     stage = Stage(files_of(err=OLD), repeat=True)
     with pytest.raises(NotFoundError, match="the output file out of batch_1 is not at the service: No such File object"):
         stage.run(download(Config(), BOTH, "d", RetryPolicy()))

@@ -15,7 +15,7 @@ CANARY = "sk-canary-7f3a"
 
 
 def test_a_key_is_printed_as_stars() -> None:
-    """However it is printed."""
+    """In every kind of output."""
     for key in (Key(CANARY), Key(lambda: CANARY)):
         shown = [str(key), repr(key), f"{key}", f"{key!r}", "%s" % key, str([key]), str({"key": key})]  # noqa: UP031
         assert all("***" in text and CANARY not in text for text in shown)

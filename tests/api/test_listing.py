@@ -34,7 +34,7 @@ def listed_files(stage: Stage, limit: int | None = None) -> list[str]:
 
 @pytest.mark.parametrize("has_more", [True, False])
 def test_a_service_that_ignores_the_cursor_ends_the_list(*, has_more: bool) -> None:
-    """Its second page is the first one again: that is an error, and not the same batches for ever."""
+    """Its second page is the first one again: that is an error, not an endless list of the same batches."""
     stage = Stage(page(*batches(3, 2), more=True), page(*batches(3, 2), more=has_more))
     with pytest.raises(APIError, match="the same page again: it ignores after=batch_2"):
         stage.run(list_batches(Config(), RetryPolicy()))

@@ -1,4 +1,4 @@
-"""The objects of the API: what comes over the wire is read whole, and written as it came."""
+"""The objects of the API: every key that is received is read, and written unchanged."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def batch_with(**changed: Any) -> Batch:
 
 
 def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
-    """Nothing of it ends among the unknown keys, and it is written as it came."""
+    """None of it is among the unknown keys, and it is written unchanged."""
     batch = Batch.from_dict(BATCH)
     assert batch.extra == {}
     assert batch.to_dict() == BATCH
@@ -89,7 +89,7 @@ def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
     )
 
 
-def test_a_file_and_the_lists_are_written_as_they_came() -> None:
+def test_a_file_and_the_lists_are_written_unchanged() -> None:
     """Every key of the specification."""
     page = {"object": "list", "first_id": "batch_abc123", "last_id": "batch_abc123", "has_more": False, "data": [BATCH]}
     assert ListBatchesResponse.from_dict(page).to_dict() == page
@@ -111,14 +111,14 @@ def test_a_file_and_the_lists_are_written_as_they_came() -> None:
         ({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False, "total": 0}, ListBatchesResponse),
     ],
 )
-def test_keys_that_nobody_knows_are_kept_where_they_stood(value: dict[str, Any], kind: Any) -> None:
+def test_unknown_keys_are_kept_in_their_places(value: dict[str, Any], kind: Any) -> None:
     """A service may add keys on any day, and providers do."""
     assert kind.from_dict(value).to_dict() == value
 
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
-    """OpenAI and Azure write an empty text in the place of null."""
+    """OpenAI and Azure write an empty string instead of null."""
     batch = batch_with(output_file_id=nothing, error_file_id=nothing)
     assert (batch.output_file_id, batch.error_file_id, batch.result_file_ids) == (None, None, [])
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
     ],
 )
 def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
-    """Whatever the case and the provider; a word that nobody knows stays, and is not the end."""
+    """In any case and of any provider; an unknown status is kept, and is not final."""
     batch = batch_with(status=word)
     assert batch.status == status
     assert batch.is_terminal == BatchStatus(status).is_terminal
@@ -237,7 +237,7 @@ def test_what_is_not_a_batch_is_an_error(value: object) -> None:
     ],
 )
 def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any], field: str) -> None:
-    """One odd value must not take a paid batch out of sight."""
+    """One odd value must not hide a paid batch."""
     batch = batch_with(**changed)
     assert (batch.id, batch.metadata == BATCH["metadata"]) == ("batch_abc123", "metadata" not in changed)
     place = next(iter(batch.odd))
@@ -297,8 +297,8 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(BATCH)), JSON_VALUES))
-def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str, Any]) -> None:
-    """No other exception ever comes out of an answer."""
+def test_any_batch_is_read_or_is_our_error(changed: dict[str, Any]) -> None:
+    """No answer raises another exception."""
     try:
         batch = batch_with(**changed)
     except APIResponseValidationError:
@@ -307,7 +307,7 @@ def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str
 
 
 def test_null_counts_are_zeros() -> None:
-    """Azure writes nulls before the validation is over, and Together leaves the object out."""
+    """Azure writes nulls until the validation has ended, and Together leaves the object out."""
     assert batch_with(request_counts={"total": None, "completed": None, "failed": None}).request_counts == BatchRequestCounts()
     assert batch_with(request_counts=None).progress == 0.0
 
@@ -391,11 +391,11 @@ FILES = st.builds(
 
 @given(BATCHES)
 def test_every_batch_survives_the_way_there_and_back(batch: Batch) -> None:
-    """What is written is read as the same."""
+    """Writing and reading it gives an equal one."""
     assert Batch.from_dict(batch.to_dict()) == batch
 
 
 @given(FILES)
 def test_every_file_survives_the_way_there_and_back(file: FileObject) -> None:
-    """What is written is read as the same."""
+    """Writing and reading it gives an equal one."""
     assert FileObject.from_dict(file.to_dict()) == file

@@ -1,4 +1,4 @@
-"""What an answer means for the bytes that are there already: it is the rest for sure, or we begin again."""
+"""Whether an answer continues the bytes that are there already: it is certainly the rest, or the download restarts."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_a_service_without_ranges_sends_the_whole_file_again() -> None:
 
 
 def test_a_part_that_ends_early_is_taken_and_the_rest_asked_for_later() -> None:
-    """The total tells that it is not all."""
+    """The total shows that it is not all."""
     assert read_content(part("bytes 40-59/100", length=20), HAVE) == Append(40, 100, TAG)
 
 
 def test_a_total_may_be_unknown() -> None:
-    """A `*` in the place of it."""
+    """A `*` instead of the range."""
     assert read_content(part("bytes 40-99/*"), HAVE) == Append(40, None, TAG)
 
 
@@ -77,7 +77,7 @@ def test_nothing_more_of_another_length_means_to_begin_again(span: str) -> None:
 
 
 def test_a_compressed_file_is_not_taken() -> None:
-    """We asked for none, and its length would say nothing."""
+    """We asked for no compression, and its length would be meaningless."""
     assert isinstance(read_content(Response(200, {"content-encoding": "gzip"}), Partial()), Restart)
     assert read_content(Response(200, {"content-encoding": "identity"}), Partial()) == Append(0, None, None)
 
@@ -102,7 +102,7 @@ def test_only_a_strong_tag_vouches_for_every_byte(etag: str) -> None:
     ),
 )
 def test_bytes_are_added_only_where_they_belong(status: int, headers: dict[str, str]) -> None:
-    """Whatever the headers: an offset other than 0 is ours, with our tag."""
+    """With any headers: an offset other than 0 is ours, with our tag."""
     verdict = read_content(Response(status, headers), HAVE)
     if isinstance(verdict, Append) and verdict.offset:
         assert (verdict.offset, verdict.etag) == (HAVE.size, HAVE.etag)

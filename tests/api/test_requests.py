@@ -1,4 +1,4 @@
-"""What is sent: addresses, headers and bodies, checked before anything leaves."""
+"""Requests to the service: addresses, headers and bodies, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_no_request_holds_a_key() -> None:
     ["http://api.example/v1", "http://192.168.0.7:8000/v1", "http://127.0.0.1.example/v1", "http://localhost.example/v1"],
 )
 def test_plain_http_is_refused(address: str) -> None:
-    """It would carry the key in the open, unless somebody says that it is fine."""
+    """It would send the key unencrypted, unless an option allows it."""
     with pytest.raises(ValueError, match="in the open"):
         Config(base_url=address)
     assert Config(base_url=address, allow_http=True).base_url == address
@@ -103,7 +103,7 @@ def test_plain_http_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["http://localhost:8000/v1", "http://127.0.0.1:8000/v1", "http://[::1]:8000/v1"])
 def test_plain_http_is_fine_on_this_machine(address: str) -> None:
-    """Nobody listens between."""
+    """There is no network to listen on."""
     assert Config(base_url=address).base_url == address
 
 
@@ -125,7 +125,7 @@ def test_plain_http_is_fine_on_this_machine(address: str) -> None:
         "https://host/v1\n",
     ],
 )
-def test_what_is_no_address_is_refused_without_its_credentials(address: str) -> None:
+def test_an_invalid_address_is_refused_without_its_credentials(address: str) -> None:
     """At once, and not at the first call."""
     with pytest.raises(ValueError, match="base url") as caught:
         Config(base_url=address)
@@ -161,7 +161,7 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("value", NO_IDS)
-def test_what_is_no_id_becomes_no_address(value: Any) -> None:
+def test_an_invalid_id_never_becomes_an_address(value: Any) -> None:
     """It could lead to another endpoint."""
     builders = [
         lambda: batches.retrieve_request(OPENAI, value),
@@ -180,7 +180,7 @@ def test_what_is_no_id_becomes_no_address(value: Any) -> None:
 
 @given(st.text(min_size=1))
 def test_a_part_of_an_address_stays_one_part(part: str) -> None:
-    """Whatever is in it: slashes, question marks and dots are escaped or refused."""
+    """With any content: slashes, question marks and dots are escaped or refused."""
     try:
         url = Config(base_url="https://host/v1").url("files", part, "content")
     except (ValueError, UnicodeEncodeError):
@@ -222,7 +222,7 @@ def test_an_expiry_is_from_an_hour_to_thirty_days(seconds: Any) -> None:
 
 
 def test_a_batch_request_is_written_as_the_specification_says_and_read_again() -> None:
-    """What was not given is left out."""
+    """Absent values are left out."""
     params = BatchRequest(
         input_file_id="file-1",
         endpoint="/v1/responses",
@@ -244,7 +244,7 @@ def test_a_batch_request_is_written_as_the_specification_says_and_read_again() -
 
 @pytest.mark.parametrize(("file_id", "endpoint"), [("", "/v1/responses"), ("file-1", "v1/responses"), ("file-1", "")])
 def test_a_batch_needs_a_file_and_an_endpoint(file_id: str, endpoint: str) -> None:
-    """Said before anything is sent."""
+    """Checked before anything is sent."""
     with pytest.raises(ValueError, match=r"input_file_id|endpoint"):
         BatchRequest(input_file_id=file_id, endpoint=endpoint)
 
@@ -257,7 +257,7 @@ def test_a_page_of_batches_has_one_to_a_hundred(limit: int) -> None:
 
 
 def test_a_range_is_asked_for_with_the_tag_of_what_is_there() -> None:
-    """And never compressed: lengths would say nothing."""
+    """Never compressed, because lengths would be meaningless."""
     headers = files.content_request(OPENAI, "file-1", start=100, etag='"abc"').headers
     assert (headers["Range"], headers["If-Range"], headers["Accept-Encoding"]) == ("bytes=100-", '"abc"', "identity")
     assert "Range" not in files.content_request(OPENAI, "file-1").headers
@@ -311,14 +311,14 @@ def test_a_name_can_not_add_headers_to_a_form() -> None:
 
 
 @pytest.mark.parametrize("boundary", ["", "a b", 'a"b', "a\r\nb", "x" * 71])
-def test_what_is_no_boundary_is_refused(boundary: str) -> None:
+def test_an_invalid_boundary_is_refused(boundary: str) -> None:
     """RFC 2046."""
     with pytest.raises(ValueError, match="is no boundary"):
         content_type(boundary)
 
 
 def test_a_parameter_of_the_caller_reaches_azure_s_newer_dialect() -> None:
-    """A version that is not set must not take the caller's away; one that is set wins."""
+    """A version that is not set must not remove the caller's; one that is set wins."""
     preview = {"api-version": "preview"}
     newer = AzureConfig(base_url="https://name.openai.azure.com", query=preview)
     assert newer.url("batches") == "https://name.openai.azure.com/openai/v1/batches?api-version=preview"

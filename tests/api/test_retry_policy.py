@@ -60,7 +60,7 @@ DATE = "Fri, 29 Sep 2023 16:26:{:02d} GMT"
     ],
 )
 def test_what_the_service_asks_for_is_obeyed(headers: dict[str, str], pause: float | str | None) -> None:
-    """Up to two minutes; above that there is no other attempt, and what is no time is our own pause."""
+    """Up to two minutes; above that there is no other attempt. An invalid time means our own pause."""
     found = RetryPolicy().pause(1, headers, 0.0)
     assert found == (None if pause == "never" else 0.5 if pause is None else pytest.approx(pause))
 
@@ -69,14 +69,14 @@ def test_what_the_service_asks_for_is_obeyed(headers: dict[str, str], pause: flo
     ("attempt", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (20, 8.0), (10**6, 8.0)]
 )
 def test_our_own_pause_doubles_from_half_a_second_to_eight(attempt: int, longest: float) -> None:
-    """A quarter of it is left to chance, which comes from outside."""
+    """A quarter of it is random; the caller passes the random number."""
     assert MANY.pause(attempt, {}, 0.0) == longest
     assert MANY.pause(attempt, {}, 0.5) == longest * 0.875
     assert MANY.pause(attempt, {}, 1.0) == longest * 0.75
 
 
 def test_there_are_so_many_retries_and_no_more() -> None:
-    """Five, if nobody says otherwise; none is a number too."""
+    """Five by default; 0 is valid too."""
     assert [RetryPolicy().pause(attempt, {}, 0.0) is None for attempt in range(1, 8)] == [False] * 5 + [True] * 2
     assert RetryPolicy(max_retries=0).pause(1, {"retry-after": "1"}, 0.0) is None
 
@@ -90,13 +90,13 @@ def test_there_are_so_many_retries_and_no_more() -> None:
     st.floats(0.0, 1.0),
 )
 def test_no_pause_is_negative_endless_or_no_number(attempt: int, headers: dict[str, str], chance: float) -> None:
-    """Whatever the headers say."""
+    """With any headers."""
     pause = MANY.pause(attempt, headers, chance)
     assert pause is None or (math.isfinite(pause) and 0 < pause <= 120)
 
 
 def test_a_number_that_vanishes_when_it_is_divided_asks_for_no_pause() -> None:
-    """The smallest number of milliseconds is no number of seconds at all: once that was a pause of 0 seconds."""
+    """The smallest number of milliseconds is 0 in seconds: once that was a pause of 0 seconds."""
     assert MANY.pause(1, {"retry-after-ms": "5e-324"}, 0.0) == 0.5
     assert MANY.pause(1, {"retry-after-ms": "5e-324", "retry-after": "3"}, 0.0) == 3.0
 
@@ -108,7 +108,7 @@ def test_which_answers_pass() -> None:
 
 
 def test_the_service_itself_may_say_whether_to_try_again() -> None:
-    """Its word wins against the status."""
+    """Its header wins against the status."""
     assert is_passing(Response(400, {"x-should-retry": "true"}))
     assert not is_passing(Response(503, {"x-should-retry": "False"}))
     assert is_passing(Response(503, {"x-should-retry": "perhaps"}))

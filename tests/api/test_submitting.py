@@ -1,4 +1,4 @@
-"""Submitting: a file becomes one batch, whatever happens to the answers; it is paid for once."""
+"""Submitting: a file becomes exactly one batch with any answers; it is paid for once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NONE = page()
 
 
 def ours(token: str = TOKEN, status: str = "validating", sha256: str = "-", batch_id: str = "batch_1") -> dict[str, Any]:
-    """Make a batch with a marker, as it stands in a list."""
+    """Make a batch with a marker, as in a list."""
     return {"id": batch_id, "status": status, "metadata": {MARKER: f"{token} {sha256}"}}
 
 
@@ -84,7 +84,7 @@ def test_the_caller_s_metadata_stays_beside_the_marker() -> None:
 
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "completed", "pondering"])
 def test_bytes_that_have_a_live_or_finished_batch_are_not_sent_again(status: str) -> None:
-    """On whatever page of the list it stands."""
+    """On any page of the list."""
     stage = Stage(page({"id": "batch_0", "status": "completed"}, more=True), page(ours("x", status, SHA, "batch_9")))
     with pytest.raises(AlreadySubmittedError, match=f"batch_9 was made of the same bytes and is {status}") as caught:
         submitted(stage)
@@ -99,7 +99,7 @@ def test_bytes_whose_batch_ended_badly_may_be_sent_again(status: str) -> None:
     assert submitted(stage).id == "batch_2"
 
 
-def test_whoever_says_again_gets_another_batch() -> None:
+def test_again_submits_another_batch() -> None:
     """The list is not even read."""
     stage = Stage(UPLOADED, batch())
     submitted(stage, again=True)
@@ -118,7 +118,7 @@ LOST = [
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: Response | APIConnectionError) -> None:
+def test_after_an_ambiguous_answer_the_batch_is_looked_for(answer: Response | APIConnectionError) -> None:
     """It is in the list, so nothing is sent again."""
     stage = Stage(answer, page({"id": "batch_0", "status": "failed"}, ours(batch_id="batch_7")))
     assert made(stage).id == "batch_7"
@@ -153,7 +153,7 @@ def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:
 
 
 def test_a_server_in_trouble_is_asked_again_once_the_list_shows_no_batch() -> None:
-    """It said that it failed, and half a minute later there is none."""
+    """It reported a failure, and half a minute later there is none."""
     stage = Stage(said({}, 500), *[NONE] * len(LOOKS), batch())
     assert made(stage).id == "batch_1"
     assert creations(stage) == 2
@@ -179,7 +179,7 @@ def test_a_request_that_never_left_is_sent_again(phase: str) -> None:
 
 
 def test_too_much_at_once_is_waited_out() -> None:
-    """A 429 says clearly that nothing was done."""
+    """A 429 means that nothing was done."""
     stage = Stage(said({}, 429, retry_after="7"), batch())
     assert made(stage).id == "batch_1"
     assert stage.sleeps == [7.0]
@@ -204,7 +204,7 @@ def test_a_file_that_was_just_uploaded_needs_a_moment() -> None:
 
 
 def test_a_file_that_stays_unknown_is_an_error() -> None:
-    """After half a minute, in the service's words."""
+    """After half a minute, with the service's message."""
     stage = Stage(UNKNOWN_FILE, repeat=True)
     with pytest.raises(APIError, match="Cannot find file"):
         made(stage)
@@ -219,7 +219,7 @@ def test_an_upload_whose_answer_is_lost_is_sent_again() -> None:
 
 
 def test_an_upload_that_is_refused_makes_no_batch() -> None:
-    """The service's own words, also if it gave them early."""
+    """With the service's message, also if it was sent early."""
     stage = Stage(said({"error": {"message": "File is too large."}}, 413))
     with pytest.raises(APIError, match="File is too large"):
         submitted(stage, again=True)
@@ -252,7 +252,7 @@ def test_the_word_for_a_pending_file_may_be_written_in_any_way(status: str) -> N
 
 @pytest.mark.parametrize("status", ["uploaded", "processed", "", None, "ready"])
 def test_a_service_with_other_words_is_not_waited_for(status: str | None) -> None:
-    """Many say `uploaded` for ever."""
+    """Many services report `uploaded` forever."""
     stage = Stage(NONE, said({"id": "file-1", "status": status}), batch("validating"))
     assert submitted(stage).id == "batch_1"
     assert stage.sleeps == []
@@ -268,7 +268,7 @@ def test_a_file_that_can_not_be_processed_is_an_error_with_its_reason() -> None:
 
 
 def test_a_file_that_stays_pending_is_given_up_after_an_hour() -> None:
-    """With what it means."""
+    """With an explanation."""
     stage = Stage(NONE, pending(), repeat=True)
     with pytest.raises(APIError, match="has been pending for an hour"):
         submitted(stage)
@@ -285,14 +285,14 @@ def test_a_file_that_stays_pending_is_given_up_after_an_hour() -> None:
     ],
 )
 def test_a_creation_that_came_too_early_is_asked_for_again(message: str) -> None:
-    """Where the file had said nothing of it."""
+    """Where the file had no such status."""
     stage = Stage(said({"error": {"message": message}}, 400), batch("validating"))
     assert made(stage).id == "batch_1"
     assert stage.sleeps == [NEW_FILE_PAUSES[0]]
 
 
 def test_the_terms_of_a_batch_are_sent() -> None:
-    """The window in the service's own words, and when the results are deleted."""
+    """The window in the service's format, and when the results are deleted."""
     stage = Stage(NONE, UPLOADED, batch("validating"))
     submission = Submission(
         path="r.jsonl",

@@ -14,7 +14,7 @@ from batchfiles.errors import BatchFilesError, FileError, NotFoundError
 
 
 class Driver:
-    """Performs `Sleep` and `Now` with a clock of its own, notes what it is asked for, and has no files."""
+    """Performs `Sleep` and `Now` with its own clock, records its effects, and has no files."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,8 +55,8 @@ def refused() -> Flow[str]:
     raise NotFoundError("No such batch")
 
 
-def test_while_one_sleeps_another_goes_on() -> None:
-    """Each wakes at its own time, and what it asks for is answered to it alone."""
+def test_while_one_sleeps_another_continues() -> None:
+    """Each wakes at its own time, and gets only its own answers."""
     driver = Driver()
     assert driver.run(gather([looking("a", 10, 10), looking("b", 4, 4, 4)])) == ["a", "b"]
     assert driver.asked == ["a at 0", "b at 0", "b at 4", "b at 8", "a at 10"]
@@ -64,7 +64,7 @@ def test_while_one_sleeps_another_goes_on() -> None:
 
 
 def test_an_error_of_one_does_not_end_the_others() -> None:
-    """It stands in the place of its result."""
+    """The error replaces its result."""
     one, two, three = Driver().run(gather([looking("a", 5), refused(), looking("c", 1)]))
     assert (one, three) == ("a", "c")
     assert isinstance(two, BatchFilesError)

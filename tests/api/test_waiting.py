@@ -32,7 +32,7 @@ def waited(stage: Stage, **options: float) -> object:
 
 
 def test_a_batch_that_takes_a_day_is_looked_at_once_a_minute() -> None:
-    """After ten quicker looks; no two are nearer to each other."""
+    """After ten looks at shorter intervals."""
     stage = Stage(*[batch()] * 1_447, DONE)
     waited(stage)
     assert stage.now - 1_000.0 >= DAY
@@ -41,7 +41,7 @@ def test_a_batch_that_takes_a_day_is_looked_at_once_a_minute() -> None:
     assert gaps[:3] == [5.0, 7.5, 11.25]
 
 
-def test_only_changes_are_told() -> None:
+def test_only_changes_are_reported() -> None:
     """Of the status, the counts or the files."""
     half = batch(request_counts={"total": 2, "completed": 1, "failed": 0})
     stage = Stage(batch("validating"), batch("validating"), batch(), batch(), half, half, batch("finalizing"), DONE)
@@ -57,7 +57,7 @@ def test_only_changes_are_told() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "completed", "expired", "cancelled", "CANCELED", "EXPIRED"])
 def test_every_end_is_an_end(status: str) -> None:
-    """In whatever words it comes; a batch that failed is returned too."""
+    """With any spelling of the status; a batch that failed is returned too."""
     stage = Stage(batch(status))
     waited(stage)
     assert len(stage.requests) == 1
@@ -72,13 +72,13 @@ def test_a_status_that_nobody_knows_is_waited_out() -> None:
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_files_that_are_named_late_are_waited_for(nothing: str | None) -> None:
-    """The counts promise them; `""` is no name."""
+    """The counts promise them; `""` is not a name."""
     early = batch("completed", output_file_id=nothing, request_counts={"total": 2, "completed": 2, "failed": 0})
     stage = Stage(early, early, DONE)
     assert getattr(waited(stage), "output_file_id", None) == "file-1"
 
 
-def test_files_that_never_come_are_not_waited_for_for_ever() -> None:
+def test_files_that_never_come_are_not_waited_for_forever() -> None:
     """After some looks the batch is returned as it is."""
     stage = Stage(batch("completed", request_counts={"total": 2, "completed": 2, "failed": 0}), repeat=True)
     assert getattr(waited(stage), "result_file_ids", None) == []
@@ -130,14 +130,14 @@ def test_trouble_of_an_hour_is_an_error() -> None:
     assert 3_600 < stage.now - 1_000.0 < 3_800
 
 
-def test_a_night_of_sleep_is_no_trouble() -> None:
+def test_a_night_of_sleep_is_harmless() -> None:
     """The clock jumps by eight hours, and the network is not back at the first look."""
     stage = Stage(batch(), lost("resolve"), lost("resolve"), lost("resolve"), DONE, jumps={2: 8 * 3_600.0})
     waited(stage)
 
 
-def test_a_clock_that_stands_still_does_not_end_the_looks() -> None:
-    """Time that is taken back at every sleep."""
+def test_a_stopped_clock_does_not_end_the_looks() -> None:
+    """A clock that is set back at every sleep."""
     stage = Stage(*[batch()] * 20, DONE, jumps=dict.fromkeys(range(1, 30), -60.0))
     waited(stage, timeout=10_000.0)
     assert len(stage.requests) == 21
@@ -149,7 +149,7 @@ def test_a_wrong_key_is_not_waited_out() -> None:
         waited(Stage(batch(), said({}, 401)))
 
 
-def test_after_the_timeout_the_batch_goes_on_without_us() -> None:
+def test_after_the_timeout_the_batch_continues_without_us() -> None:
     """The exception has it as it was seen last; no sleep goes beyond the time."""
     stage = Stage(batch(), repeat=True)
     with pytest.raises(StillRunningError, match="batch_1 is in_progress, and the time to wait is over") as caught:
@@ -161,13 +161,13 @@ def test_after_the_timeout_the_batch_goes_on_without_us() -> None:
 
 
 def test_an_interval_of_one_s_own_is_kept() -> None:
-    """Every two seconds, say, against a local server."""
+    """For example every two seconds, against a local server."""
     stage = Stage(batch(), batch(), batch(), DONE)
     waited(stage, interval=2.0)
     assert stage.sleeps == [2.0] * 3
 
 
-def test_what_is_no_id_is_never_asked_for() -> None:
+def test_an_invalid_id_is_never_requested() -> None:
     """Before any request."""
     stage = Stage()
     with pytest.raises(ValueError, match="no id of a batch"):
@@ -213,7 +213,7 @@ def test_an_unknown_status_and_an_odd_value_are_warned_of_once() -> None:
     ],
 )
 def test_the_last_words_of_other_services_are_an_end(word: str) -> None:
-    """Whatever they call it."""
+    """With any name of the status."""
     stage = Stage(batch(word))
     waited(stage)
     assert len(stage.requests) == 1

@@ -1,4 +1,4 @@
-"""The service's news of a batch: only what comes from it, and is new, is read."""
+"""Webhooks: only messages that are signed by the service, and new, are read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def signed(body: bytes, stamp: int = NOW) -> dict[str, str]:
 
 
 def test_a_message_of_the_service_is_read() -> None:
-    """The case of the headers doesn't matter; keys that nobody knows are kept."""
+    """The case of the headers doesn't matter; unknown keys are kept."""
     headers = {name.title(): value for name, value in signed(BODY).items()}
     expected = BatchEvent(id="evt_1", type="batch.completed", created_at=1_749_999_990, batch_id="batch_abc")
     assert read_event(BODY, headers, SECRET, now=NOW) == expected
@@ -76,7 +76,7 @@ def test_the_clocks_may_differ_by_five_minutes(seconds: int) -> None:
 
 @pytest.mark.parametrize("seconds", [-301, 301, -86_400])
 def test_an_old_message_is_refused_although_its_signature_is_right(seconds: int) -> None:
-    """Somebody may repeat it; so is one from the future."""
+    """It may be a replay; so is one from the future."""
     with pytest.raises(InvalidWebhookError, match="too old, or from the future"):
         read_event(BODY, signed(BODY, NOW + seconds), SECRET, now=NOW)
     assert read_event(BODY, signed(BODY, NOW + seconds), SECRET, now=NOW, tolerance=100_000).id == "evt_1"
@@ -118,7 +118,7 @@ def test_one_of_several_signatures_is_enough() -> None:
 
 @pytest.mark.parametrize("stamp", ["", "soon", "-1", "1e9", "٣", "9" * 13])
 def test_a_message_without_a_time_is_refused(stamp: str) -> None:
-    """It could be repeated for ever."""
+    """It could be repeated forever."""
     with pytest.raises(InvalidWebhookError, match="no webhook-timestamp"):
         read_event(BODY, {**signed(BODY), "webhook-timestamp": stamp}, SECRET, now=NOW)
     with pytest.raises(InvalidWebhookError, match="no webhook-id"):
@@ -140,14 +140,14 @@ def test_a_message_without_a_time_is_refused(stamp: str) -> None:
         b'{"type": "response.completed", "id": "e", "data": {"id": "resp_1"}}',
     ],
 )
-def test_a_proved_message_that_is_no_event_of_a_batch_is_refused(body: bytes) -> None:
+def test_a_proved_message_that_is_not_a_batch_event_is_refused(body: bytes) -> None:
     """With the same exception, so that one `except` is enough."""
     with pytest.raises(InvalidWebhookError):
         read_event(body, signed(body), SECRET, now=NOW)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "not base64"])
-def test_what_is_no_secret_is_a_mistake_of_the_caller(secret: str) -> None:
+def test_an_invalid_secret_is_a_mistake_of_the_caller(secret: str) -> None:
     """It must not pass for a wrong signature; the secret is not shown."""
     with pytest.raises(ValueError, match="a webhook's secret is whsec_ and base64"):
         read_event(BODY, signed(BODY), secret, now=NOW)

@@ -1,4 +1,4 @@
-"""What holds of every body, however hostile: nothing raises, and every value fits its column."""
+"""Properties of every body, however hostile: nothing raises, and every value fits its column."""
 
 import copy
 from types import SimpleNamespace
@@ -163,7 +163,7 @@ def test_a_damaged_body_can_be_read(body):
 
 @given(mutated(samples=[SAMPLES[4], SAMPLES[8]]))
 def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
-    """Nothing else is raised, and what is no vector never becomes one."""
+    """No other exception is raised, and only a valid vector becomes one."""
     try:
         found = bodies.embeddings.vectors(body)
     except InvalidLineError:

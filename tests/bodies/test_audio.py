@@ -52,7 +52,7 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
     ],
 )
 def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
-    """OpenAI, vLLM, Groq and Mistral write no `object`; what no column says keeps the body."""
+    """OpenAI, vLLM, Groq and Mistral write no `object`; values without a column keep the body."""
     answer = bodies.read(body)
 
     assert (answer.outcome, answer.text, answer.fully_mapped, answer.conversion_errors) == ("succeeded", text, fully_mapped, 0)
@@ -60,7 +60,7 @@ def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
 
 
 def test_tokens_of_a_transcript_are_counted():
-    """Models that are billed by tokens say so in `usage`; then nothing else is left in the body."""
+    """Models that are billed by tokens have them in `usage`; then nothing else is left in the body."""
     counted = {
         "type": "tokens",
         "input_tokens": 14,
@@ -74,7 +74,7 @@ def test_tokens_of_a_transcript_are_counted():
 
 
 def test_a_tape_without_words_is_an_empty_text():
-    """It is a success all the same, and counted."""
+    """It is a success anyway, and counted."""
     assert bodies.read({"text": "", "usage": {"type": "duration", "seconds": 1}})[:4] == ("succeeded", None, None, "")
     assert bodies.read({"text": ""}).noted == ("empty_text",)
 
@@ -94,7 +94,7 @@ def test_an_error_beside_a_text_is_a_failure():
         {"segments": [{"id": 0}], "language": "en"},
     ],
 )
-def test_other_bodies_with_a_text_are_no_transcripts(body):
+def test_other_bodies_with_a_text_are_not_transcripts(body):
     """Cohere's chat of version 1 has a `text` at its top too."""
     assert bodies.endpoint_of(body) is None
 
@@ -102,7 +102,7 @@ def test_other_bodies_with_a_text_are_no_transcripts(body):
 @pytest.mark.parametrize(
     ("content", "text"), [(None, "Good morning."), ("", "Good morning."), ("Written.", "Written.")], ids=["null", "empty", "both"]
 )
-def test_what_is_said_in_a_chat_is_its_text(content, text):
+def test_the_speech_of_a_chat_is_its_text(content, text):
     """The audio is in no column, so the body is kept; written text comes before the transcript."""
     message = {"role": "assistant", "content": content, "audio": {"id": "audio_1", "data": "UklG", "transcript": "Good morning."}}
     answer = chat_completions.read(
@@ -113,14 +113,14 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
 
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])
-def test_sound_without_a_transcript_is_no_text(sound):
+def test_sound_without_a_transcript_is_not_text(sound):
     """VLLM writes `"audio": null` with every text."""
     for content in (None, "Written."):
         message = {"role": "assistant", "content": content, "audio": sound}
         assert chat_completions.read({"choices": [{"message": message, "finish_reason": "stop"}]}).text == content
 
 
-def test_what_is_said_in_parts_is_text():
+def test_the_speech_in_parts_is_text():
     """In the content of a chat, and in that of a message of the Responses API."""
     part = {"type": "output_audio", "data": "UklG", "transcript": "Good morning."}
     chat = chat_completions.read({"choices": [{"message": {"content": [part]}, "finish_reason": "stop"}]})
@@ -132,7 +132,7 @@ def test_what_is_said_in_parts_is_text():
 
 
 def test_transcripts_among_other_answers(tmp_path):
-    """End to end: the url comes from the request, or else from the kind of the body."""
+    """End to end: the url comes from the request, or is inferred from the body."""
     requests = [
         request("w"),
         *[request(name, f"/v1/audio/{name}", file_url="https://x.example") for name in ("transcriptions", "translations")],

@@ -59,7 +59,7 @@ def test_an_ordinary_answer_fills_the_columns_and_is_carried():
 
 
 def test_vllm_says_null_at_length():
-    """Keys that hold nothing are no reason to keep a body."""
+    """Keys with empty values are not a reason to keep a body."""
     message = {"content": "hi", "tool_calls": [], "function_call": None, "audio": None, "reasoning_content": None}
     body = chat(message, prompt_logprobs=None, kv_transfer_params=None)
     body["choices"][0]["stop_reason"] = None
@@ -112,7 +112,7 @@ def test_several_choices():
 
 
 def test_one_cut_choice_makes_the_answer_incomplete():
-    """The reason in the column is that of the first choice all the same."""
+    """The reason in the column is that of the first choice anyway."""
     body = chat({"content": "heads"}, {"content": "tai"})
     body["choices"][1]["finish_reason"] = "length"
 
@@ -120,7 +120,7 @@ def test_one_cut_choice_makes_the_answer_incomplete():
 
 
 @pytest.mark.parametrize("choices", [[], None, {}, [{}], [{"index": 0, "finish_reason": "stop"}], [{"index": 0, "message": {}}]])
-def test_no_choice_is_no_response(choices):
+def test_without_a_choice_there_is_no_response(choices):
     """An empty object does not count as an item, nor a choice without a message as an answer. The body is kept."""
     answer = read(chat(choices=choices))
 
@@ -129,7 +129,7 @@ def test_no_choice_is_no_response(choices):
 
 
 def test_a_choice_that_was_filtered_may_have_no_message():
-    """Azure leaves the content out: the reason says what became of it."""
+    """Azure leaves the content out: the finish reason tells why."""
     body = chat({}, finish_reason="content_filter")
     del body["choices"][0]["message"]
 
@@ -157,7 +157,7 @@ def test_an_error_of_a_choice_is_a_failure(error, reason, code, message):
 
 
 def test_a_failed_choice_among_several_makes_a_failure():
-    """What was asked for is not there; the words of the others are."""
+    """The answer is missing; the texts of the other choices are there."""
     body = chat({"content": "heads"}, {"content": ""})
     body["choices"][1]["finish_reason"] = "error"
     answer = read(body)
@@ -198,7 +198,7 @@ def test_tool_calls():
     assert answer.fully_mapped
 
 
-def test_a_custom_tools_input_stands_where_arguments_stand():
+def test_a_custom_tools_input_is_in_the_place_of_arguments():
     """Custom tools take text, not JSON."""
     answer = read(
         chat({"content": None, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}]})
@@ -221,7 +221,7 @@ def test_a_tool_call_with_more_in_it_keeps_the_body():
     assert not read(chat({"content": None, "tool_calls": [call(extra_content={"google": 1})]})).fully_mapped
 
 
-def test_arguments_that_are_no_text_do_not_fit():
+def test_arguments_that_are_not_strings_do_not_fit():
     """Some servers send the object itself; writing it as text would invent a spelling."""
     answer = read(chat({"content": None, "tool_calls": [call({"x": 1})]}))
 
@@ -252,7 +252,7 @@ def test_the_text_parts_of_a_list_are_joined():
     assert (answer.text, answer.fully_mapped) == ("one two", True)
 
 
-def test_a_part_that_is_no_text_keeps_the_body():
+def test_a_part_that_is_not_text_keeps_the_body():
     """Images, for one."""
     answer = read(chat({"content": [{"type": "image_url"}, {"type": "text", "text": "4"}]}))
 
@@ -270,27 +270,27 @@ def test_a_part_that_is_no_text_keeps_the_body():
     ],
 )
 def test_a_part_in_which_the_model_thinks_is_reasoning(part, fully_mapped):
-    """Mistral, Anthropic and Databricks; what goes on from there is not lost."""
+    """Mistral, Anthropic and Databricks; what continues from there is not lost."""
     answer = read(chat({"content": [part, {"type": "text", "text": "4"}]}))
 
     assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "two and two", fully_mapped)
 
 
-def test_an_empty_object_is_no_tool_call():
+def test_an_empty_object_is_not_a_tool_call():
     """Nor is one in a list."""
     for nothing in ({}, [{}], [], None):
         answer = read(chat({"content": "hi", "tool_calls": nothing}))
         assert (answer.tool_calls, answer.fully_mapped, answer.conversion_errors) == (None, True, 0)
 
 
-def test_only_such_parts_are_no_text_at_all():
+def test_without_other_parts_there_is_no_text():
     """Null, not the empty text."""
     assert read(chat({"content": [{"type": "image_url"}]})).text is None
 
 
 @pytest.mark.parametrize("more", [{"audio": {"id": "a"}}, {"annotations": [{"type": "url_citation"}]}, {"unheard_of": 0}])
 def test_what_has_no_column_keeps_the_body(more):
-    """Audio, citations, and whatever comes tomorrow."""
+    """Audio, citations, and future keys."""
     assert not read(chat({"content": "hi", **more})).fully_mapped
 
 
@@ -311,7 +311,7 @@ def test_housekeeping_of_groq_together_and_mistral():
 
 
 @pytest.mark.parametrize(("stop", "fully_mapped"), [(128009, True), ("###", False)])
-def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, fully_mapped):
+def test_the_stop_string_is_not_housekeeping(stop, fully_mapped):
     """But the number of a token is: with vLLM and SGLang it is the end of the text, on every line."""
     body = chat({"content": "hi"})
     body["choices"][0]["stop_reason"] = stop
@@ -337,7 +337,7 @@ def test_an_error_in_the_body_is_a_failure_whatever_else_it_holds():
 
 
 @pytest.mark.parametrize("error", [None, {}, {"message": None}])
-def test_an_error_that_says_nothing_is_none(error):
+def test_an_empty_error_is_none(error):
     """Some servers always write the key."""
     assert read(chat({"content": "hi"}, error=error)).outcome == "succeeded"
 
@@ -369,7 +369,7 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
 
 
 @pytest.mark.parametrize("legacy", [{}, {"name": None, "arguments": None}, {"name": "", "arguments": ""}])
-def test_a_function_call_that_says_nothing_is_none(legacy):
+def test_an_empty_function_call_is_none(legacy):
     """Servers and tables that were written back fill the old key in; it made a call of nulls."""
     body = {"object": "chat.completion", "choices": [{"message": {"content": "hi", "function_call": legacy}}]}
 

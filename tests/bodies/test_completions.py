@@ -66,12 +66,12 @@ def test_the_worst_choice_decides():
 
 
 def test_an_empty_text_is_counted():
-    """It is a success all the same."""
+    """It is a success anyway."""
     assert (read_completion(completion("")).outcome, read_completion(completion("")).noted) == ("succeeded", ("empty_text",))
 
 
 def test_an_error_in_the_body_is_a_failure():
-    """Whatever else it holds."""
+    """With any other content."""
     assert read_completion(completion("hi", error={"message": "no"}))[:4] == ("failed", "m", "stop", "hi")
 
 

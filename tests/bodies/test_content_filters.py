@@ -1,4 +1,4 @@
-"""What Azure's content filter says."""
+"""The results of Azure's content filter."""
 
 import pytest
 
@@ -30,7 +30,7 @@ SAFE = {
     ],
 )
 def test_nothing_was_found(found):
-    """One answer's verdicts, those of the prompts, those of a response."""
+    """The filter results of one answer, of the prompts, of a response."""
     assert all_safe(found)
 
 
@@ -53,5 +53,5 @@ def test_nothing_was_found(found):
     ],
 )
 def test_something_was_found(found):
-    """Or what stands there is not what we know."""
+    """Or the value has an unknown shape."""
     assert not all_safe(found)

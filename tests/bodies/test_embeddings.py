@@ -62,12 +62,12 @@ def test_the_index_decides_and_not_the_place():
 
 
 def test_an_absent_index_is_the_place():
-    """Nothing else can be meant."""
+    """There is no other meaning."""
     assert [index for index, *_ in vectors({"data": [{"embedding": [1.5]}, {"embedding": [0.5]}]})] == [0, 1]
 
 
 def test_no_vectors():
-    """An empty list is no error, nor is a vector without values: the length is checked where one is asked for."""
+    """An empty list is not an error, nor is a vector without values: the length is checked only if one is requested."""
     assert vectors({"data": []}) == []
     assert vectors(embeddings([])) == [(0, b"", None)]
 
@@ -102,7 +102,7 @@ def test_no_vectors():
         (embeddings("AA AA"), "[0].embedding", "not base64 text"),
     ],
 )
-def test_what_is_no_vector_is_a_problem_with_its_place(body, place, reason):
+def test_an_invalid_vector_is_a_problem_with_its_place(body, place, reason):
     """The place is that in the whole line; the vectors around it are read."""
     (problem,) = [problem for _, values, problem in vectors(body) if values is None]
 

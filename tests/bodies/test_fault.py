@@ -69,7 +69,7 @@ def test_every_form_of_an_error(error, fault):
 
 
 @pytest.mark.parametrize("error", [None, {}, "", [], 0, False, {"code": None, "message": ""}, {"error": {}}])
-def test_an_error_that_says_nothing(error):
+def test_an_error_without_content(error):
     """Some servers always write the key."""
     assert not said(error)
     assert read(error) is None
@@ -171,7 +171,7 @@ def test_a_body_that_may_be_an_answer(body):
 
 
 @pytest.mark.parametrize("word", [word for words in TRANSIENT for word in words.split(", ")])
-def test_words_that_speak_of_the_moment(word):
+def test_words_for_a_temporary_failure(word):
     """In any case."""
     assert is_transient(word)
     assert is_transient(word.lower())
@@ -181,7 +181,7 @@ def test_words_that_speak_of_the_moment(word):
 @pytest.mark.parametrize(
     "word", [None, "", "error", "invalid_request_error", "INVALID_ARGUMENT", "insufficient_quota", "ValidationException"]
 )
-def test_words_that_speak_of_the_request(word):
+def test_words_for_a_fault_of_the_request(word):
     """Or of nothing."""
     assert not is_transient(word)
 

@@ -1,4 +1,4 @@
-"""Why an answer ended, in the words of each provider."""
+"""Why an answer ended, in the vocabulary of each provider."""
 
 import pytest
 
@@ -98,7 +98,7 @@ def line_of(choice, kind):
 @pytest.mark.parametrize("spelling", [str, str.upper, str.lower])
 @pytest.mark.parametrize(("provider", "word", "finish_reason", "outcome", "again"), ROWS)
 def test_every_providers_words(provider, word, finish_reason, outcome, again, spelling):
-    """In any case, for chat and for text completions; a failure has its word as the code, which is what a retry asks for."""
+    """In any case, for chat and for text completions; a failure has its reason as the code, by which a retry selects."""
     if spelling is not str and not (word.islower() or word.isupper()):
         return
     word = spelling(word)
@@ -113,7 +113,7 @@ def test_every_providers_words(provider, word, finish_reason, outcome, again, sp
 
 
 @pytest.mark.parametrize("word", [None, "", "null", "FINISH_REASON_UNSPECIFIED", "REASON_INVALID", "none"])
-def test_a_word_that_says_nothing_is_null(word):
+def test_a_meaningless_word_is_null(word):
     """With a complete answer it is a success, and nothing is counted."""
     reader = FieldReader()
 
@@ -140,7 +140,7 @@ def test_a_reason_that_is_an_object_is_its_type():
 
 
 @pytest.mark.parametrize("value", [1, True, [], {}, {"type": 1}])
-def test_a_reason_that_is_no_word_does_not_fit(value):
+def test_a_reason_that_is_not_a_word_does_not_fit(value):
     """It is null and counted."""
     reader = FieldReader()
 

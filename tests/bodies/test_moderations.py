@@ -22,7 +22,7 @@ def moderation(*results, **more):
 
 
 def test_one_flagged_text():
-    """The names keep their `/` and `-`; the flagged ones are sorted, the scores stand as on the wire."""
+    """The names keep their `/` and `-`; the flagged ones are sorted, the scores are unchanged."""
     body = moderation(result(flagged=True, **{"violence": 0.9, "self-harm/intent": 0.6, "hate": 0.1}))
 
     assert read_moderation(body) == Answer(
@@ -52,7 +52,7 @@ def test_several_results_are_taken_together_and_keep_the_body():
 
 
 def test_no_results():
-    """Nothing is said, and the body is kept."""
+    """No warning, and the body is kept."""
     answer = read_moderation(moderation())
 
     assert (answer.flagged, answer.flagged_categories, answer.category_scores, answer.fully_mapped) == (None, None, None, False)
@@ -73,7 +73,7 @@ def test_a_category_may_be_null():
 
 
 def test_mistral_has_no_flag_but_tokens():
-    """Whether it is flagged is not for us to say."""
+    """Whether it is flagged is not ours to decide."""
     body = moderation(result(hate=0.9), usage={"prompt_tokens": 7, "total_tokens": 7})
     del body["results"][0]["flagged"]
     answer = read_moderation(body)
@@ -107,7 +107,7 @@ def test_an_error_in_the_body_is_a_failure():
     ],
 )
 def test_a_value_that_does_not_fit_is_null_counted_and_kept(results):
-    """A bool is no score, and a 1 is no bool."""
+    """A bool is not a score, and a 1 is not a bool."""
     answer = read_moderation(moderation(results=results))
 
     assert (answer.conversion_errors, answer.fully_mapped) == (1, False)

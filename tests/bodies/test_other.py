@@ -21,7 +21,7 @@ def test_images_have_a_time_and_tokens():
     ("status", "outcome"), [("completed", "succeeded"), ("failed", "failed"), ("expired", "failed"), ("queued", "incomplete")]
 )
 def test_a_video_may_have_failed_inside_a_200(status, outcome):
-    """Its status says so."""
+    """Its status reports it."""
     answer = read({"id": "video_1", "object": "video", "model": "sora-2", "created_at": 1712697600, "status": status})
 
     assert (answer.outcome, answer.response_id, answer.created_at) == (outcome, "video_1", 1712697600_000000)
@@ -41,6 +41,6 @@ def test_an_error_is_a_failure(body):
     assert read(body).outcome == "failed"
 
 
-def test_a_status_that_is_a_number_is_no_conversion_error():
+def test_a_status_that_is_a_number_is_not_a_conversion_error():
     """It may mean anything: there is no column that it should have fitted."""
     assert read({"status": 200}) == Answer()

@@ -35,7 +35,7 @@ def test_an_anthropic_message_that_was_cut():
 
 
 def test_an_anthropic_message_within_another_object():
-    """As its own batches have it; it was taken for Cohere's, and a cut answer for a whole one."""
+    """As in its own batches; it was mistaken for Cohere's, and a cut answer for a whole one."""
     message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "cut o"}]}
     usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "output_tokens": 50}
     answer = bodies.read({"message": message | {"stop_reason": "max_tokens", "usage": usage}})
@@ -57,7 +57,7 @@ def test_thinking_and_a_tool_call_of_anthropic():
 
 
 def test_a_refusal_of_anthropic_is_filtered():
-    """What explains it is in `refusal`; without an explanation the words that came."""
+    """The explanation is in `refusal`; without an explanation, the text of the answer."""
     explained = anthropic(stop_reason="refusal", stop_details={"type": "refusal", "explanation": "No such thing."})
     answer = bodies.read(explained)
 
@@ -159,7 +159,7 @@ def test_coheres_message():
 
 
 def test_a_tool_call_and_an_error_of_cohere():
-    """The plan is what the model thought; a word that says error is a failure."""
+    """The plan is the reasoning; the reason "error" is a failure."""
     call = {"id": "f_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     answer = bodies.read(cohere(reason="TOOL_CALL", tool_plan="I will call f.", tool_calls=[call]))
 

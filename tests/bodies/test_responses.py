@@ -54,7 +54,7 @@ def test_an_ordinary_response_fills_the_columns_and_is_carried():
     )
 
 
-def test_a_message_is_found_behind_reasoning():
+def test_a_message_is_found_after_reasoning():
     """`output[0].content` is where many scripts look in vain."""
     answer = read(response(reasoning("Counting.", "Checking."), message("4")))
 
@@ -167,14 +167,14 @@ def test_commentary_is_only_in_texts():
     ("items", "outcome"), [([False], "incomplete"), ([True, False], "incomplete"), ([False, True], "succeeded")]
 )
 def test_a_last_message_that_is_not_finished_makes_a_completed_response_incomplete(items, outcome):
-    """The status of the whole says that the work ended, not that the answer did; a fragment before a whole one is harmless."""
+    """Its status means that the work ended, not that the answer did; a fragment before a whole one is harmless."""
     answer = read(response(*[message("words", status="completed" if whole else "incomplete") for whole in items]))
 
     assert (answer.outcome, answer.finish_reason) == (outcome, "stop" if outcome == "succeeded" else None)
 
 
 def test_messages_without_a_type_and_those_of_the_request():
-    """Fireworks leaves the type out and repeats the request: only the assistant's words are the answer."""
+    """Fireworks leaves the type out and repeats the request: only messages of the assistant are the answer."""
     asked = {"role": "user", "content": [{"type": "input_text", "text": "2 + 2?"}]}
     said = {"role": "assistant", "content": [{"type": "text", "text": "4"}]}
 
@@ -184,7 +184,7 @@ def test_messages_without_a_type_and_those_of_the_request():
 
 
 @pytest.mark.parametrize("output", [[], None, {}, [{}]])
-def test_a_completed_response_without_an_item_is_no_response(output):
+def test_a_completed_response_without_an_item_is_not_a_response(output):
     """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
@@ -198,7 +198,7 @@ def test_an_empty_text_is_counted_where_nothing_else_is_there():
     assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 
 
-def test_a_custom_tools_input_stands_where_arguments_stand():
+def test_a_custom_tools_input_is_in_the_place_of_arguments():
     """Custom tools take text, not JSON."""
     item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "sql", "input": "SELECT 1"}
 
@@ -230,7 +230,7 @@ def test_an_incomplete_response_says_why_in_the_one_vocabulary(details, reason):
 
 
 def test_an_incomplete_response_with_a_reason_that_nobody_knows():
-    """The word stays, is counted, and keeps the body."""
+    """The reason stays, is counted, and keeps the body."""
     answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details={"reason": "tired"}))
 
     assert (answer.outcome, answer.finish_reason, answer.noted) == ("incomplete", "tired", ("unknown_finish_reason:tired",))
@@ -249,20 +249,20 @@ def test_an_incomplete_response_with_a_reason_that_nobody_knows():
         (None, "succeeded"),
     ],
 )
-def test_the_status_tells_the_outcome(status, outcome):
+def test_the_status_decides_the_outcome(status, outcome):
     """An absent one is a success: the body is there."""
     assert read(response(message("hi"), status=status)).outcome == outcome
 
 
 def test_a_status_that_nobody_knows_keeps_the_body():
-    """It is no failure."""
+    """It is not a failure."""
     answer = read(response(message("hi"), status="simmering"))
 
     assert (answer.outcome, answer.finish_reason, answer.fully_mapped) == ("succeeded", None, False)
 
 
 def test_a_failed_response_has_its_own_error():
-    """The words of it are read with the line."""
+    """Its message is read with the line."""
     answer = read(response(status="failed", error={"code": "server_error", "message": "Sorry."}))
 
     assert (answer.outcome, answer.fully_mapped) == ("failed", False)
@@ -281,12 +281,12 @@ def test_a_failed_response_has_its_own_error():
     ],
 )
 def test_what_has_no_column_keeps_the_body(body):
-    """Searches, citations, logprobs, other parts, encrypted reasoning, and whatever comes tomorrow."""
+    """Searches, citations, logprobs, other parts, encrypted reasoning, and future keys."""
     assert not read(body).fully_mapped
 
 
 def test_azures_filter_found_nothing():
-    """That is no reason to keep a body."""
+    """That is not a reason to keep a body."""
     found = {"hate": {"filtered": False, "severity": "safe"}}
     filters = [{"blocked": False, "source_type": "prompt", "content_filter_raw": [], "content_filter_results": found}]
 

@@ -33,7 +33,7 @@ def test_moments(seconds, microseconds):
 @pytest.mark.parametrize(
     "value", [True, "1741570283", -62135596801, 253402300800, 253402300800.0, 10**400, math.nan, math.inf, [], {}]
 )
-def test_what_is_no_moment(value):
+def test_invalid_moments(value):
     """Milliseconds are beyond the year 9999."""
     reader = FieldReader()
 
@@ -42,7 +42,7 @@ def test_what_is_no_moment(value):
 
 
 def test_null_fits_every_column():
-    """It is what the service said."""
+    """It is the service's value."""
     reader = FieldReader()
 
     assert [read(None) for read in (reader.text, reader.count, reader.flag, reader.number, reader.moment)] == [None] * 5
@@ -71,7 +71,7 @@ def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
 
 @pytest.mark.parametrize("value", [0, False, 0.0, "x", [None], {"a": None}])
 def test_any_other_value_keeps_the_body(value):
-    """A zero and a false say something."""
+    """A zero and a false have a meaning."""
     reader = FieldReader()
     reader.check_unknown_keys({"known": 1, "unknown": value}, frozenset({"known"}))
 
@@ -91,7 +91,7 @@ def test_an_integer_may_be_written_as_a_float(value, count):
 
 
 @pytest.mark.parametrize("value", [7.5, 9.007199254741e15, 2.0**63, math.nan, math.inf, -math.inf, True, "7", 2**63])
-def test_what_is_no_count(value):
+def test_invalid_counts(value):
     """A float beyond 2**53 may be another integer that was rounded."""
     reader = FieldReader()
 

@@ -29,7 +29,7 @@ RESPONSES = {
 
 
 class Shape(NamedTuple):
-    """What one provider writes, where that is documented or was seen, and what the columns say."""
+    """The counts of one provider, as documented or seen, and the columns for them."""
 
     provider: str
     source: str
@@ -443,7 +443,7 @@ def test_absent_counts_are_null_and_zero_is_zero():
     assert read_usage({"prompt_tokens": 0, "completion_tokens": 7}, FieldReader()) == (0, 7, None, None, None, None)
 
 
-def test_an_answer_without_token_counts_is_told_from_one_that_states_them():
+def test_answers_with_and_without_token_counts_are_distinguished():
     """A total alone is not priced; a count that does not fit was stated; moderations cost nothing."""
     body = {"object": "chat.completion", "choices": []}
     for nothing in (None, {}, {"total_tokens": 5}, {"type": "duration", "seconds": 4}):
@@ -477,7 +477,7 @@ def test_the_edges_of_int64(value):
     assert read_usage(CHAT | {"total_tokens": value}, FieldReader())[2] == value
 
 
-def test_details_that_are_no_object():
+def test_details_that_are_not_an_object():
     """One conversion error for all counts that could have been there."""
     reader = FieldReader()
 

@@ -55,19 +55,19 @@ def read(request, data):
         ({"encoding_format": "INT8"}, b"\x01\xff", [1, -1]),
         ({"encoding_format": "base64_int8"}, b"\x01\xff", [1, -1]),
         ({"encoding_format": "base64_binary"}, b"\x01\xff", [1, 255]),
-        # values that say nothing
+        # values without a meaning
         ({"output_dtype": None, "encoding_format": "base64"}, struct.pack("<4f", *HALVES), HALVES),
         ({"embedding_type": [], "endianness": 5}, struct.pack("<4f", *HALVES), HALVES),
         ({"embedding_type": ["float", "int8"]}, struct.pack("<4f", *HALVES), HALVES),
     ],
 )
 def test_the_request_says_what_the_text_is(request_, data, values):
-    """Whatever it is, float32 comes out."""
+    """Any encoding is decoded to float32."""
     assert read(request_, data) == values
 
 
 def test_numbers_that_are_none_stay_so():
-    """Infinities, and what is not a number, in each of the types that have them."""
+    """Infinities and NaN, in each of the types that have them."""
     assert read({"embed_dtype": "float16"}, struct.pack("<2e", math.inf, -math.inf)) == [math.inf, -math.inf]
     assert read({"embed_dtype": "fp8_e5m2"}, b"\x7c\xfc") == [math.inf, -math.inf]
     for name, data in (("float16", b"\x01\x7e"), ("bfloat16", b"\xc0\x7f"), ("fp8_e4m3", b"\x7f"), ("fp8_e5m2", b"\x7e")):
@@ -113,7 +113,7 @@ def test_a_vector_of_zeros_is_one():
 
 
 def test_a_request_without_such_keys_costs_nothing():
-    """It is the same object, which the quick way is taken for."""
+    """It is the same object, which proves the fast path."""
     assert encoding_of({"model": "m", "input": "x", "encoding_format": "base64"}) is FLOAT32
     assert encoding_of({"output_dtype": "binary"}).bits
     assert not encoding_of({"output_dtype": "int8"}).bits

@@ -1,4 +1,4 @@
-"""The search for the key in everything that a client leaves behind."""
+"""The search for the key in everything that a client leaves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 def told_by(error: BaseException) -> str:
-    """Return all that an exception shows: words, notes, pickles, and the locals of every frame but those of the tests."""
+    """Return all that an exception shows: messages, notes, pickles, and the locals of every frame outside the tests."""
     shown = [repr(error), str(error), repr(error.args), repr(vars(error)), repr(copy.copy(error).args)]
     try:
         shown.append(pickle.dumps(error, 0).decode("latin-1"))
@@ -39,6 +39,6 @@ def everything_of(folder: Path) -> str:
 
 
 def findings(text: str) -> list[str]:
-    """Return where the key stands in a text, as it is or in base64."""
+    """Return where the key is in a text, as it is or in base64."""
     forms = [CANARY, base64.b64encode(CANARY.encode()).decode().rstrip("=")]
     return [text[max(text.find(form) - 60, 0) : text.find(form) + 60] for form in forms if form in text]

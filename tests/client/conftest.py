@@ -27,14 +27,14 @@ def driver(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Run a server whose clock stands until it is turned; batches are done at the first look."""
+    """Run a server whose clock only the test advances; batches are done at the first look."""
     with Server(Service(clock=Clock(1_760_000_000))) as server:
         yield server
 
 
 @pytest.fixture
 def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """Let nobody really sleep: time passes for the clients and for the server."""
+    """Replace sleeping: time passes for the clients and for the server."""
     clock = Turned(server.service.clock.turn)
     monkeypatch.setattr(synchronous, "time", clock)
     monkeypatch.setattr(asynchronous, "time", clock)
@@ -44,13 +44,13 @@ def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
 
 @pytest.fixture
 def open_client(driver: str, request: pytest.FixtureRequest) -> Opener:
-    """Return what opens a client, for the local server unless another address is said."""
+    """Return what opens a client, for the local server by default."""
 
     def open_one(key: Any = CANARY, **options: Any) -> Any:
         if "base_url" not in options and "config" not in options:
             options["base_url"] = request.getfixturevalue("server").base_url
         if "http" not in options:
-            # Reading the machine's certificates takes a tenth of a second, and nobody needs them here.
+            # Reading the machine's certificates takes a tenth of a second, and they are not needed here.
             kind = httpx2.Client if driver == "sync" else httpx2.AsyncClient
             options["http"] = kind(trust_env=False, verify=False)
             return owning(opened(driver, key, **options))
@@ -117,7 +117,7 @@ def watched(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
 
 
 def watched_async(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
-    """As `watched`, for what is awaited."""
+    """As `watched`, for awaitables."""
 
     async def called(self: Any, *args: Any, **options: Any) -> Any:
         try:

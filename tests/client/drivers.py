@@ -1,4 +1,4 @@
-"""Both drivers behind the same calls, and time that sleeping turns."""
+"""Both drivers with the same calls, and a clock that sleeping advances."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["Awaited", "Turned", "opened"]
 
 
 class Turned:
-    """A module `time` whose `sleep` turns its own clock, and tells others by how much."""
+    """A module `time` whose `sleep` advances its own clock, and calls others with the seconds."""
 
     def __init__(self, tell: Callable[[float], object]) -> None:
         self._ahead = 0.0
         self._tell = tell
 
     def monotonic(self) -> float:
-        """Return the real seconds, and those that nobody slept."""
+        """Return the real seconds, plus the simulated ones."""
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float) -> None:
-        """Turn the clock."""
+        """Advance the clock."""
         self._ahead += seconds
         self._tell(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
-        """Turn the clock, as asyncio does it."""
+        """Advance the clock, as asyncio does it."""
         self.sleep(seconds)
 
 
 class Awaited:
-    """An `AsyncClient` that is called like a `Client`: every method is awaited in a loop of its own."""
+    """An `AsyncClient` that is called like a `Client`: every method is awaited in its own loop."""
 
     def __init__(self, client: Any, runner: asyncio.Runner | None = None) -> None:
         self._client = client

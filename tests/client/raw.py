@@ -1,4 +1,4 @@
-"""Servers that no library would write: they say any bytes to whoever connects."""
+"""Servers that no library would write: they send any bytes to every client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def response(status: str, body: bytes = b"", **headers: str) -> bytes:
 
 
 def answered_with(answer: bytes) -> Callable[[socket.socket], object]:
-    """Read the head of a request, and say something."""
+    """Read the head of a request, and send an answer."""
     return lambda connection: (head_of(connection), connection.sendall(answer))
 
 

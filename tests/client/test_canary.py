@@ -18,10 +18,10 @@ from tests.client.raw import RawServer, answered_with, response
 
 
 def raised_by(code: str, **names: Any) -> BaseException:
-    """Run code as if it stood in a library, with the key in the place of its name, and return what it raises."""
+    """Run code as if it were in a library, with the key instead of its name, and return what it raises."""
     try:
         exec(compile(code.replace("CANARY", repr(CANARY)), "library.py", "exec"), names)
-    except Exception as error:  # noqa: BLE001 - whatever it raises
+    except Exception as error:  # noqa: BLE001 - any exception
         return error
     raise AssertionError(code)
 
@@ -38,7 +38,7 @@ def raised_by(code: str, **names: Any) -> BaseException:
     ],
 )
 def test_it_is_found_in_exceptions(code: str) -> None:
-    """In their words, notes, attributes, causes, and in the locals of frames."""
+    """In their messages, notes, attributes, causes, and in the locals of frames."""
     assert findings(told_by(raised_by(code)))
 
 
@@ -50,7 +50,7 @@ def test_it_is_found_in_what_httpx_raises() -> None:
 
 
 def test_it_is_found_in_files(tmp_path: Path) -> None:
-    """Wherever they are below the folder."""
+    """Anywhere below the folder."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_text(f"key={CANARY}")
     assert findings(everything_of(tmp_path))

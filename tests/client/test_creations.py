@@ -1,4 +1,4 @@
-"""A batch is paid for once: answers to its making are lost in every way, and there are never two."""
+"""A batch is paid for once: answers to its creation are lost in every way, and there are never two."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_answers_that_are_lost_at_a_hundred_points_never_make_two_batches(client
 
 
 @pytest.mark.usefixtures("turned")
-def test_a_batch_that_no_list_shows_is_told_by_its_marker(client: Any, server: Server, requests: Path) -> None:
-    """It is there, and whoever looks later finds it by the words of the exception."""
+def test_a_batch_that_no_list_shows_is_recognized_by_its_marker(client: Any, server: Server, requests: Path) -> None:
+    """It exists, and can be found later with the marker in the message."""
     server.faults.at("batches.create", 1, Fault("lost"))
     server.service.quirks.list_lag = 3_600.0
     with pytest.raises(SubmissionUnknownError) as caught:
@@ -49,7 +49,7 @@ def test_a_batch_that_no_list_shows_is_told_by_its_marker(client: Any, server: S
 
 @pytest.mark.usefixtures("turned")
 def test_the_same_bytes_are_not_sent_twice_unless_asked_to(client: Any, server: Server, requests: Path, tmp_path: Path) -> None:
-    """Whatever the file is called."""
+    """With any name of the file."""
     first = client.submit(requests, CHAT, metadata={"team": "a"})
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(requests.read_bytes())

@@ -1,4 +1,4 @@
-"""Downloads over a real connection: a file is complete or there is an error, wherever the connection breaks."""
+"""Downloads over a real connection: a file is complete or there is an error, for any break of the connection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stored(client: Any, folder: Path, content: bytes) -> str:
 @pytest.mark.usefixtures("turned")
 @pytest.mark.parametrize("kind", ["cut", "cut_chunk", "no_length"])
 def test_a_small_file_is_cut_after_every_byte_and_comes_whole(client: Any, server: Server, tmp_path: Path, kind: str) -> None:
-    """The rest is asked for, and put behind what came."""
+    """The rest is requested, and appended to what was received."""
     file_id = stored(client, tmp_path, SMALL)
     for after in range(len(SMALL)):
         server.faults = Faults().at("files.content", 1, Fault(kind, after=after))
@@ -85,7 +85,7 @@ def test_a_file_that_never_comes_whole_has_never_its_name(client: Any, server: S
 
 @pytest.mark.usefixtures("turned")
 def test_a_second_download_does_nothing(client: Any, server: Server, requests: Path, tmp_path: Path) -> None:
-    """What is there has the size that the service says: it isn't asked for a byte."""
+    """The file has the size that the service reports: not a byte is requested."""
     batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
     first = client.download(batch, tmp_path / "results")
     assert [Path(path).name for path in first] == [f"{batch.id}_output.jsonl"]
@@ -103,8 +103,8 @@ with Client(base_url=sys.argv[1]) as client:
 """
 
 
-def test_after_a_kill_another_process_goes_on(server: Server, tmp_path: Path) -> None:
-    """The bytes that came are not fetched again."""
+def test_after_a_kill_another_process_resumes(server: Server, tmp_path: Path) -> None:
+    """The bytes that were received are not fetched again."""
     target, part = tmp_path / "target", tmp_path / "target.part"
     with httpx2.Client(trust_env=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
         file_id = stored(client, tmp_path, LARGE)
@@ -126,7 +126,7 @@ def test_after_a_kill_another_process_goes_on(server: Server, tmp_path: Path) ->
 
 
 def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> None:
-    """The system takes a part of a write without a word; here, by a limit on the size of files."""
+    """The system writes a part silently; here, by a limit on the size of files."""
     with pytest.raises(FileError, match="file too large"):
         save_beyond_the_limit(tmp_path / "part", limit=600)
     assert (tmp_path / "part").stat().st_size == 600
@@ -225,7 +225,7 @@ def test_two_downloads_in_one_process_share_the_work(open_client: Any, server: S
 
 
 def test_a_torn_file_of_another_program_is_fetched_again(client: Any, requests: Path, tmp_path: Path, turned: Turned) -> None:
-    """It has another size than the service says."""
+    """Its size is not the one that the service reports."""
     batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
     (path,) = client.download(batch, tmp_path / "results")
     whole = Path(path).read_bytes()
@@ -242,7 +242,7 @@ def test_a_download_that_brought_nothing_leaves_nothing(client: Any, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp_path: Path) -> None:
+def test_a_work_file_that_another_process_replaced_is_not_renamed(tmp_path: Path) -> None:
     """The renamed file is the one that was locked and written, with the size that it has to have."""
     for spoil in ("replace", "append"):
         work = disk.WorkFile.locked(str(tmp_path / "part"))
@@ -262,7 +262,7 @@ def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_disk_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_disk_without_locks_is_written_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Stores that are mounted as folders know none."""
 
     def refuse(*_: object) -> None:

@@ -63,7 +63,7 @@ def test_no_redirect_carries_the_key_elsewhere(open_client: Opener, driver: str,
 def test_an_answer_that_comes_before_the_upload_is_over_is_shown(
     open_client: Opener, driver: str, tmp_path: Path, *, lingering: bool
 ) -> None:
-    """The server says 413 after the head, and closes its side, or the whole connection; what it said is what is told.
+    """The server answers 413 after the head, and closes its side, or the whole connection; its answer is reported.
 
     asyncio throws away what was received before a connection is reset, so that only the other client can show that.
     """
@@ -101,7 +101,7 @@ def test_a_server_that_drips_ends_at_the_deadline(open_client: Opener, server: S
     assert requests.exists()
 
 
-def test_a_server_that_says_nothing_ends_at_the_deadline(open_client: Opener) -> None:
+def test_a_silent_server_ends_at_the_deadline(open_client: Opener) -> None:
     """Before its first byte."""
     with (
         RawServer(lambda connection: (head_of(connection), connection.recv(1))) as server,
@@ -114,7 +114,7 @@ def test_a_server_that_says_nothing_ends_at_the_deadline(open_client: Opener) ->
 
 
 def dripping_head(connection: socket.socket) -> None:
-    """Say a byte of the head now and then, for ever."""
+    """Send a byte of the head now and then, forever."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while True:
@@ -123,7 +123,7 @@ def dripping_head(connection: socket.socket) -> None:
 
 
 def only_hints(connection: socket.socket) -> None:
-    """Say that the answer will come, for ever."""
+    """Announce the answer, forever."""
     head_of(connection)
     while True:
         connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
@@ -140,7 +140,7 @@ def hints_and_a_dripping_head(connection: socket.socket) -> None:
 
 
 def dripping_body(connection: socket.socket) -> None:
-    """Say a byte of the body now and then."""
+    """Send a byte of the body now and then."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
@@ -149,7 +149,7 @@ def dripping_body(connection: socket.socket) -> None:
 
 
 def stalling_body(connection: socket.socket) -> None:
-    """Say half of the body, and nothing more."""
+    """Send half of the body, and nothing more."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n ")
     connection.recv(1)
@@ -307,7 +307,7 @@ def test_what_no_server_should_say_is_an_error_of_ours(open_client: Opener, answ
 
 
 def test_answers_spoiled_at_random_end_in_a_value_or_an_error_of_ours(open_client: Opener) -> None:
-    """Bytes changed, added and taken away, in the head and in the body; a seed spoils them again."""
+    """Bytes changed, added and removed, in the head and in the body; a seed makes the same damage again."""
     chance = random.Random(9)
     good = response("200 OK", json.dumps({"object": "list", "data": [json.loads(BATCH)], "has_more": False}).encode())
     answers: list[bytes] = []
@@ -331,7 +331,7 @@ def test_answers_spoiled_at_random_end_in_a_value_or_an_error_of_ours(open_clien
 
 
 def test_nobody_there_is_an_error_that_says_that_nothing_was_sent(open_client: Opener, turned: object) -> None:
-    """The phase tells it."""
+    """The phase identifies it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
     with open_client(base_url=address) as client, pytest.raises(APIConnectionError) as caught:
@@ -376,7 +376,7 @@ def test_lists_go_over_all_pages(client: Any, requests: Path) -> None:
     files = [client.files.create(requests).id for _ in range(3)]
     assert [file.id for file in client.files.list(order="asc")] == files
     assert [file.id for file in client.files.list(limit=2)] == files[:0:-1]
-    assert len(list(client.files.list(limit=20_000))) == len(files)  # more than a page can have was once refused
+    assert len(list(client.files.list(limit=20_000))) == len(files)  # once a limit above the size of a page was refused
     assert client.files.delete(files[0]).deleted
     made = [client.batches.create(files[1], "/v1/chat/completions").id for _ in range(103)]
     assert [batch.id for batch in client.batches.list()] == made[::-1]

@@ -64,7 +64,7 @@ def serve(connection: socket.socket) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
 def test_a_transfer_takes_less_than_100_mib(driver: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Above what the process had before, whatever the size of the file."""
+    """More than the process had before, for any size of the file."""
     folder = tmp_path_factory.mktemp("transfers")
     source, target = folder / "up.jsonl", folder / "down.jsonl"
     with source.open("wb") as file:

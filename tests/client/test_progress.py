@@ -45,7 +45,7 @@ def test_a_download_reports_its_bytes(client: Any, requests: Path, tmp_path: Pat
 
 
 def test_an_error_of_the_function_ends_the_transfer(client: Any, requests: Path) -> None:
-    """It is the caller's own, and not taken for one of the network, which would be tried again."""
+    """It is the caller's own, and not treated as a network error, which would be retried."""
 
     def stop(_done: int, _total: int) -> None:
         raise RuntimeError("stop")

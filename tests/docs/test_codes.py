@@ -213,7 +213,7 @@ def test_the_page_has_the_severities_and_modules_of_a_code(row: list[str]) -> No
 
 
 def test_the_page_has_each_exception_with_its_code() -> None:
-    """Those with a code of their own, in the order of the tree of exceptions."""
+    """Those with their own code, in the order of the tree of exceptions."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DataError)]
     wanted = [[f"`{kind.__name__}`", f"`{kind.code}`"] for kind in kinds if "code" in vars(kind)]
     assert [row for row in rows(2) if row[0].endswith("Error`")] == wanted

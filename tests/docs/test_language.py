@@ -30,7 +30,15 @@ PATHS = [
     "batchfiles/limits",
     "batchfiles/outcome.py",
     "batchfiles/records.py",
+    "tests/bodies",
     "tests/cli",
+    "tests/client",
+    "tests/docs",
+    "tests/ids",
+    "tests/io",
+    "tests/jsontext",
+    "tests/remote",
+    "tests/rules",
     *(f"{root}/{room}" for root in ("batchfiles", "tests") for room in ("campaign", "runner", "testing", "workers")),
 ]
 """Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""

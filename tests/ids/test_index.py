@@ -1,4 +1,4 @@
-"""The index of ids and the marks beside it: exact with any hash, sorted in memory or on disk, and small."""
+"""The index of ids and its marks: exact with any hash, sorted in memory or on disk, and small."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def low_bits(custom_id: str) -> int:
 
 
 def lines_of(custom_ids: list[str]) -> list[Line]:
-    """Let ids stand one behind the other in three files."""
+    """Write ids one after the other to three files."""
     return [(custom_id, LineRef(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
 
 
@@ -60,7 +60,7 @@ def index_of(path: Path, lines: list[Line], hashed: Callable[[str], int], *, in_
 def test_every_id_leads_to_its_lines_in_order(
     custom_ids: list[str], hashed: Callable[[str], int], in_memory: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the hash, and whether it fits into memory or not: the run of an id's digest is what a dict would hold."""
+    """With any hash, in memory or not: the run of an id's digest equals that of a dict."""
     folder = tmp_path_factory.mktemp("index")
     lines = lines_of(custom_ids)
     with index_of(folder / "index", lines, hashed, in_memory=in_memory) as index:
@@ -81,7 +81,7 @@ def test_every_id_leads_to_its_lines_in_order(
 def test_the_directory_names_the_place_of_every_digest(
     custom_ids: list[str], hashed: Callable[[str], int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A digest stands, if at all, between the two numbers that the directory gives for its first bits."""
+    """A digest that exists is between the two numbers that the directory gives for its first bits."""
     lines = lines_of(custom_ids)
     with index_of(tmp_path_factory.mktemp("index") / "index", lines, hashed) as index:
         shift, starts = index.directory()
@@ -112,27 +112,27 @@ def test_a_line_costs_24_bytes(tmp_path: Path) -> None:
 
 
 def test_places_may_be_far_apart(tmp_path: Path) -> None:
-    """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as the cap can be."""
+    """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as `max_line_bytes` can be."""
     far = LineRef(65_535, 2**48 - 1, 2**32 - 1, 2**32 - 1)
     with index_of(tmp_path / "index", [("a", far), ("b", LineRef(0, 0, 0, 1))], digest, in_memory=0) as index:
         assert [index.place(entry) for entry in index.run(digest("a"))] == [far]
 
 
-def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
-    """A range counts from 1; whoever puts the ranges together knows how many lines came before."""
+def test_line_numbers_are_shifted_by_the_lines_before_the_range() -> None:
+    """A range counts from 1; the caller who combines ranges knows how many lines came before."""
     packed = entries_of([("a", LineRef(0, 0, 5, 1)), ("b", LineRef(0, 6, 5, 2))], digest).to_bytes()
     assert list(IndexEntries.from_bytes(packed, 100).line_numbers) == [101, 102]
     assert IndexEntries.from_bytes(packed).to_bytes() == packed
 
 
 def test_a_digest_is_that_of_the_decoded_id() -> None:
-    r"""`"caf\u00e9"` and `"café"` are one id, and 64 bits say so for both ways to ask."""
+    r"""`"caf\u00e9"` and `"café"` are one id, and have the same 64 bits with both ways to ask."""
     assert digest("caf\u00e9") == digest_of_bytes("café".encode())
     assert 0 <= digest("café") < 2**64
 
 
 def test_nobody_can_make_ids_that_collide() -> None:
-    """The hash has a key of its own in every process that was given none."""
+    """The hash has its own key in every process that was given none."""
     command = [sys.executable, "-c", "from batchfiles.ids.index import digest; print(digest('a'))"]
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     assert len({subprocess.run(command, capture_output=True, check=True, env=plain).stdout for _ in range(2)}) == 2
@@ -151,7 +151,7 @@ def refuse(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("in_memory", [0, 10**6])
-def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+def test_a_full_disk_has_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
     """Whether the index is written at once or in partitions."""
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(FileError, match="index: no space left on device") as caught:
@@ -159,14 +159,14 @@ def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.Monkey
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_an_index_that_is_gone_is_said_in_words(tmp_path: Path) -> None:
+def test_an_index_that_is_gone_has_a_message(tmp_path: Path) -> None:
     """Such as one whose join was closed."""
     with pytest.raises(FileError, match="index: no such file"):
         Index(tmp_path / "index", 3)
 
 
 def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
-    """Processes write to the same file, each kind in bytes of its own."""
+    """Processes write to the same file, each kind in separate bytes."""
     ours, theirs = (ResultFlags(tmp_path / "marks", 3) for _ in range(2))
     for number, kind in enumerate(KINDS):
         getattr(ours if number % 2 else theirs, kind)[number % 3] = 1
@@ -211,7 +211,7 @@ def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
     without=st.sets(st.integers(min_value=0, max_value=7)),
 )
 def test_neighbouring_lines_are_noted_as_one_by_one(lengths: list[int], without: set[int]) -> None:
-    """Those without a digest are left out, and the others stand where they stood."""
+    """Those without a digest are left out, and the others keep their places."""
     digests = [None if at in without else at * 7 for at in range(len(lengths))]
     together, alone = IndexEntries(), IndexEntries()
     together.add_lines(digests, 3, 100, lengths, 5)

@@ -1,4 +1,4 @@
-"""Uniqueness of ids: nothing missed, nothing invented, little memory, and no file left behind."""
+"""Uniqueness of ids: nothing missed, nothing invented, little memory, and no leftover file."""
 
 import random
 import subprocess
@@ -32,7 +32,7 @@ def found(custom_ids, **options):
 
 
 def repeated(custom_ids):
-    """The same, said with a dict."""
+    """The same with a dict."""
     first = {}
     return [
         (custom_id, first[custom_id], place)
@@ -80,7 +80,7 @@ def test_nothing_is_missed_or_invented_however_bad_the_hash(in_memory, hashed_by
 
 @given(st.lists(st.text(max_size=5)), st.integers(0, 5))
 def test_any_text_is_an_id(custom_ids, in_memory):
-    """Empty ids, newlines, NUL, other planes and lone surrogates are told apart exactly."""
+    """Empty ids, newlines, NUL, other planes and lone surrogates are distinguished exactly."""
     assert found(custom_ids, in_memory=in_memory) == repeated(custom_ids)
 
 
@@ -100,7 +100,7 @@ def test_long_ids_count_for_more_in_memory():
 
 
 def test_clear_begins_again():
-    """What was in one file is no repetition in the next."""
+    """An id of one file is not a repetition in the next."""
     with UniqueIds(in_memory=1) as ids:
         for custom_id in ("a", "b"):
             ids.add(custom_id, 1)
@@ -119,7 +119,7 @@ def test_places_have_63_bits():
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_file_is_left_behind(tmp_path, monkeypatch, fails):
+def test_no_file_is_left(tmp_path, monkeypatch, fails):
     """The temporary file has no name from the beginning, so that not even a killed process leaves it."""
     monkeypatch.setattr(unique, "BUFFER", 0)
     ids = UniqueIds(in_memory=0, temp_dir=tmp_path)
@@ -185,7 +185,7 @@ def test_python_seeds_do_not_matter():
     in_memory=st.integers(0, 10),
 )
 def test_ids_added_together_are_found_like_ids_added_one_by_one(batches: list[list[str | None]], in_memory: int) -> None:
-    """Those that `add_all` refuses are added singly, as it says."""
+    """Those that `add_all` refuses are added singly, as documented."""
     repeated = []
     seen: dict[str, int] = {}
     expected = []

@@ -122,7 +122,7 @@ def test_batches_that_scripts_keep_are_evidence_too(week: Path, make: Callable[[
 
 
 def test_an_uploaded_file_leads_from_the_batch_to_the_requests(week: Path) -> None:
-    """A script keeps what the service returned for the upload, and what it returned for the batch."""
+    """A script keeps the service's answers to the upload and to the batch."""
     for day in DAYS:
         batch = batch_object(day)
         put(week / "out" / f"{batch['id']}_output.jsonl", *answers(day))
@@ -145,7 +145,7 @@ def test_an_uploaded_file_leads_from_the_batch_to_the_requests(week: Path) -> No
     ],
 )
 def test_a_name_says_whose_results_they_are(week: Path, name: str) -> None:
-    """Next to the requests or in their own folder, with the word for results before or after."""
+    """Next to the requests or in their own folder, with "results" before or after."""
     for day in DAYS:
         path = put(week / name.format(day=day), *answers(day))
         if path.suffix == ".gz":
@@ -187,7 +187,7 @@ def test_a_manifest_says_it(tmp_path: Path) -> None:
 
 
 def test_pairs_say_it(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In Python and in the shell, where the files are named once or twice; the results may be a folder."""
+    """In Python and in the shell, with the files named once or twice; the results may be a folder."""
     outs = {day: put(week / f"out-{number}.jsonl", *answers(day)) for number, day in enumerate(DAYS)}
     pairs = {week / f"{day}.jsonl": outs[day] for day in DAYS}
     assert wrong_answers(pairs=pairs) == []
@@ -208,7 +208,7 @@ def test_pairs_say_it(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_pairs_are_taken_by_all_commands_that_take_both_kinds(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What they read they check; `get` says of a result whose it is, and of a request that it is another one's twin."""
+    """All of them check the pairs; `get` names the request of a result, and another request with the same id."""
     outs = [put(week / f"out-{number}.jsonl", *answers(day)) for number, day in enumerate(DAYS)]
     pairs = {week / f"{day}.jsonl": results for day, results in zip(DAYS, outs, strict=True)}
     assert batchfiles.stats(pairs=pairs).requests.count == batchfiles.stats(week, pairs=pairs).results.count == 6
@@ -233,7 +233,7 @@ def test_pairs_are_taken_by_all_commands_that_take_both_kinds(week: Path, capsys
 
 
 def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The sentence has the id, the files, the result and the ways out; `join` and `retry` say the same."""
+    """The message has the id, the files, the result and the remedies; it is the same in `join` and `retry`."""
     for number, day in enumerate(DAYS):
         put(week / f"out-{number}.jsonl", *answers(day))
     output = week / "both.parquet"
@@ -250,7 +250,7 @@ def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("name", ["results-1.jsonl", "1.jsonl", "monday_output (1).jsonl", "tues.jsonl", "output.jsonl"])
-def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None:
+def test_a_name_that_is_only_similar_is_ignored(week: Path, name: str) -> None:
     """Numbers count downloads, and a second download of one file is not the first of another."""
     put(week / "1_requests.jsonl", question("request-1", "another day"))
     put(week / name, *answers("tuesday"))
@@ -258,7 +258,7 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
         batchfiles.join(week).to_arrow()
 
 
-def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
+def test_a_batch_of_other_bytes_is_ignored(week: Path) -> None:
     """The requests were changed since they were sent, so its name proves nothing either."""
     for day in DAYS:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
@@ -309,10 +309,10 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
 
 
 @pytest.mark.parametrize("target", ["rows", "file", "folder"])
-def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
+def test_lines_that_repeat_far_away_are_found_by_every_reader_of_the_table(
     tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the first lines have no id in common, a file is begun again as soon as others turn out to."""
+    """Where the first lines have no id in common, a file is read again as soon as others turn out to."""
     from batchfiles.jobs.join import repeated_requests
 
     monkeypatch.setattr(repeated_requests, "HEAD", 100)
@@ -538,7 +538,7 @@ def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Pat
 
 
 def test_a_batch_object_speaks_for_the_results_of_its_own_batch_only(tmp_path: Path) -> None:
-    """One object, one output file and one error file in a folder were taken for one batch, although their names said two."""
+    """One object, one output file and one error file in a folder were joined as one batch, although their names had two."""
     monday, tuesday = put(tmp_path / "monday.jsonl", question("a", "1")), put(tmp_path / "tuesday.jsonl", question("a", "2"))
     put(tmp_path / "results" / "monday_error.jsonl", answer("a", "1"))
     put(tmp_path / "results" / "output_tuesday.jsonl", answer("a", "2"))

@@ -109,7 +109,7 @@ def test_a_file_without_lines_has_its_size(tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_short_file_makes_the_same_mistake(name, count):
-    """Somebody tries one or two requests first."""
+    """People try one or two requests first."""
     code, make = MISTAKES[name]
     if name == "commas at all ends but the last" and count == 1:
         return
@@ -153,7 +153,7 @@ NO_MISTAKES = {
 
 
 @pytest.mark.parametrize("name", NO_MISTAKES)
-def test_single_broken_lines_are_no_mistake_of_the_file(name):
+def test_single_broken_lines_are_not_a_mistake_of_the_file(name):
     """A bad line never costs the good lines around it."""
     assert file_mistake(NO_MISTAKES[name].encode()) is None
 
@@ -192,7 +192,7 @@ def test_glued_results_are_named_by_the_join_and_not_paid_for_again(tmp_path):
     glued = "".join(json.dumps(result(n)) for n in (1, 2, 3))
     results.write_text(plain([result(0)]) + glued + "\n" + plain([result(4)]))
     for files in ([results], [results, tmp_path / "more_output.jsonl"]):
-        if len(files) == 2:  # the id of the first is not asked for
+        if len(files) == 2:  # the id of the first is not checked
             files[1].write_text(json.dumps(result(7)) + " " + json.dumps(result(8)) + "\n")
         report = join(requests, *files).to_parquet(tmp_path / "joined.parquet", overwrite=True)
         found = [(each.code, each.line_number, each.severity) for each in report.findings]

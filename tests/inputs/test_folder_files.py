@@ -1,4 +1,4 @@
-"""What a folder holds: every file is read, known, or named as not read; and what a file must be, wherever it comes in."""
+"""The files of a folder: each is read, known, or reported as not read; and the kind of each file, given in any way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.jobs.wire import expired, failure, put, request, success
 
 
 def outcomes(*files: Any, **options: Any) -> list[str]:
-    """Join, and return what became of the requests."""
+    """Join, and return the outcomes of the requests."""
     return [row["outcome"] for row in batchfiles.join(*files, **options)]
 
 
@@ -50,7 +50,7 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
 def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
-    """To look at its first line, `join` waited for ever for somebody to write to it."""
+    """To look at its first line, `join` waited forever for a writer."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a"))
     os.mkfifo(tmp_path / name)
@@ -75,7 +75,7 @@ def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -
     ],
 )
 def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> None:
-    """The first line decides, because services name results by ids, their own words, or numbers."""
+    """The first line decides, because services name results by ids, by other words, or by numbers."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     text = success("a") + b"\n" + expired("b") + b"\n"
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
@@ -113,7 +113,7 @@ def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) 
 
 
 def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> None:
-    """Neither a file nor a folder of the folder; what this package keeps there is known."""
+    """Neither a file nor a folder of the folder; the files of this package are known."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "results" / "out.jsonl", success("a"))
     put(tmp_path / "more.data", b"", success("b"))
@@ -127,7 +127,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
         assert job.summarize().not_read == 0
 
 
-def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_without_a_single_result_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--fail-on no_results` makes an exit code of it; an empty error file has no results."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_error.jsonl")
@@ -140,7 +140,7 @@ def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys
 
 
 def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
-    """Somebody may have meant these."""
+    """They may be the intended ones."""
     put(tmp_path / "results.json", success("a"))
     with pytest.raises(batchfiles.FileError, match=r"no \.jsonl file .*; it holds results\.json: name the files"):
         batchfiles.join(tmp_path)
@@ -149,7 +149,7 @@ def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
 # Results in a folder of requests
 
 
-def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_results_is_validated_anyway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With results in it, 200 findings said that they are not requests."""
     put(tmp_path / "requests.jsonl", request("a", messages=[{"role": "user", "content": "Hi"}]))
     put(tmp_path / "batch_1_output.jsonl", success("a"))
@@ -170,7 +170,7 @@ def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys:
 
 
 def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each reads the one kind, and says of the other that it did not."""
+    """Each reads one kind, and reports the other as not read."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "batch_1_error.jsonl", failure("a"))
     assert exit_code(["split", str(tmp_path), "-o", str(tmp_path.with_name("parts"))]) == 0
@@ -180,7 +180,7 @@ def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("name", ["requests.jsonl.gz", "requests.JSONL.gz", "requests.jsonl.bz2", "requests.jsonl.zst"])
-def test_a_compressed_name_is_no_warning(tmp_path: Path, name: str) -> None:
+def test_a_compressed_name_gives_no_warning(tmp_path: Path, name: str) -> None:
     """`submit` and `run` send it plain under its plain name, so that `--strict` can be used."""
     text = request("a", messages=[{"role": "user", "content": "Hi"}]) + b"\n"
     (tmp_path / name).write_bytes(text)
@@ -242,7 +242,7 @@ def foreign(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A table of malformed rows was written, and the exit code was 0, wherever a command or `-i` said what the file is."""
+    """It once made a table of malformed rows with exit code 0, where a command or `-i` determined the kind of the file."""
     requests, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     output = ["-o", str(tmp_path / "table.parquet")]
     for arguments in (
@@ -260,8 +260,8 @@ def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
         assert not (tmp_path / "table.parquet").exists()
 
 
-def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
-    """`join *.json` took one over four lines for four malformed requests, and one on a line for a request without an id."""
+def test_a_template_among_json_files_is_not_a_request(tmp_path: Path) -> None:
+    """`join *.json` once read one of four lines as four malformed requests, and one of one line as a request without an id."""
     put(tmp_path / "in.json", request("a"))
     put(tmp_path / "out.json", success("a"))
     template = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}
@@ -288,7 +288,7 @@ def test_bad_lines_before_good_ones_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`missing 100 %, unknown 4,847` and exit 0 came of the results of other requests."""
+    """Results of other requests once gave `missing 100 %, unknown 4,847` and exit code 0."""
     docs = put(tmp_path / "docs.jsonl", request("doc-1"), request("doc-2"))
     out = put(tmp_path / "out.jsonl", success("review-1"), failure("review-2"), success("review-3"))
     for output in ("table.parquet", "table.csv", "parts"):
@@ -301,12 +301,12 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
     assert outcomes(docs, out) == ["missing", "failed"]
 
 
-# Lines above the cap
+# Lines above `max_line_bytes`
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
-    """It was missing and was sent again, without a report of the cap; the others are unchanged."""
+def test_a_result_that_is_too_long_keeps_its_row(tmp_path: Path, workers: int) -> None:
+    """It was missing and was sent again, without a report of the limit; the others are unchanged."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]
@@ -323,7 +323,7 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     assert exported == [("a", None), ("b", "line_too_long"), ("c", "line_too_long"), ("d", None)]
 
 
-def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
+def test_a_result_that_is_too_long_is_not_sent_again(tmp_path: Path) -> None:
     """It may be an answer that was paid for: only who names it sends it again."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "out.jsonl", success("a", "x" * 3000), expired("b"))
@@ -343,7 +343,7 @@ def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
             ]
 
 
-def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: Path) -> None:
+def test_a_long_line_whose_id_is_far_away_belongs_to_no_request(tmp_path: Path) -> None:
     """As any line whose id can't be read; where the result of another one is, it changes nothing."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     value = json.loads(success("a", "x" * 3000))
@@ -356,7 +356,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
     assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
 
 
-def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_one_long_line_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its kind was unknown, and the file counted as empty."""
     from batchfiles.io import lines
 
@@ -368,7 +368,7 @@ def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Pa
     assert rows == [("malformed", "line_too_long")]
 
 
-def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
+def test_the_largest_answers_of_services_are_below_the_limit() -> None:
     """Ten images of 5 MB in base64, and 2,048 vectors of 3,072 numbers with 20 digits each."""
     from batchfiles.limits import RESULT_LINE_CAP
 
@@ -401,7 +401,7 @@ def test_commands_that_write_lines_name_what_they_pass_over(
 
 
 def test_get_names_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The result that somebody looks for may lie in a folder that nobody looked into."""
+    """The result may be in a folder that was not searched."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "results" / "out.jsonl", success("a"))
     assert exit_code(["get", "--id", "a", str(tmp_path)]) == 0
@@ -417,8 +417,8 @@ def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Pa
 
 
 @pytest.mark.parametrize("command", ["merge", "split"])
-def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
-    """Results, retry files and foreign files in it were passed over without a word."""
+def test_a_campaign_folder_means_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
+    """Results, retry files and foreign files in it were skipped silently."""
     path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     folder = tmp_path / "campaign"
     batchfiles.split(path, output=folder, max_requests=1)

@@ -43,15 +43,15 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line_format", "line"), LINES)
-def test_the_family_of_a_line_is_told_by_its_keys(line_format, line):
-    """Whatever the order of the keys, and whatever keys people add to requests."""
+def test_the_family_of_a_line_is_recognized_by_its_keys(line_format, line):
+    """With any order of the keys, and any added keys."""
     value = json.loads(line)
     assert line_format_of(value) == line_format
     assert line_format_of(dict(reversed(value.items()))) == line_format
 
 
 def test_each_family_is_described_in_words():
-    """A description of another service's lines names the service and says what to do."""
+    """A description of another service's lines names the service and what to do."""
     for line_format, service in [
         ("anthropic_input", "Anthropic"),
         ("anthropic_output", "Anthropic"),
@@ -93,7 +93,7 @@ def test_the_first_line_that_says_what_it_is_decides(file_role, lines):
         ("results", b"{'custom_id': 'a', 'response': {'status_code': 200, 'body': {}}}"),
     ],
 )
-def test_a_file_of_unreadable_lines_is_told_by_its_key_names(file_role, line):
+def test_a_file_of_unreadable_lines_is_recognized_by_its_key_names(file_role, line):
     """A cut line still shows its first keys; the same words quoted in a text don't count."""
     assert classify_lines([b"\xff\xfe", line]) == file_role
 
@@ -114,14 +114,14 @@ def test_a_file_of_another_service_is_named_in_words(name):
     ("line", "words"),
     [(b'{"messages": []}', "a shape that is not known"), (b"Dear Sir,", "no line that can be read")],
 )
-def test_a_file_that_says_nothing_is_refused(line, words):
-    """Neither requests nor results: the exception says which of both reasons it is."""
+def test_an_ambiguous_file_is_refused(line, words):
+    """Neither requests nor results: the message gives the reason."""
     with pytest.raises(MismatchError, match=words):
         classify_lines([line] * 3, "letter.jsonl")
 
 
 def test_no_more_is_read_than_needed():
-    """A file without end is told by its beginning."""
+    """An endless file is recognized by its beginning."""
 
     def endless():
         yield REQUEST
@@ -130,7 +130,7 @@ def test_no_more_is_read_than_needed():
     assert classify_lines(endless()) == "inputs"
 
 
-def test_a_file_that_says_nothing_is_not_read_to_its_end():
+def test_an_ambiguous_file_is_not_read_to_its_end():
     """After a megabyte, or a hundred lines that can't be read, enough was seen."""
 
     def endless(line):
@@ -144,7 +144,7 @@ def test_a_file_that_says_nothing_is_not_read_to_its_end():
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*/*.jsonl")), ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_the_fixtures_are_told_by_their_content(path):
+def test_the_fixtures_are_recognized_by_their_content(path):
     """Every file that has a readable line is sorted as its name says."""
     silent = {"cut_before_id.jsonl", "not_an_object.jsonl"}
     if path.parent.name == "other_families" or path.name in silent or not path.stat().st_size:
@@ -161,7 +161,7 @@ def test_a_stream_is_not_used_up():
     assert stream.tell() == 0
 
 
-def test_a_missing_file_is_no_mismatch(tmp_path):
+def test_a_missing_file_is_not_a_mismatch(tmp_path):
     """It is the disk's fault, not the data's."""
     with pytest.raises(FileError):
         classify(Source("gone.jsonl", path=tmp_path / "gone.jsonl"))

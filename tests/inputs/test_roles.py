@@ -44,14 +44,14 @@ def test_spellings_may_be_mixed(campaign: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("folder", [".", "./", "{folder}", "*.jsonl"])
-def test_a_folder_or_a_glob_stands_for_its_files(campaign: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+def test_a_folder_or_a_glob_means_its_files(campaign: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     """Sorted by what they hold."""
     monkeypatch.chdir(campaign)
     assert texts(folder.format(folder=campaign)) == ["answer of a", "answer of b"]
 
 
 def test_compressed_batches_belong_together_too(campaign: Path) -> None:
-    """The suffix of the compression is no part of the name."""
+    """The suffix of the compression does not belong to the name."""
     for path in list(campaign.iterdir()):
         (campaign / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
@@ -83,7 +83,7 @@ def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: 
     assert job.summarize().unknown == 1
 
 
-def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
+def test_an_id_may_be_once_in_each_batch(tmp_path: Path) -> None:
     """Only within a batch is it a duplicate; files without results of their own are one batch together."""
     for name in "abcd":
         put(tmp_path / f"{name}.jsonl", request("x", part=name))
@@ -113,13 +113,13 @@ def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -
     ],
 )
 def test_a_download_names_its_batch(tmp_path: Path, name: str, batch_id: str | None) -> None:
-    """Only a name that a service gives is taken for the id of a batch."""
+    """Only a name that a service gives is read as the id of a batch."""
     inputs = put(tmp_path / "in.jsonl", request("x"))
     assert [row["batch_id"] for row in batchfiles.join(inputs, put(tmp_path / name, success("x")))] == [batch_id]
 
 
 def test_a_forced_input_must_hold_requests(tmp_path: Path) -> None:
-    """Results there are a mistake, said before any work."""
+    """Results there are a mistake, reported before any work."""
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     with pytest.raises(MismatchError, match="holds results, and was given as requests"):
         batchfiles.join(results, inputs=[results])
@@ -134,8 +134,8 @@ def test_a_folder_may_hold_the_input_that_was_named(campaign: Path) -> None:
     assert texts(campaign, campaign / "a.jsonl", campaign / "a_output.jsonl") == ["answer of b"]
 
 
-def test_a_file_that_says_nothing_is_what_was_asked_for(tmp_path: Path) -> None:
-    """Unreadable lines are requests where requests are forced, results where results are, and refused where nobody knows."""
+def test_an_ambiguous_file_has_the_requested_role(tmp_path: Path) -> None:
+    """Unreadable lines are requests or results if an option decides it, and are refused otherwise."""
     noise = put(tmp_path / "noise.jsonl", b"noise", b"{")
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     assert batchfiles.join(results, inputs=[noise]).summarize().malformed_inputs == 2
@@ -160,7 +160,7 @@ REST = b'tus_code": 200, "request_id": "r", "body": {"id": "chatcmpl-1", "choice
     ],
 )
 def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
-    """Where no line can be read, a key somewhere in what is left of one is none."""
+    """A key in the rest of a cut line is not evidence."""
     damaged = put(tmp_path / "damaged.jsonl", line)
     inputs = put(tmp_path / "in.jsonl", request("x"), request("z"))
     results = put(tmp_path / "out.jsonl", success("y"), success("z"))
@@ -182,7 +182,7 @@ def test_what_was_named_as_requests_is_refused_on_clear_evidence_only(tmp_path: 
 
 @pytest.mark.parametrize("end", [25, 45, -3])
 def test_unreadable_lines_that_begin_as_the_other_kind_are_clear_evidence(tmp_path: Path, end: int) -> None:
-    """Cut requests are no results, and cut results no requests, whoever says so."""
+    """Cut requests are never results, and cut results never requests, also if an option names them so."""
     requests = put(tmp_path / "requests.jsonl", request("x")[: max(end, 30) if end > 0 else end])
     results = put(tmp_path / "results.jsonl", success("x")[: end + 30 if end > 0 else end])
     with pytest.raises(MismatchError, match="holds requests"):
@@ -203,7 +203,7 @@ def test_empty_files_are_neither(tmp_path: Path) -> None:
 
 
 def test_results_alone_are_not_joined(tmp_path: Path) -> None:
-    """The sentence says what to do instead."""
+    """The message says what to do instead."""
     with pytest.raises(MismatchError, match=r"no file holds requests.*export"):
         batchfiles.join(put(tmp_path / "out.jsonl", success("x")))
 

@@ -29,8 +29,8 @@ class Disk:
 
     Args:
         fail_at: Which call fails; 0 for none.
-        error: What it raises.
-        for_ever: Whether all calls behind it fail, too.
+        error: The exception of that call.
+        for_ever: Whether all later calls fail, too.
     """
 
     CALLS = ("fsync", "link", "replace", "rename", "unlink", "mkdir", "rmdir")
@@ -103,7 +103,7 @@ ERRORS = [OSError(28, "No space left on device"), OSError(5, "Input/output error
 
 
 def unfinished(folder):
-    """Name what was left."""
+    """Name the files that are left."""
     return [path.name for path in folder.iterdir() if path.name.endswith(UNFINISHED)]
 
 
@@ -140,7 +140,7 @@ def test_whichever_call_fails_the_file_is_old_or_new(tmp_path, disk, monkeypatch
 @pytest.mark.parametrize("older", [None, OLD], ids=["no older file", "an older file"])
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_wherever_the_process_dies_the_file_is_old_or_new(tmp_path, disk, monkeypatch, write, older):
-    """From the k-th call on nothing has an effect: what is left says by its name what it is."""
+    """From the k-th call on nothing has an effect: the names of the remaining files show what they are."""
     path = tmp_path / "f.jsonl"
     for die_at in range(1, 50):
         for left in tmp_path.iterdir():
@@ -193,7 +193,7 @@ def test_whichever_call_fails_the_folder_is_old_or_new(tmp_path, disk, monkeypat
 
 
 def test_a_killed_process_leaves_the_old_file_or_the_new_one(tmp_path):
-    """Killed at random moments; what it was writing has a name that says so."""
+    """Killed at random moments; the name of the unfinished file shows that it is unfinished."""
     path = tmp_path / "f.jsonl"
     path.write_bytes(OLD)
     code = (
@@ -255,7 +255,7 @@ def test_force_replaces_what_a_link_points_to(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, GeneratorExit, SystemExit])
 def test_an_exception_leaves_nothing(tmp_path, error):
-    """Of whatever kind, and it is not changed."""
+    """Of any kind, and it is not changed."""
 
     def half_a_file():
         with atomic_file(tmp_path / "f") as file:
@@ -317,7 +317,7 @@ def test_a_device_is_written_not_replaced():
 
 
 def test_a_named_pipe_is_written_not_replaced(tmp_path):
-    """Whoever reads from it gets the bytes."""
+    """The reader of the pipe gets the bytes."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
@@ -340,7 +340,7 @@ def test_links_in_a_circle_are_an_error_of_the_file(tmp_path, make, overwrite):
 
 
 def test_a_filesystem_without_links_still_works(tmp_path, monkeypatch):
-    """It is renamed; a file that came meanwhile is still seen."""
+    """It is renamed; a file that another process wrote meanwhile is still seen."""
 
     def no_link(*_):
         raise PermissionError(1, "Operation not permitted")
@@ -378,7 +378,7 @@ def test_a_folder_that_is_none_of_ours_is_not_replaced(tmp_path):
 
 
 def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
-    """Only the caller knows what is ours; if it says nothing, nothing is. One such file is named, and what can be done."""
+    """Only the caller knows which names are ours; by default none is. One such file is reported, with what can be done."""
     path = tmp_path / "df"
     path.mkdir()
     for name in ("1", "2", "thesis.txt"):
@@ -394,7 +394,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
 
 
 def test_a_hidden_file_of_others_keeps_a_folder_too(tmp_path):
-    """Nobody sees it, so nobody would know that it went."""
+    """It is easily overlooked, and its loss would be, too."""
     (tmp_path / "df").mkdir()
     (tmp_path / "df" / ".env").write_bytes(OLD)
     with pytest.raises(FileError, match=r"\.env for one"), atomic_folder(tmp_path / "df", overwrite=True, ours=str.isdigit):
@@ -404,7 +404,7 @@ def test_a_hidden_file_of_others_keeps_a_folder_too(tmp_path):
 
 @pytest.mark.parametrize(("overwrite", "error"), [(False, OutputExistsError), (True, FileError)])
 def test_what_came_into_a_folder_meanwhile_stays(tmp_path, overwrite, error):
-    """The work may take an hour, and results come whenever they like."""
+    """The work may take an hour, and results can be downloaded in the meantime."""
     path = tmp_path / "df"
 
     def work():

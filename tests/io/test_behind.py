@@ -1,4 +1,4 @@
-"""Bytes written behind the one that has them."""
+"""Bytes appended in a background thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_things_are_done_in_their_order_and_all_of_them() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_what_went_wrong_is_told_at_the_end_at_the_latest() -> None:
+def test_an_error_is_raised_at_the_end_at_the_latest() -> None:
     """A full disk ends the work, and not in silence."""
 
     def fail() -> None:
@@ -61,7 +61,7 @@ def test_a_file_has_all_bytes_when_the_block_ends(tmp_path: Path) -> None:
 
 
 def test_a_file_that_refuses_ends_the_block_with_its_error() -> None:
-    """Whoever writes a whole file or none must hear of it before the file gets its name."""
+    """A caller who writes a whole file or none must know it before the file gets its name."""
     with pytest.raises(OSError, match="No space left"), BackgroundFile(Full()) as behind:
         behind.write(b"{}\n")
 

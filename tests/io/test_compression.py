@@ -1,4 +1,4 @@
-"""Compressed files: read by their first bytes, several members or one; damage is told from the end."""
+"""Compressed files: read by their first bytes, one or more members; damage is distinguished from the end."""
 
 import bz2
 import gzip
@@ -30,7 +30,7 @@ DATA = b"\n".join(LINES) + b"\n"
 
 
 def read(data, size=1000, suffix_of=None):
-    """Return what can be read, and the error that ended it."""
+    """Return the bytes that can be read, and the error that ended it."""
     pieces = []
     try:
         with decompressed(io.BytesIO(data), "f", suffix_of=suffix_of) as stream:
@@ -44,7 +44,7 @@ def read(data, size=1000, suffix_of=None):
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("name", COMPRESS)
 def test_compressed_bytes_are_known_by_their_beginning(name, size):
-    """Whatever the file is called, and however much is read at a time."""
+    """With any name of the file and any number of bytes at a time."""
     data = COMPRESS[name](DATA)
     assert compression_of(data) == name
     assert read(data, size) == (DATA, None)
@@ -104,7 +104,7 @@ FLIPS = int(os.environ.get("BATCHFILES_TEST_FLIPS", "2000"))
 def test_a_flipped_bit_in_a_file_of_ours_is_an_error_or_harmless(name):
     """Written by pyarrow alone, zstd has no checksum: 1,336 of 1,436 flipped bits were read as other text without an error.
 
-    The magic bytes count too: without them the file would be text, if its name did not say otherwise.
+    The magic bytes count too: without them the file would be text, unless its name has the suffix.
     """
     data = our_own(name)
     chance = random.Random(name)
@@ -179,8 +179,8 @@ def test_text_under_the_name_of_a_compressed_file_is_text(data):
 
 
 @pytest.mark.parametrize("name", COMPRESS)
-def test_garbage_behind_the_end_is_noticed(name):
-    """What was compressed comes out, then the error."""
+def test_garbage_after_the_end_is_noticed(name):
+    """The valid bytes are yielded, then the error is raised."""
     found, error = read(COMPRESS[name](DATA) + b"garbage, and a good deal of it")
     assert error is not None
     assert DATA.startswith(found)
@@ -233,7 +233,7 @@ def test_other_tools_can_read_it():
 
 
 def test_damage_is_a_batchfiles_error():
-    """Whoever catches our root catches it."""
+    """Catching our root class catches it."""
     assert issubclass(TruncatedFileError, BatchFilesError)
 
 
@@ -262,7 +262,7 @@ def test_frames_without_data_are_zstd(data, size):
 @pytest.mark.parametrize("size", [1, 100, 100_000])
 @pytest.mark.parametrize("zeros", [1, 511, 200_000])
 @pytest.mark.parametrize("name", ["gzip", "bz2"])
-def test_zeros_behind_the_end_are_padding(name, zeros, size):
+def test_zeros_after_the_end_are_padding(name, zeros, size):
     """Tapes and object stores fill up their blocks; gzip, bzip2 and Python ignore it, also between two members."""
     compress = COMPRESS[name]
     assert read(compress(DATA) + bytes(zeros), size) == (DATA, None)
@@ -272,7 +272,7 @@ def test_zeros_behind_the_end_are_padding(name, zeros, size):
 
 
 @pytest.mark.parametrize("name", COMPRESS)
-def test_other_bytes_behind_the_end_are_called_so(name):
+def test_other_bytes_after_the_end_are_reported(name):
     """The data itself is whole, and was called damaged or cut short."""
     found, error = read(COMPRESS[name](DATA) + b"\n")
     assert str(error) == f"f: other bytes follow the end of the {name} data: remove them, or decompress it first (truncated_file)"

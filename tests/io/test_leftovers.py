@@ -56,7 +56,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_next_job_removes_what_a_killed_one_left(places: tuple[Path, Path]) -> None:
-    """Plain copies of prompts stayed in the temporary folder for ever. A live process's files are left alone."""
+    """Plain copies of prompts stayed in the temporary folder forever. A live process's files are left alone."""
     targets, temporary = places
     command = [sys.executable, "-c", KILLED, str(targets), str(temporary)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -77,11 +77,11 @@ def test_the_next_job_removes_what_a_killed_one_left(places: tuple[Path, Path]) 
     with atomic_folder(targets / "c"):
         pass
     assert names(targets) == ["b.jsonl", "c", "old", "replaced"]
-    assert names(targets / "old") == ["part-1.parquet"]  # it had stepped aside, and nothing had taken its place
+    assert names(targets / "old") == ["part-1.parquet"]  # it had been moved aside, without a replacement
 
 
 def mark(machine: str, boot: str, process: int, start: int) -> str:
-    """Return the part of a name that says whose it is."""
+    """Return the part of a name that identifies its process."""
     return f"{machine}{boot}-{process:x}-{start:x}-0a1b"
 
 
@@ -112,8 +112,8 @@ def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([*others, *(f".a.jsonl.{each}{UNFINISHED}" for each in stay)])
 
 
-def test_a_folder_that_may_not_be_looked_into_is_no_error(tmp_path: Path) -> None:
-    """The job itself says what is wrong."""
+def test_a_folder_without_permission_is_not_an_error(tmp_path: Path) -> None:
+    """The job itself reports the fault."""
     clear_leftovers(tmp_path / "gone")
     clear_leftovers(tmp_path / "gone", temporary=True)
 

@@ -1,4 +1,4 @@
-r"""Lines out of bytes: `\n` and nothing else ends them, however the bytes arrive and from wherever the reading begins."""
+r"""Lines from bytes: only `\n` ends them, for any chunks and any start of the reading."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ def read(data, sizes=None, **options):
 
 
 def expected(data, max_line_bytes):
-    """Say the same with `bytes.split`."""
+    """Return the same with `bytes.split`."""
     lines, findings = [], []
     offset = 0
     if data.startswith(BOM):
@@ -93,7 +93,7 @@ def test_two_ranges_have_each_line_once(data, middle, block_size):
 
 @pytest.mark.parametrize("middle", range(1, 9))
 def test_a_byte_order_mark_and_its_line_belong_to_one_range(middle):
-    """Wherever the cut is, within the mark even."""
+    """For any cut, even within the mark."""
     data = BOM + b"a\nb\n"
     first, first_findings = read(data, end=middle)
     second, second_findings = read(data, start=middle)
@@ -118,7 +118,7 @@ def test_many_ranges_have_each_line_once():
         assert [line[1:] for line in found] == [line[1:] for line in expected(data, 10)[0]]
 
 
-def test_a_line_of_just_the_cap_is_kept():
+def test_a_line_of_exactly_the_limit_is_kept():
     """One byte more is too long; its bytes are let go, its length is known."""
     splitter = LineSplitter(max_line_bytes=3)
     assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4, b"1234")]
@@ -159,8 +159,8 @@ def test_a_line_without_end_takes_no_memory(size):
     assert splitter.finish() == Overlong(1000 * size, (b"x" * 1000 * size)[:HEAD])
 
 
-def test_lines_around_one_above_the_cap_stay_in_their_blocks():
-    """A block's lines are neighbours, so it ends before that line and another one begins behind it."""
+def test_lines_around_a_long_one_stay_in_their_blocks():
+    """A block's lines are adjacent, so it ends before that line and another one begins after it."""
     found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, max_line_bytes=4))
     assert found == [Block("f", 1, 0, [b"a", b"b"]), Block("f", 4, 10, [b"c"])]
 
@@ -181,7 +181,7 @@ def test_a_byte_order_mark_counts_in_offsets_and_only_at_the_start():
 
 @pytest.mark.parametrize("length", [1, 2])
 def test_a_part_of_a_byte_order_mark_is_text(length):
-    """It is no mark yet."""
+    """It is not a byte order mark yet."""
     assert read(BOM[:length])[0] == [(1, 0, BOM[:length])]
 
 

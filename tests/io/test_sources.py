@@ -35,12 +35,12 @@ def names(*sources):
     return [Path(source.name).name for source in expand(sources)]
 
 
-def test_a_folder_stands_for_its_batch_files_by_name(folder):
+def test_a_folder_means_its_batch_files_by_name(folder):
     """Compressed ones count; hidden ones, unfinished ones, other files and deeper folders don't."""
     assert names(folder) == ["C.JSONL", "a.jsonl.gz", "b.jsonl", "d.ndjson.zst"]
 
 
-def test_a_glob_stands_for_what_it_matches(folder):
+def test_a_glob_means_the_files_that_it_matches(folder):
     """Sorted, also through folders with `**`."""
     assert names(f"{folder}/*.jsonl*") == ["a.jsonl.gz", "b.jsonl"]
     assert names(f"{folder}/**/*.jsonl") == ["b.jsonl", "e.jsonl"]
@@ -54,7 +54,7 @@ def test_a_file_may_have_a_name_that_looks_like_a_glob(folder):
 
 
 def test_files_come_in_the_order_given(folder):
-    """Only what stands for several is sorted."""
+    """Only a source that expands to several files is sorted."""
     assert names(folder / "b.jsonl", folder / "a.jsonl.gz") == ["b.jsonl", "a.jsonl.gz"]
 
 
@@ -92,7 +92,7 @@ def test_a_file_in_text_mode_is_refused(folder):
 
 
 @pytest.mark.parametrize("source", [5, None, ["a.jsonl"], b"a.jsonl"])
-def test_what_is_no_source_is_refused(source):
+def test_an_invalid_source_is_refused(source):
     """With the name of its type."""
     with pytest.raises(TypeError, match=f"not {type(source).__name__}"):
         expand([source])
@@ -108,7 +108,7 @@ def test_what_is_no_source_is_refused(source):
     ],
 )
 def test_what_is_not_there_is_a_file_error(tmp_path, text, reason):
-    """It names what was asked for."""
+    """It names the path as given."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match=reason) as caught:
         expand([tmp_path / text])

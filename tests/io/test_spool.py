@@ -1,4 +1,4 @@
-"""The spool: a plain local copy of what can't be read by offset, gone when the job ends."""
+"""The spool: a plain local copy of a source without offsets, deleted when the job ends."""
 
 import bz2
 import gzip
@@ -45,7 +45,7 @@ def test_a_stream_is_copied(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
 def test_the_folder_goes_away_after_exceptions(tmp_path, error):
-    """Whatever was in it."""
+    """With any content."""
 
     def job():
         with Spool(tmp_path) as temporary:
@@ -58,7 +58,7 @@ def test_the_folder_goes_away_after_exceptions(tmp_path, error):
 
 
 def test_a_damaged_file_is_truncated_and_leaves_nothing(tmp_path):
-    """The copy is never taken for whole."""
+    """The copy is never used as a whole one."""
     source = Source("f", stream=io.BytesIO(gzip.compress(os.urandom(5000))[:-9]))
     with pytest.raises(TruncatedFileError), Spool(tmp_path) as temporary:
         temporary.local(source)
@@ -74,7 +74,7 @@ def test_no_room_is_a_file_error_that_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
-def test_room_for_a_copy_is_asked_for_before_it_is_begun(tmp_path, monkeypatch, compress):
+def test_room_for_a_copy_is_reserved_before_it_starts(tmp_path, monkeypatch, compress):
     """The copy of a compressed file filled the disk up to its last 64 MiB, and only then was an error."""
     data = os.urandom(5000).hex().encode()
     path = tmp_path / "f.jsonl.gz"

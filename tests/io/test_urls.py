@@ -1,4 +1,4 @@
-"""URLs as text: what is one, and that no piece of a secret is ever shown."""
+"""URLs as text: which texts are URLs, and that no piece of a secret is ever shown."""
 
 import os
 import pickle
@@ -27,7 +27,7 @@ PIECE = 6
 
 
 def generated(chance):
-    """Return a URL with a secret in the place of its password or of an option, and the pieces of the secret."""
+    """Return a URL with a secret as its password or an option, and the pieces of the secret."""
     pieces = ["".join(chance.choices(string.ascii_letters + string.digits, k=chance.randrange(PIECE, 20))) for _ in range(4)]
     secret = "".join(piece + chance.choice(ODD) * chance.randrange(3) for piece in pieces)
     slashes = chance.choice(["://", "://", ":/", ":///"])
@@ -43,10 +43,10 @@ def generated(chance):
 
 
 def said(action):
-    """Return whatever somebody may read of what an action returns or raises."""
+    """Return everything that an action shows in its value or its exception."""
     try:
         found = action()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is read by somebody
+    except Exception as error:  # noqa: BLE001 - any exception may be logged
         return f"{error} {error!r} {vars(error)} {pickle.dumps(error)!r}"
     return f"{found} {found!r}" if not isinstance(found, Path) else ""
 
@@ -82,7 +82,7 @@ def test_no_piece_of_a_secret_is_shown(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", ["validate", "show", "split -o parts", "show more.jsonl", "join -o - --temp-dir"])
 def test_no_piece_of_a_secret_is_shown_by_a_command(command, tmp_path, monkeypatch, capfd):
-    """Click repeats what was typed: arguments that are too many, folders that are not there."""
+    """Click repeats the arguments: too many of them, or folders that do not exist."""
     monkeypatch.chdir(tmp_path)
     chance = random.Random(8)
     for _ in range(URLS // 20):

@@ -1,4 +1,4 @@
-r"""`pieces`: the same lines, numbers, offsets and warnings as `blocks`, each piece in one, and a newline behind the last line."""
+r"""`pieces`: the lines, numbers, offsets and warnings of `blocks`, but each piece whole and the last line with a newline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ heads = st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\n"])
 
 @given(head=heads, text=texts, block_size=st.integers(1, 12))
 def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int) -> None:
-    """Whatever the size of a block; the one is quick and the other one is older."""
+    """For any size of a block; one of the two is faster, the other is older."""
     noticed: list[Finding] = []
     expected: list[Finding] = []
     found = list(pieces(io.BytesIO(head + text), "f", noticed.append, block_size=block_size))
@@ -39,8 +39,8 @@ def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int)
 
 
 @given(text=texts, block_size=st.integers(1, 12), max_line_bytes=st.integers(1, 3))
-def test_nothing_is_read_behind_a_line_above_the_cap(text: bytes, block_size: int, max_line_bytes: int) -> None:
-    """And what is held of it stays small, however long it is."""
+def test_nothing_is_read_after_a_line_that_is_too_long(text: bytes, block_size: int, max_line_bytes: int) -> None:
+    """And the part of it in memory stays small, however long it is."""
     found = list(pieces(io.BytesIO(text), "f", lambda _: None, max_line_bytes=max_line_bytes, block_size=block_size))
     lines = list(chain.from_iterable(piece.lines for piece in found))
     too_long = [line for line in lines if len(line.removesuffix(b"\n")) > max_line_bytes]

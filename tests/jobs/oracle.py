@@ -1,4 +1,4 @@
-r"""What a join must come to, said as simply as can be: plain `json`, dicts and lists, all of it in memory, nothing of batchfiles.
+r"""The expected result of a join, computed as simply as possible: plain `json`, dicts and lists, in memory, without batchfiles.
 
 It knows the shapes of results that the random files are made of, not all that services write; those are tested with `outcome`.
 """
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Expected:
-    """What a join says: the rows, the numbers, the places of lines of each kind, and the bytes of the rejects."""
+    """The expected join: the rows, the numbers, the places of lines of each kind, and the bytes of the rejects."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -47,7 +47,7 @@ class Expected:
 
 
 def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]]:
-    """Leave out the request lines that are in an earlier file too, byte for byte; say which other files repeat a line."""
+    """Leave out the request lines that are in an earlier file too, byte for byte; return also the files that repeat a line."""
     kept: list[Line] = []
     others: dict[Line, set[int]] = {}
     for line in asked:
@@ -207,7 +207,7 @@ def _lines(files: list[tuple[str, bytes]], max_line_bytes: int) -> tuple[list[Li
 
 
 class _Hidden(dict[str, Any]):
-    """A decoded line that may stand in a set: compared by what it is, not by what it holds."""
+    """Make a decoded line hashable: compared by identity, not by content."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]
 
@@ -216,7 +216,7 @@ class _Hidden(dict[str, Any]):
 
 
 def decode(line: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """Decode an object; say whether lone surrogates or constants that are no JSON had to be mended."""
+    """Decode an object; return also whether lone surrogates or non-JSON constants had to be replaced."""
     mended = []
 
     def constant(name: str) -> None:
@@ -276,7 +276,7 @@ def id_before_damage(line: bytes) -> str | None:
 
 
 def raw_value(line: bytes, key: str) -> str | None:
-    """Return the text of the last value of a key, as it stands in the line; None where there is none."""
+    """Return the text of the last value of a key, unchanged; None if there is none."""
     return _members(line.decode()).get(key)
 
 
@@ -310,7 +310,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def outcome_of(value: dict[str, Any]) -> str:
-    """Say what became of a request, for the shapes that the random files have."""
+    """Return the outcome of a request, for the shapes that the random files have."""
     if value.get("error") is not None:
         return {"batch_expired": "expired", "batch_cancelled": "cancelled"}.get(value["error"].get("code"), "failed")
     response = value.get("response")
@@ -322,7 +322,7 @@ def outcome_of(value: dict[str, Any]) -> str:
 
 
 def _cells(line: Line) -> dict[str, Any]:
-    """Say what the table takes from a result."""
+    """Return the cells of the table that come from a result."""
     where = {"result_source": line.name, "result_line_number": line.number}
     if line.value is None or not is_result(line.value):
         return {"outcome": "malformed"} | where

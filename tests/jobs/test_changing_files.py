@@ -1,4 +1,4 @@
-"""A file that changes while it is read once: what was read is neither the old file nor the new one."""
+"""A file that changes while it is read once: the bytes that were read are neither the old file nor the new one."""
 
 from __future__ import annotations
 

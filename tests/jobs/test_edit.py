@@ -32,7 +32,7 @@ def test_lines_that_need_no_change_are_copied_byte_for_byte(tmp_path: Path) -> N
 
 
 def test_short_lines_become_full_ones_and_full_ones_short(tmp_path: Path) -> None:
-    """What stands there already stays."""
+    """A value that is there already stays."""
     short = put(tmp_path / "short.jsonl", b'{"custom_id": "a", "body": {}}', b'{"custom_id": "b", "url": "/x", "body": {}}')
     batchfiles.edit(short, output=tmp_path / "full.jsonl", full="/v1/responses")
     assert (tmp_path / "full.jsonl").read_bytes().splitlines() == [
@@ -54,7 +54,7 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "code"), [(b'{"custom_id": "b", "body"', "invalid_json_line"), (b'{"custom_id": "b", "body": 1}', "path_not_found")]
 )
-def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path: Path, bad: bytes, code: str) -> None:
+def test_a_line_that_cannot_be_changed_is_refused_by_default(tmp_path: Path, bad: bytes, code: str) -> None:
     """Refused: there is no file. Copied or dropped: it is counted, with its place, and costs no other line."""
     source, output = put(tmp_path / "in.jsonl", request("a"), bad, request("c")), tmp_path / "out.jsonl"
     with pytest.raises(InvalidLineError) as caught:
@@ -71,7 +71,7 @@ def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path
     assert [(found.code, found.line_number) for found in dropped.findings] == [(code, 2)]
 
 
-def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path) -> None:
     """It can't be kept, and may not be lost."""
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
     with pytest.raises(LineTooLongError):
@@ -80,7 +80,7 @@ def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
 
 
 def test_results_are_refused(tmp_path: Path) -> None:
-    """A result file once got a `body` of its own into every line, and beside requests it was the requests that were refused."""
+    """Once each line of a result file got its own `body`, and next to requests it was the requests that were refused."""
     results, requests = put(tmp_path / "a_output.jsonl", success("a")), put(tmp_path / "b.jsonl", request("a"))
     for sources in ([results], [requests, results], [tmp_path]):
         with pytest.raises(MismatchError, match=r"a_output\.jsonl: holds results, and requests are expected here"):
@@ -97,7 +97,7 @@ def test_a_value_that_a_line_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_one_id_for_all_lines_is_a_wrong_call(tmp_path: Path) -> None:
-    """Nobody could tell the results apart."""
+    """The results could not be distinguished."""
     source = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(ValueError, match="same custom_id"):
         batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"custom_id": "x"})

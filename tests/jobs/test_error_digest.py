@@ -50,7 +50,7 @@ def test_the_parameter_that_is_blamed_keeps_its_name() -> None:
     "text", ["1" * 999 + "x", "1s" * 499 + "x", "1," * 499 + "x", "'" * 999, 'a"' * 499, "req_" * 249, "a1" * 499]
 )
 def test_no_message_takes_long(text: str) -> None:
-    """Nothing is tried again and again; what stands behind a thousand letters is not looked at."""
+    """No pattern is tried repeatedly; after a thousand characters nothing is looked at."""
     start = time.perf_counter()
     folded(text)
     assert len(folded(text * 1000)) < 4000
@@ -61,7 +61,7 @@ def test_no_message_takes_long(text: str) -> None:
     st.integers(0, 10**30), st.uuids(), st.text(st.characters(exclude_characters="'\n", exclude_categories=["Cs"]), max_size=50)
 )
 def test_messages_that_differ_in_these_only_are_the_same(number: int, uuid: object, text: str) -> None:
-    """Whatever the numbers, ids and quotations are."""
+    """With any numbers, ids and quotations."""
     words = "In request {} the value '{}' is above {}."
     assert folded(words.format(uuid, text, number)) == "In request <id> the value '…' is above <n>."
 
@@ -106,7 +106,7 @@ def test_ids_are_listed_as_many_as_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_what_is_too_much_to_keep_is_counted_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory stays bounded whatever the messages are."""
+    """Memory stays bounded for any messages."""
     monkeypatch.setattr(module, "MOST_GROUPS", 3)
     monkeypatch.setattr(module, "MOST_IDS", 4)
     path = put(tmp_path / "error.jsonl", *(failure(f"id-{each}", 400, f"Error {each}") for each in "aabbbccdeef"))
@@ -141,7 +141,7 @@ def test_requests_in_a_folder_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_results_without_errors_have_an_empty_digest(tmp_path: Path) -> None:
-    """So has an error file in which nothing stands."""
+    """So has an empty error file."""
     assert error_digest(put(tmp_path / "out.jsonl", success("1"))).groups == ()
     (tmp_path / "empty.jsonl").touch()
     assert error_digest(tmp_path / "empty.jsonl").results == 0

@@ -1,4 +1,4 @@
-"""`export`: a row for each result line, in the order of the files, whatever the line is."""
+"""`export`: a row for each result line, in the order of the files, for any line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASKS = scan.tasks
 
 
 def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
-    """Also results of one request: who came first is for a join to say."""
+    """Also results of one request: only a join chooses between them."""
     output = put(tmp_path / "batch_1_output.jsonl", success("b", "B"), b"", success("a", "A"))
     errors = put(tmp_path / "batch_1_error.jsonl", failure("c"), expired("b"))
     job = batchfiles.export(output, errors)
@@ -36,7 +36,7 @@ def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
 
 
 def test_what_only_requests_know_is_null(tmp_path: Path) -> None:
-    """The columns are those of a join all the same."""
+    """The columns are those of a join anyway."""
     table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", success("a"))).to_arrow()
     (row,) = table.to_pylist()
     assert table.schema == batchfiles.schema()
@@ -46,7 +46,7 @@ def test_what_only_requests_know_is_null(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RESULT_SHAPES, ids=lambda path: path.stem)
 def test_every_line_of_a_shape_has_the_outcome_of_its_row(path: Path) -> None:
-    """What the README of the shapes says of each line, line by line."""
+    """As in the README of the shapes, line by line."""
     job = batchfiles.export(path, table="requests", bodies="all")
     assert [row["outcome"] for row in job] == ROWS[path.stem].split(", ")
     report = job.summarize()
@@ -72,7 +72,7 @@ def test_all_shapes_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert [row for part in sorted((tmp_path / "parts").iterdir()) for row in pq.read_table(part).to_pylist()] == rows
 
 
-def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
+def test_values_that_are_not_results_are_malformed(tmp_path: Path) -> None:
     """Arrays, texts and numbers are JSON and no lines of a batch; the id is kept where there is one."""
     lines = [
         b"[]",
@@ -94,7 +94,7 @@ def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_a_row_of_its_batch(tmp_path: Path) -> None:
     """Also as the first line of a file, and in the second of two files."""
     long = success("x", "y" * 5_000)
     one = put(tmp_path / "batch_1_output.jsonl", long, success("a"))
@@ -112,7 +112,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
 
 
 def test_requests_are_out_of_place(tmp_path: Path) -> None:
-    """Said by name, before anything is made."""
+    """Refused with their name, before anything is made."""
     inputs = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(MismatchError, match="holds requests, and results were expected") as caught:
         batchfiles.export(put(tmp_path / "out.jsonl", success("a")), inputs)
@@ -127,7 +127,7 @@ def test_nothing_to_export_is_an_empty_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows_before", [0, 1])
 def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, rows_before: int) -> None:
-    """Before a pass or while it goes on; a new export takes the file as it is."""
+    """Before or during a pass; a new export takes the file as it is."""
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(2_000)])
     job = batchfiles.export(results)
     rows = iter(job)
@@ -144,7 +144,7 @@ def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, ro
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) -> None:
-    """Each pass is one of its own."""
+    """Each pass is independent."""
     job = batchfiles.export(put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)]), workers=workers)
     assert [one["custom_id"] for one, two in zip(job, job, strict=True) if one == two] == [str(number) for number in range(50)]
     assert len(list(job)) == 50
@@ -152,7 +152,7 @@ def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    """However the files are divided, also where a range ends with a line that is too long or begins with blank ones."""
+    """For any division of the files, also where a range ends with a line that is too long or begins with blank ones."""
     lines = [
         b"[]",
         success("a"),
@@ -207,7 +207,7 @@ def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
         assert job.summarize().no_token_counts == 1
 
 
-def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:
+def test_counts_next_to_the_answer_are_in_the_columns(tmp_path: Path) -> None:
     """On the second line, after one that is read the short way; what a provider writes to a cache is the last column."""
     plain = {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}
     details = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},

@@ -1,4 +1,4 @@
-"""What a file is, and where a table goes, is found once and carried."""
+"""The kind of a file, and the place of a table, are found once and passed on."""
 
 from __future__ import annotations
 

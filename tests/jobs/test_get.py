@@ -33,7 +33,7 @@ def test_the_request_and_all_its_results_wherever_they_are(tmp_path: Path) -> No
 
 
 def test_an_id_is_compared_whole_and_as_decoded_text(tmp_path: Path) -> None:
-    """Escapes in the id, or in the key, hide nothing; the same text elsewhere in a line is no id."""
+    """Escapes in the id, or in the key, hide nothing; the same text elsewhere in a line is not an id."""
     lines = [
         b'{"custom_id": "caf\\u00e9", "body": {}}',
         '{"custom_id": "café", "body": {}}'.encode(),
@@ -54,7 +54,7 @@ def test_the_last_of_repeated_keys_counts(tmp_path: Path) -> None:
 
 
 def test_a_damaged_line_is_found_if_its_id_can_be_read(tmp_path: Path) -> None:
-    """That is what somebody looks for who misses a result."""
+    """It is the line that explains a missing result."""
     cut = b'{"id": "batch_req_1", "custom_id": "1", "response": {"status_co'
     path = put(tmp_path / "out.jsonl", success("0"), cut, b'{"id": "1')
     assert [each.data for each in get("1", path)] == [cut]
@@ -77,7 +77,7 @@ def test_streams_and_compressed_files(tmp_path: Path) -> None:
 
 
 def test_each_line_is_what_it_is_itself(tmp_path: Path) -> None:
-    """A result in a file that begins with requests was called a request; where a line says nothing, its file does."""
+    """A result in a file that begins with requests was called a request; an ambiguous line has the kind of its file."""
     silent = b'{"custom_id": "1", "note": 1}'
     foreign = b'{"custom_id": "1", "params": {}}'
     cut = b'{"id": "b", "custom_id": "1", "response": {"sta'
@@ -102,7 +102,7 @@ def test_other_formats_and_no_file_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), st.booleans())
-def test_every_id_is_found_whatever_it_is_and_however_it_is_written(custom_ids: list[str], ascii_only: bool) -> None:
+def test_any_id_is_found_in_any_spelling(custom_ids: list[str], ascii_only: bool) -> None:
     """Quotes, line ends, the empty id."""
     lines = [json.dumps({"custom_id": each, "body": {"n": "\\"}}, ensure_ascii=ascii_only).encode() for each in custom_ids]
     for wanted in {*custom_ids, "never"}:
@@ -122,7 +122,7 @@ def test_paths_may_be_those_of_another_filesystem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("evidence", ["name", "batch object"])
 def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, evidence: str) -> None:
-    """Two days of one script have the same ids: the answers of Tuesday are not those of Monday, and `get` says which is which."""
+    """Two days of one script have the same ids: the answers of Tuesday are not those of Monday, and `get` distinguishes them."""
     folder = tmp_path / "results"
     folder.mkdir()
     for day in ("monday", "tuesday"):
@@ -140,7 +140,7 @@ def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, 
 
 
 def test_equal_lines_in_parts_of_a_campaign_are_different_requests(tmp_path: Path) -> None:
-    """As for `join`: each part is a batch of its own, so neither line repeats the other."""
+    """As for `join`: each part is its own batch, so neither line repeats the other."""
     path = put(tmp_path / "requests.jsonl", request("1"), request("1"))
     split(path, output=tmp_path / "campaign", max_requests=1)
     assert [each.repeats for each in get("1", tmp_path / "campaign")] == [None, None]

@@ -1,4 +1,4 @@
-"""`join`: every request with what became of it, every result line accounted for, as often as somebody asks."""
+"""`join`: every request with its outcome, every result line accounted for, re-iterable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def outcomes(job: Join) -> dict[str | None, str]:
 
 
 def numbers(job: Join) -> dict[str, int]:
-    """Return the numbers of a report that are not 0, but for those that every join has; the answers here state no tokens."""
+    """Return the numbers of a report that are not 0, except those that every join has; the answers here have no tokens."""
     report = job.summarize().to_dict()
     return {
         name: value
@@ -57,7 +57,7 @@ def numbers(job: Join) -> dict[str, int]:
 
 
 def test_each_request_gets_its_result_in_the_order_of_the_requests(tmp_path: Path) -> None:
-    """Results come in another order and in several files; what has none is missing."""
+    """Results come in another order and in several files; a request without one is missing."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"), request("c"), request("d"))
     output = put(tmp_path / "batch_1_output.jsonl", success("c", "C"), success("a", "A"))
     errors = put(tmp_path / "batch_1_error.jsonl", failure("b"))
@@ -80,7 +80,7 @@ def test_each_request_gets_its_result_in_the_order_of_the_requests(tmp_path: Pat
     assert numbers(job) == {"used": 3, "missing": 1}
 
 
-def test_a_request_that_stands_twice_gets_its_result_twice(tmp_path: Path) -> None:
+def test_a_repeated_request_gets_its_result_twice(tmp_path: Path) -> None:
     """Both rows are there, and the second is counted, with both places."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"), request("a"))
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a")))
@@ -131,7 +131,7 @@ def test_the_best_of_several_results_wins(
     "damaged", [success("a")[:-20], b'{"id": "x", "custom_id": "a", "status": "done"}', b'{"custom_id": "a", "re']
 )
 def test_a_result_that_cannot_be_read_never_wins(tmp_path: Path, readable: bytes, damaged: bytes) -> None:
-    """A torn line that came later was taken before a readable failure, which says more."""
+    """A torn line that came later was once preferred to a readable failure, which has more information."""
     put(tmp_path / "requests.jsonl", request("a"))
     for lines in ([readable, damaged], [damaged, readable]):
         put(tmp_path / "results.jsonl", *lines)
@@ -149,7 +149,7 @@ def test_of_equal_results_that_of_the_file_named_later_wins(tmp_path: Path) -> N
     assert [row["text"] for row in batchfiles.join(one, inputs, two)] == ["two"]
 
 
-def test_ids_that_return_in_every_part_are_no_duplicates(tmp_path: Path) -> None:
+def test_ids_that_return_in_every_part_are_not_duplicates(tmp_path: Path) -> None:
     """Each part's results belong to its own requests, so that two of one id are not two for one request."""
     for part in ("one", "two"):
         put(tmp_path / f"{part}.jsonl", request("a", part=part))
@@ -176,7 +176,7 @@ def test_duplicates_may_be_refused(tmp_path: Path) -> None:
 
 
 def test_one_and_true_are_two_answers(tmp_path: Path) -> None:
-    """Python takes 1 for true; JSON doesn't, and neither does the count of conflicts."""
+    """Python treats 1 as true; JSON doesn't, and neither does the count of conflicts."""
     lines = [result("a", completion(index=1)), result("a", completion(index=True))]
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", *lines))
     assert numbers(job) == {"used": 1, "superseded": 1, "conflicting": 1}
@@ -189,7 +189,7 @@ def test_one_and_true_are_two_answers(tmp_path: Path) -> None:
     "line", [b'{"custom_id": "a"}', b'{"custom_id": "z", "custom_id": "a"}', b'{"custom_id": "a", "response']
 )
 def test_an_unreadable_result_belongs_to_its_request_if_the_id_can_be_read(tmp_path: Path, line: bytes) -> None:
-    """It is a malformed result, not a missing one, and stands among the rejects."""
+    """It is a malformed result, not a missing one, and is among the rejects."""
     job = batchfiles.join(put(tmp_path / "out.jsonl", line), inputs=[put(tmp_path / "in.jsonl", request("a"))])
     assert [(row["outcome"], row["retryable"], row["attempts"]) for row in job] == [("malformed", True, 1)]
     assert numbers(job) == {"used": 1, "malformed_results": 1}
@@ -198,7 +198,7 @@ def test_an_unreadable_result_belongs_to_its_request_if_the_id_can_be_read(tmp_p
 
 
 def test_rows_and_files_agree_on_an_unreadable_result_with_two_ids(tmp_path: Path) -> None:
-    """A table in memory is made carefully, a file quickly; both go by the id that decoding keeps."""
+    """A table in memory is made with an exact scan, a file with a fast one; both use the id that decoding keeps."""
     inputs = put(tmp_path / "in.jsonl", request("b"))
     results = put(tmp_path / "out.jsonl", success("zz"), b'{"custom_id": "a", "custom_id": "b"}')
     carefully, quickly = batchfiles.join(inputs, results), batchfiles.join(inputs, results)
@@ -209,8 +209,8 @@ def test_rows_and_files_agree_on_an_unreadable_result_with_two_ids(tmp_path: Pat
 
 
 @pytest.mark.parametrize("line", [b'{"custom_id": null}', b'{"custom_id": 7, "response": null, "error": null}', b"7", b"{"])
-def test_a_result_without_an_id_that_says_nothing_is_malformed(tmp_path: Path, line: bytes) -> None:
-    """To `join` and to `export` alike; neither calls it unknown."""
+def test_an_empty_result_without_an_id_is_malformed(tmp_path: Path, line: bytes) -> None:
+    """In `join` and in `export`; neither calls it unknown."""
     inputs, results = put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", success("b"), line)
     job = batchfiles.join(inputs, results)
     assert numbers(job) == {"used": 1, "malformed_results": 1, "malformed_unmatched": 1}
@@ -219,7 +219,7 @@ def test_a_result_without_an_id_that_says_nothing_is_malformed(tmp_path: Path, l
 
 
 def test_a_good_result_without_an_id_is_unknown(tmp_path: Path) -> None:
-    """Services write them: nothing says to which request they belong, and they are kept among the rejects."""
+    """Services write them: their request is unknown, and they are kept among the rejects."""
     line = success(None)
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", line))
     assert numbers(job) == {"missing": 1, "unknown": 1}
@@ -239,7 +239,7 @@ def test_a_good_result_without_an_id_is_unknown(tmp_path: Path) -> None:
 def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     tmp_path: Path, line: bytes, code: str, message: str | None
 ) -> None:
-    """Its row stands in its place, and sending the same line again is no use."""
+    """Its row is in its place, and sending the same line again does not help."""
     inputs = put(tmp_path / "in.jsonl", request("a"), line, request("b"))
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a"), success("b")))
     row = list(job)[1]
@@ -249,8 +249,8 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert [(finding.code, finding.line_number) for finding in job.summarize().findings] == [(code, 2)]
 
 
-def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
-    """A file with requests first and results behind them made a request of each result, missing and to be sent again."""
+def test_a_result_among_the_requests_is_not_a_request(tmp_path: Path) -> None:
+    """A file with requests first and results after them made a request of each result, missing and to be sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
     joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
     assert [(row["custom_id"], row["outcome"], row["retryable"]) for row in joined] == [
@@ -265,7 +265,7 @@ def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
     ]
 
 
-def test_a_single_path_for_inputs_is_no_list_of_letters(tmp_path: Path) -> None:
+def test_a_single_path_for_inputs_is_not_a_list_of_letters(tmp_path: Path) -> None:
     """`inputs="requests.jsonl"` looked for a file called r; and a join of nothing made an empty table."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     for single in (inputs, str(inputs)):
@@ -276,14 +276,14 @@ def test_a_single_path_for_inputs_is_no_list_of_letters(tmp_path: Path) -> None:
 
 
 def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
-    """A hundred of each range are told in words, and the summary once spoke of these as of all."""
+    """Only a hundred of each range get a message, and the summary once counted only these."""
     results = put(tmp_path / "output.jsonl", success("a"), *[b"garbage"] * 250)
     exported = batchfiles.export(results)
     assert len(exported.summarize().findings) == 100
     assert exported.summarize().findings_not_listed == 150
 
 
-def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_a_malformed_line(tmp_path: Path) -> None:
     """It is counted like any other, its neighbours keep their numbers, and its bytes are among the rejects."""
     long = success("x", "y" * 5_000)
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b", padding="y" * 5_000), request("c"))
@@ -300,8 +300,8 @@ def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_ranges")
-def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
-    """Lines behind it keep their numbers, whichever range they begin in."""
+def test_a_line_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
+    """Lines after it keep their numbers, in any range."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(30)])
     results = put(tmp_path / "out.jsonl", success("x", "y" * 9_000), *[success(str(number)) for number in range(30)])
     job = batchfiles.join(inputs, results, max_line_bytes=1_000)
@@ -310,7 +310,7 @@ def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: 
 
 
 def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
-    """However often it is fetched, and whether or not somebody asked for it, with an id or without."""
+    """However often it is fetched, requested or not, with an id or without."""
     half = b"\\ud83d"
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("a", text="CUT").replace(b"CUT", half))
     lines = [success(custom_id, "CUT").replace(b"CUT", half) for custom_id in ("a", "nobody's", None)]
@@ -320,7 +320,7 @@ def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
-    """Request or result, with an id or without: what could not be used is counted once, as malformed."""
+    """Request or result, with an id or without: an unusable line is counted once, as malformed."""
     half = b'"\\ud83d"'
     inputs = put(tmp_path / "in.jsonl", b'{"custom_id": 1, "body": %b}' % half, request("a"))
     lines = [b'{"custom_id": "a", "text": %b}' % half, b'{"custom_id": "b", "text": %b}' % half, b'{"text": %b}' % half]
@@ -329,8 +329,8 @@ def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["rows", "file"])
-def test_bytes_that_are_no_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """Such a line is malformed and nobody's; the file has not changed, whether rows are taken or a file is written."""
+def test_bytes_that_are_not_an_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Such a line is malformed and has no request; the file has not changed, with rows and with a file as output."""
     modules = [module for name, module in sys.modules.items() if name.startswith("batchfiles.")]
     for name, same in (
         ("digest", lambda _: 7),
@@ -371,7 +371,7 @@ def shapes() -> Join:
 
 
 def test_every_shape_gets_the_outcome_of_its_row(shapes: Join) -> None:
-    """What the README of the shapes says of each line is what the join says of its request; only the best line stands for one."""
+    """The join gives each line the outcome in the README of the shapes; only the best line of a request is its result."""
     rank = {"succeeded": 2, "incomplete": 1}
     told = {}
     for path in RESULT_SHAPES:
@@ -382,7 +382,7 @@ def test_every_shape_gets_the_outcome_of_its_row(shapes: Join) -> None:
     for row in rows:
         if row["outcome"] != "missing":
             assert row["outcome"] == told.pop((row["result_source"], row["result_line_number"])), row["result_source"]
-    # One has no line at all, the other one whose id nobody can read.
+    # One has no line at all, the other one has an unreadable id.
     assert [row["custom_id"] for row in rows if row["outcome"] == "missing"] == ["whole_batch_error-1", "single_quotes"]
     # What is left was superseded by something no worse, or has no id.
     left = {(Path(name).stem, number): word for (name, number), word in told.items()}
@@ -418,7 +418,7 @@ def test_no_line_of_the_shapes_is_lost(shapes: Join, tmp_path: Path) -> None:
 
 
 def test_bodies_of_the_shapes_are_the_bytes_of_their_lines(shapes: Join) -> None:
-    """Byte for byte, in whatever order and with whatever repetition their keys stand."""
+    """Byte for byte, with their keys in any order and repeated."""
     for row in shapes:
         for kind in ("request", "response"):
             source, number = (
@@ -442,7 +442,7 @@ def test_bodies_of_the_shapes_are_the_bytes_of_their_lines(shapes: Join) -> None
 
 
 @pytest.mark.parametrize("path", RESULT_SHAPES, ids=lambda path: path.stem)
-def test_a_shape_alone_is_joined_quickly_and_carefully_to_the_same(path: Path, tmp_path: Path) -> None:
+def test_a_shape_alone_is_joined_to_the_same_by_fast_and_exact_scans(path: Path, tmp_path: Path) -> None:
     """A file and the rows in memory agree, also where a key is repeated."""
     job = batchfiles.join(path, inputs=[SHAPES / "requests.jsonl"], table="requests")
     job.to_parquet(tmp_path / "table.parquet")
@@ -477,7 +477,7 @@ def test_a_join_may_be_taken_as_often_as_one_likes(tmp_path: Path, workers: int)
 
 
 def test_rejects_do_not_depend_on_a_pass_that_was_given_up(tmp_path: Path) -> None:
-    """Looking at the first row begins a pass of its own and leaves the books of the last whole one alone."""
+    """Looking at the first row starts its own pass and leaves the report of the last whole one alone."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_001)])
     job = batchfiles.join(inputs, results)
@@ -492,7 +492,7 @@ def test_rejects_do_not_depend_on_a_pass_that_was_given_up(tmp_path: Path) -> No
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.usefixtures("small_ranges")
 def test_two_passes_at_once_do_not_disturb_each_other(tmp_path: Path, workers: int) -> None:
-    """Each has marks, and workers, of its own; whichever ends last, the numbers are right."""
+    """Each has separate marks and workers; the numbers are right in any order of their ends."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(100)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(101)])
     job = batchfiles.join(inputs, results, workers=workers)
@@ -506,7 +506,7 @@ def test_two_passes_at_once_do_not_disturb_each_other(tmp_path: Path, workers: i
 
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_repeated_id_never_shows_as_anything_but_the_right_row(tmp_path: Path, at: int) -> None:
-    """A quick survey that took the first of two ids is thrown away, also where its pass ended before that was noticed."""
+    """A fast scan that took the first of two ids is discarded, also if its pass ended before that was noticed."""
     inputs = put(tmp_path / "in.jsonl", request("b"), request("d"))
     results = put(tmp_path / "out.jsonl", success("b"), success("q")[:-1] + b', "custom_id": "d"}')
     calls = []
@@ -570,7 +570,7 @@ def rewrite(path: Path) -> None:
 
 
 def replace(path: Path) -> None:
-    """Put another file in the place of one."""
+    """Replace a file by another one."""
     other = put(path.with_suffix(".new"), success("a", "Another text"))
     other.replace(path)
 
@@ -579,7 +579,7 @@ def replace(path: Path) -> None:
 @pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl"])
 @pytest.mark.parametrize("when", ["before", "meanwhile", "at the end"])
 def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: Any, name: str, when: str) -> None:
-    """A file that is written to before a pass or while it goes on is an error; a new join takes the file as it is."""
+    """A file that changes before or during a pass is an error; a new join takes the file as it is."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_000)])
     job = batchfiles.join(inputs, results)
@@ -628,7 +628,7 @@ def test_a_file_that_is_gone_is_an_error_with_its_name(tmp_path: Path, gone: str
 
 
 def test_a_closed_join_says_that_its_files_are_gone(tmp_path: Path) -> None:
-    """It does not make up rows, nor a folder of its own."""
+    """It does not make up rows, nor create a folder."""
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a")))
     list(job)
     job.close()
@@ -636,7 +636,7 @@ def test_a_closed_join_says_that_its_files_are_gone(tmp_path: Path) -> None:
         list(job)
 
 
-# Nothing is left behind
+# No leftovers
 
 
 def descriptors() -> int:
@@ -709,7 +709,7 @@ def test_the_index_of_the_requests_goes_with_its_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("end", ["given up", "refused", "file changed"])
 def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path, end: str, workers: int) -> None:
-    """However often somebody looks at the first row of a join, or tries one that fails: its temporary folder does not grow."""
+    """After many looks at the first row of a join, or many that fail, its temporary folder is not larger."""
     room = tmp_path / "room"
     room.mkdir()
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(2_000)], request("0"))
@@ -733,10 +733,8 @@ def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path,
         assert [path for path in room.rglob("*") if path.is_file()] == []
 
 
-def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The index of the requests is closed without a word of its own, though its passage is given up in the middle."""
+def test_a_file_that_changes_while_its_ids_are_compared_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index of the requests is closed silently, though the pass is given up in the middle."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("b"), request("b"))
     real = accounting.fetch
 
@@ -751,7 +749,7 @@ def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
 
 @pytest.mark.usefixtures("small_ranges")
 def test_threads_end_with_their_pass(tmp_path: Path) -> None:
-    """Also where somebody looks at one row and goes away."""
+    """Also after a look at one row."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(300)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(300)])
     before = set(threading.enumerate())
@@ -766,11 +764,11 @@ def test_threads_end_with_their_pass(tmp_path: Path) -> None:
     assert not [thread for thread in new if thread.is_alive()]
 
 
-# What is said
+# Messages
 
 
 def test_progress_goes_from_nothing_to_all_the_bytes(tmp_path: Path) -> None:
-    """Each call says more than the last, and the last says everything."""
+    """Each call reports more than the last one, and the last one reports all bytes."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     calls: list[tuple[int, int]] = []
     list(batchfiles.join(inputs, results, progress=lambda *call: calls.append(call)))
@@ -790,7 +788,7 @@ def test_a_report_is_plain_json(tmp_path: Path) -> None:
 
 
 def test_bodies_are_kept_as_asked(tmp_path: Path) -> None:
-    """`auto` keeps what no column says, `all` everything, `none` nothing; the request's body is left away on demand."""
+    """`auto` keeps values without a column, `all` everything, `none` nothing; the request's body is left out on demand."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"))
     results = put(tmp_path / "out.jsonl", success("a"), failure("b"))
 
@@ -805,7 +803,7 @@ def test_bodies_are_kept_as_asked(tmp_path: Path) -> None:
 
 
 def test_streams_and_compressed_files_are_joined_like_files(tmp_path: Path) -> None:
-    """What can't be read by offset is copied first."""
+    """A source without offsets is copied first."""
     inputs = io.BytesIO(request("a") + b"\n" + request("b") + b"\n")
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(success("b", "B") + b"\n"))
@@ -821,7 +819,7 @@ def test_streams_and_compressed_files_are_joined_like_files(tmp_path: Path) -> N
     [{"on_duplicate": "first"}, {"table": "rows"}, {"bodies": "some"}, {"table": "requests", "dimensions": 3}, {"workers": 0}],
 )
 def test_an_option_that_does_not_exist_is_a_mistake(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Said as a ValueError, before or as the work begins."""
+    """A ValueError, before or as the work begins."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     with pytest.raises(ValueError, match=r"\w"):
         list(batchfiles.join(inputs, results, **options))
@@ -840,7 +838,7 @@ def test_an_empty_batch_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> None:
-    """The index goes by digests, which differ from run to run; the examples once did too."""
+    """The index is sorted by digests, which differ from run to run; the examples once did too."""
     ids = [f"id-{number}" for number in range(40)]
     inputs = put(tmp_path / "in.jsonl", *map(request, [*ids, *ids]))
     one = put(tmp_path / "one.jsonl", *(success(custom_id, "one") for custom_id in ids))
@@ -874,7 +872,7 @@ VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
         ("/v1/my/service", {"hello": "world"}, "succeeded", None),
     ],
 )
-def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
+def test_a_body_that_does_not_answer_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
     """The request's url decides; it is on the second line, after an ordinary one. A retry selects the same requests."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", url))
     output = put(tmp_path / "output.jsonl", success("a"), result("b", body))
@@ -897,7 +895,7 @@ def test_a_transcript_that_is_a_string_is_its_text(tmp_path: Path) -> None:
 
 
 def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:
-    """Also where the wrong body came later, and holds more than nothing."""
+    """Also where the wrong body came later, and is not empty."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     wrong = result("a", {"hello": "world", "created": 9})
     rows = list(batchfiles.join(put(tmp_path / "output.jsonl", success("a", "real"), wrong), inputs=[inputs]))
@@ -905,7 +903,7 @@ def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> N
 
 
 def test_reasons_that_nobody_knows_are_counted_and_named(tmp_path: Path) -> None:
-    """With the first words; the bodies are kept."""
+    """With the first ones; the bodies are kept."""
     inputs = put(tmp_path / "requests.jsonl", *map(request, "abc"))
     lines = [success("a"), success("b", finish_reason="tired"), success("c", finish_reason="bored")]
     job = batchfiles.join(put(tmp_path / "output.jsonl", *lines), inputs=[inputs])

@@ -50,9 +50,9 @@ class File:
 
 @dataclass
 class Case:
-    """What one seed makes: files in the order in which they are named, how they are named, and how they are cut into pieces.
+    """The files of one seed: in the order in which they are named, how they are named, and how they are cut into pieces.
 
-    `prefetched` stands for results that are larger than memory.
+    `prefetched` simulates results that are larger than memory.
     """
 
     files: list[File]
@@ -82,7 +82,7 @@ class Maker:
         self.ids = self.random.sample(IDS, self.random.randint(1, len(IDS)))
 
     def chance(self, share: float) -> bool:
-        """Say yes in a share of the cases."""
+        """Return true in a share of the cases."""
         return self.random.random() < share
 
     def case(self) -> Case:
@@ -217,7 +217,7 @@ class Maker:
         return members
 
     def spelled(self, members: list[tuple[str, Any]], decoys: tuple[str, ...]) -> bytes:
-        """Write JSON: mostly as services do, sometimes as nobody should, with a key more somewhere."""
+        """Write JSON: mostly as services do, sometimes in odd ways, with a key more somewhere."""
         odd = self.chance(0.35)
         if odd and self.chance(0.3):
             self.random.shuffle(members)
@@ -272,7 +272,7 @@ class Maker:
 
 @contextmanager
 def files_of(case: Case, folder: Path) -> Iterator[tuple[list[Path], list[Path], Expected]]:
-    """Write the files; gives what to name, what to force, and what must come out."""
+    """Write the files; return the paths, those to force, and the expected result."""
     paths = []
     for file in case.files:
         path = folder / file.name
@@ -280,7 +280,7 @@ def files_of(case: Case, folder: Path) -> Iterator[tuple[list[Path], list[Path],
         paths.append((path, file))
     named = [path for path, file in paths if not (case.forced and file.is_input)]
     forced = [path for path, file in paths if case.forced and file.is_input]
-    # A file that says nothing is neither the one nor the other; where its kind is known all the same, its lines are counted.
+    # An empty file is neither the one nor the other; where its kind is known anyway, its lines are counted.
     inputs = [(str(path), file.data) for path, file in paths if file.is_input and (case.forced or says_something(file))]
     results = [(str(path), file.data if says_something(file) else b"") for path, file in paths if not file.is_input]
     numbers = [number for number, file in enumerate(case.inputs) if case.forced or says_something(file)]
@@ -313,7 +313,7 @@ def as_stream(job: Join, _: Path) -> pa.Table:
 
 
 def as_parquet(job: Join, folder: Path) -> pa.Table:
-    """As a Parquet file, which a quick survey will do for."""
+    """As a Parquet file, for which a fast scan is enough."""
     job.to_parquet(folder / "table.parquet", overwrite=True)
     return pq.read_table(folder / "table.parquet")
 
@@ -325,7 +325,7 @@ def as_parts(job: Join, folder: Path) -> pa.Table:
 
 
 def two_at_once(job: Join, _: Path) -> pa.Table:
-    """By two iterators that take turns."""
+    """By two interleaved iterators."""
     rows = list(zip(job, job, strict=True))
     assert all(one == other for one, other in rows)
     return pa.Table.from_pylist([one for one, _ in rows], schema=job.schema)
@@ -364,7 +364,7 @@ def check(
     folder.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
     with files_of(case, folder) as (named, forced, wanted), monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", lambda _: None)  # a disk's own pace is not what is asked about here
+        patched.setattr(os, "fsync", lambda _: None)  # the speed of the disk does not matter here
         patched.setattr(scan, "tasks", lambda sizes, size=0: TASKS(sizes, max(case.range_size, 700 * (size == PART_BYTES))))
         if not case.forced and not any(says_something(file) for file in case.inputs):
             with pytest.raises(batchfiles.MismatchError) if any(map(says_something, case.results)) else nullcontext():
@@ -406,7 +406,7 @@ def named_in_failures(seed: int, way: Way) -> Iterator[None]:
 
 
 def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
-    """Compare rows and report with what the oracle says."""
+    """Compare rows and report with the oracle's."""
     rows = table.select(COLUMNS).to_pylist()
     for row, right in zip(rows, wanted.rows, strict=True):
         assert row == right
@@ -425,7 +425,7 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
 
 @pytest.mark.parametrize("start", range(0, 500, 50))
 def test_one_process_agrees_with_the_oracle(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, outcomes, counts, places and rejects of 500 random batches, however the table is taken."""
+    """Rows, outcomes, counts, places and rejects of 500 random batches, for each way to read the table."""
     for seed in range(FIRST_SEED + start, FIRST_SEED + start + 50):
         check(seed, tmp_path, monkeypatch, ways=WAYS + ALONE)
 
@@ -461,7 +461,7 @@ class KeptPool:
         return self._pool
 
     def __exit__(self, *_: object) -> None:
-        """Go on."""
+        """Continue."""
 
     def end(self) -> None:
         """End the processes."""
@@ -481,13 +481,13 @@ def test_several_processes_agree_with_the_oracle(workers: int, tmp_path: Path, m
 
 
 def test_passes_of_several_processes_may_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two iterators at once have processes of their own, and one that is given up leaves nothing behind."""
+    """Two iterators at once have separate processes, and one that is given up leaves none."""
     for seed in range(FIRST_SEED, FIRST_SEED + 3):
         check(seed, tmp_path, monkeypatch, workers=2, ways=ALONE)
 
 
 def test_the_cases_hold_what_they_are_made_for() -> None:
-    """Every kind of line, file and account is met often enough for the agreement to mean something."""
+    """Every kind of line, file and account is frequent enough for the agreement to be meaningful."""
     met: Counter[str] = Counter()
     for seed in range(900):
         case = Maker(seed).case()

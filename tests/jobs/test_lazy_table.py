@@ -52,7 +52,7 @@ def test_a_missing_library_is_named(joined, name, monkeypatch):
 
 
 def test_the_report_never_starts_a_pass(joined, tmp_path):
-    """An attribute that reads files for minutes hangs a debugger, a notebook's completion and whoever logs the object."""
+    """An attribute that reads files for minutes hangs a debugger, a notebook's completion and a logger."""
     with pytest.raises(RuntimeError, match="summarize"):
         _ = joined.report
     repr(joined)

@@ -1,4 +1,4 @@
-"""Lines above the cap: each is a line and a finding, and a file of nothing else is not empty."""
+"""Lines above `max_line_bytes`: each is a line and a finding, and a file with only such lines is not empty."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ LONG_RESULT = success("a", "x" * CAP)
     ],
 )
 def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line: bytes, file_role: str, newline: bytes) -> None:
-    """Such a result file was "empty": all requests were missing, sent again and paid for again, and nothing was said."""
+    """Such a result file was "empty": all requests were missing, sent again and paid for again, without a message."""
     path = tmp_path / "lines.jsonl"
     path.write_bytes(line + b"\n" + line + newline)
     assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == file_role
 
 
-def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
-    """Nobody knows what they are, and that is said."""
+def test_a_file_of_ambiguous_long_lines_is_not_empty(tmp_path: Path) -> None:
+    """Their kind is unknown, and that is reported."""
     path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
     with pytest.raises(MismatchError, match="no line that can be read"):
         classify(Source("lines.jsonl", path=path), max_line_bytes=CAP)
 
 
-def test_every_job_tells_of_result_files_of_long_lines_only(tmp_path: Path) -> None:
+def test_every_job_reports_result_files_of_long_lines_only(tmp_path: Path) -> None:
     """As a line and a finding; and a retry by results of which none can be read is refused."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     results = put(tmp_path / "results.jsonl", LONG_RESULT, success("b", "y" * CAP))
@@ -72,7 +72,7 @@ def test_a_table_of_requests_that_are_all_too_long_has_their_rows(tmp_path: Path
 
 
 def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
-    """Above the cap of the first look, and below that of the job: 2,048 vectors of 3,072 numbers are 100 MB in one line."""
+    """Above the limit of the first look, and below that of the job: 2,048 vectors of 3,072 numbers are 100 MB in one line."""
     padding = "x" * (LINE_CAP + 1)
     body: dict[str, Any] = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "m"}
     answer = {"status_code": 200, "request_id": "r", "body": {**body, "padding": padding}}
@@ -87,7 +87,7 @@ def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
 
 
 def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one shows it as a row that says why; the other refuses the table, also where it is the last line."""
+    """The one shows it as a row with a reason; the other refuses the table, also where it is the last line."""
     monkeypatch.setattr("batchfiles.table.preview.blocks", partial(blocks, max_line_bytes=CAP))
     path = put(tmp_path / "table.jsonl", b'{"id": "1"}', b'{"id": "' + b"2" * CAP + b'"}')
     rows = first_rows(str(path), 10).rows

@@ -1,4 +1,4 @@
-"""Results larger than the system's memory: it is told what is read next, and nothing else changes."""
+"""Results larger than the system's memory: the next reads are announced to the system, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_announcing_changes_nothing_but_the_order_of_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_announcing_changes_only_the_order_of_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Table and report are the same, repaired and unreadable lines counted once."""
     plain = join(folder)
     table, report = plain.to_arrow(), plain.report

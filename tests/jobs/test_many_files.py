@@ -1,4 +1,4 @@
-"""Thousands of files and a process that may open few: every job gives what it gives elsewhere."""
+"""Thousands of files and a process that may open few: every job gives the same as elsewhere."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`merge`: the lines of all files as they stand, and no id twice unless somebody asks for it."""
+"""`merge`: the lines of all files unchanged, and no id twice unless an option allows it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lines_of(path: Path) -> list[bytes]:
     return text.split(b"\n")[:-1]
 
 
-def test_the_lines_of_all_files_stand_one_behind_the_other(tmp_path: Path, output: Path) -> None:
+def test_the_lines_of_all_files_follow_each_other(tmp_path: Path, output: Path) -> None:
     """In the order in which the files were named, byte for byte."""
     first = put(tmp_path / "b.jsonl", *ODD[:4])
     second = put(tmp_path / "a.jsonl", *ODD[4:])
@@ -62,7 +62,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, output: Path) -> 
     assert [each.code for each in report.findings] == ["byte_order_mark", "missing_newline"]
 
 
-def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, output: Path) -> None:
+def test_a_repeated_id_is_refused_with_both_places(tmp_path: Path, output: Path) -> None:
     """And no file appears."""
     first = put(tmp_path / "a.jsonl", request("x"), request("y"))
     second = put(tmp_path / "b.jsonl", request("z"), b"", request("y", n=2))
@@ -77,7 +77,7 @@ def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, out
 
 
 def test_ids_are_compared_as_they_decode(tmp_path: Path, output: Path) -> None:
-    """Escapes are no other letters, and of a repeated key the last one counts."""
+    """Escapes are the same letters, and of a repeated key the last one counts."""
     pairs = [
         (request("café"), request("café").replace("é".encode(), b"\\u00e9")),
         (request("b"), request("a").replace(b'"method"', b'"custom_id": "b", "method"')),
@@ -99,7 +99,7 @@ ids = st.lists(st.sampled_from("abcdef"), max_size=12)
 def test_one_line_of_an_id_is_kept(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[str]], in_memory: int, keep: str
 ) -> None:
-    """The first or the last, however many ids stay in memory; the order stays."""
+    """The first or the last, for any number of ids in memory; the order stays."""
     place = tmp_path_factory.mktemp("place")
     lines = [[request(name, place=f"{number}.{at}") for at, name in enumerate(names)] for number, names in enumerate(files)]
     sources = [put(place / f"{number}.jsonl", *each) for number, each in enumerate(lines)]
@@ -115,7 +115,7 @@ def test_one_line_of_an_id_is_kept(
 def test_a_repetition_is_found_however_few_ids_are_in_memory(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], in_memory: int
 ) -> None:
-    """Those behind are compared at the end."""
+    """Later ones are compared at the end."""
     place = tmp_path_factory.mktemp("place")
     source = put(place / "in.jsonl", *map(request, names))
     if len(set(names)) == len(names):
@@ -176,7 +176,7 @@ def test_results_are_merged_too(tmp_path: Path, output: Path) -> None:
 
 
 def test_requests_and_results_are_not_merged(tmp_path: Path, output: Path) -> None:
-    """No service and no reader would take such a file."""
+    """No service and no reader would accept such a file."""
     requests, results = put(tmp_path / "a.jsonl", request("a")), put(tmp_path / "b.jsonl", success("b"))
     with pytest.raises(MismatchError, match=r"b\.jsonl: holds results, and requests are expected"):
         batchfiles.merge(requests, results, output=output)
@@ -186,7 +186,7 @@ def test_requests_and_results_are_not_merged(tmp_path: Path, output: Path) -> No
 
 
 def test_lines_without_an_id_are_copied_and_counted(tmp_path: Path, output: Path) -> None:
-    """They can be compared with nothing; `validate` says what is wrong with them."""
+    """They can be compared with nothing; `validate` reports their faults."""
     lines = [request("a"), b"cut", request(7), b'{"custom_id": "\xff", "body": {}}', request("b")]
     report = batchfiles.merge(put(tmp_path / "in.jsonl", *lines), output=output)
     assert lines_of(output) == lines
@@ -202,7 +202,7 @@ def test_the_name_says_how_the_file_is_compressed(tmp_path: Path, suffix: str) -
     assert report.bytes == len(request("a")) + 1
 
 
-def test_a_line_above_the_cap_is_an_error(tmp_path: Path, output: Path) -> None:
+def test_a_line_that_is_too_long_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
     with pytest.raises(LineTooLongError, match="raise the cap") as caught:
@@ -240,7 +240,7 @@ def test_a_wrong_call_is_refused(
     st.lists(st.sampled_from([*ODD, request("a"), success("b"), b"cut", request(1), b"[]", b'{"custom_id": "\xff"}']), min_size=1)
 )
 def test_the_ids_of_lines_are_those_of_decoding(lines: list[bytes]) -> None:
-    """However many lines are looked at together."""
+    """For any number of lines at a time."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLineError
 

@@ -1,4 +1,4 @@
-"""Typed answers in a join and in an export: `parsed` and `parse_error`, whoever decodes and whatever the file is."""
+"""Typed answers in a join and in an export: `parsed` and `parse_error`, with any decoder and any format."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def message(custom_id: str, **words: Any) -> bytes:
 
 
 def typed(rows: Any) -> dict[str, tuple[Any, str | None]]:
-    """Return what the two columns say, by id."""
+    """Return the two columns, by id."""
     return {row["custom_id"]: (row["parsed"], row["parse_error"]) for row in rows}
 
 
@@ -129,7 +129,7 @@ OTHER = {"type": "object", "properties": {"title": {"type": "string"}, "copies":
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_answers_that_were_asked_for_something_else_are_no_errors(tmp_path: Path, workers: int) -> None:
+def test_answers_to_requests_of_another_kind_are_not_errors(tmp_path: Path, workers: int) -> None:
     """A batch may mix schemas, prose and tools: other answers are null and counted, and are not paid for again."""
     turned = dict(reversed(BOOK.items()))
     requests = put(
@@ -257,7 +257,7 @@ def test_one_fenced_block_is_read(tmp_path: Path, name: str, value: str) -> None
     ],
 )
 def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: int) -> None:
-    """Two blocks, words around one, a fence that does not end; the sentence counts the characters of the whole text."""
+    """Two blocks, text around one, a fence that does not end; the message counts the characters of the whole text."""
     results = put(tmp_path / "out.jsonl", success("a", text))
     job = batchfiles.export(results, parsed=True, schema={"type": "integer"})
     ((value, reason),) = typed(job).values()
@@ -289,7 +289,7 @@ def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None
 
 
 def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -> None:
-    """A broken line says nothing about the others."""
+    """A broken line does not affect the others."""
     requests = put(tmp_path / "requests.jsonl", b"{", b"", asking("a", {"type": "integer"}))
     results = put(tmp_path / "out.jsonl", success("a", "5"))
     assert typed(batchfiles.join(requests, results, parsed=True))["a"] == (5, None)
@@ -322,13 +322,13 @@ def test_vectors_have_no_typed_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"schema": BOOK}, {"parse_dates": True}])
 def test_its_options_go_with_parsed(files: tuple[Path, Path], options: Any) -> None:
-    """None is taken and ignored."""
+    """None is silently ignored."""
     with pytest.raises(ValueError, match="goes with parsed"):
         batchfiles.join(*files, **options)
 
 
 def test_the_type_never_depends_on_the_answers(tmp_path: Path) -> None:
-    """Two days' tables of one schema can be put under each other, whatever came."""
+    """Two days' tables of one schema can be concatenated, with any answers."""
     requests = put(tmp_path / "requests.jsonl", asking("a"))
     none = batchfiles.join(requests, put(tmp_path / "1.jsonl", success("a", "[]")), parsed=True).to_arrow()
     some = batchfiles.join(requests, put(tmp_path / "2.jsonl", success("a", json.dumps(ATLAS))), parsed=True).to_arrow()
@@ -338,7 +338,7 @@ def test_the_type_never_depends_on_the_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", ["t.parquet", "parts"])
 def test_parquet_holds_the_column_and_the_schema(files: tuple[Path, Path], tmp_path: Path, name: str, workers: int) -> None:
-    """The JSON Schema stands in the metadata: who reads the file can check the answers again."""
+    """The JSON Schema is in the metadata: a reader of the file can check the answers again."""
     job = batchfiles.join(*files, parsed=True, parse_dates=True, workers=workers)
     job.to_parquet(tmp_path / name)
     table = pq.read_table(tmp_path / name)
@@ -376,8 +376,8 @@ def test_duckdb_and_polars_read_the_column(files: tuple[Path, Path], tmp_path: P
         assert titles.to_list() == ["Atlas", "Map", None, None, None]
 
 
-def test_columns_of_ones_own_stand_behind_the_typed_answers(files: tuple[Path, Path]) -> None:
-    """Both options together, and neither moves what was there before."""
+def test_columns_of_ones_own_follow_the_typed_answers(files: tuple[Path, Path]) -> None:
+    """Both options together, and neither moves the columns of the other."""
     own = pa.table({"key": ["a", "c"], "shelf": [1, 2]})
     table = batchfiles.join(*files, parsed=True, with_table=own, id_template="{{key}}").to_arrow()
     assert table.schema.names[: len(batchfiles.schema()) + 2] == batchfiles.schema(parsed=BOOK).names

@@ -107,12 +107,12 @@ def test_within_a_longer_string_a_value_is_text(value, text):
 
 
 def test_a_dot_names_a_field_unless_a_column_has_the_whole_name():
-    """However deep."""
+    """At any depth."""
     row = {"author": {"name": {"first": "Ada"}}, "author.mail": "a@example.org"}
     assert body_of(row, {"n": "{{author.name.first}}", "m": "{{author.mail}}"}) == {"n": "Ada", "m": "a@example.org"}
 
 
-def test_four_braces_stand_for_two():
+def test_four_braces_mean_two():
     """With placeholders beside them or without; closing braces are just braces, and keys name nothing."""
     assert body_of({"v": 1}, {"a": "{{{{v}} is {{v}}", "b": ["{{{{v}}"], "{{v}}": "}}"}) == {
         "a": "{{v}} is 1",
@@ -122,7 +122,7 @@ def test_four_braces_stand_for_two():
 
 
 def test_what_a_value_holds_is_never_a_placeholder():
-    """Whoever wrote the text of a row can't reach into other columns."""
+    """The author of a row's text can't reach into other columns."""
     assert body_of({"v": "{{id}}"}, {"v": "{{v}}", "w": "<{{v}}>"}) == {"v": "{{id}}", "w": "<{{id}}>"}
 
 
@@ -144,7 +144,7 @@ def test_what_a_value_holds_is_never_a_placeholder():
 def test_what_json_has_no_type_for_has_a_text_form(value, kind, text):
     """ISO 8601, the digits of a decimal, Base64; also within other values.
 
-    Offsets once came out as `+0200`, which ISO 8601 does not have behind a time with colons.
+    Offsets once came out as `+0200`, which ISO 8601 does not allow after a time with colons.
     """
     table = pa.table(
         {"id": ["a"], "v": pa.array([value], kind), "s": pa.array([{"x": [value]}], pa.struct([("x", pa.list_(kind))]))}
@@ -161,7 +161,7 @@ BEYOND = [2**64, -(2**63) - 1, 10**300]
 
 @pytest.mark.parametrize("integer", BEYOND)
 def test_a_template_with_an_integer_beyond_64_bits_is_refused(tmp_path, integer):
-    """It once became a rounded float, such as 1.8446744073709552e+19, and nothing was said."""
+    """It once silently became a rounded float, such as 1.8446744073709552e+19."""
     path = tmp_path / "template.json"
     path.write_text('{"url": "/v1/x", "body": {"seeds": [1, {"seed": INTEGER}]}}'.replace("INTEGER", str(integer)))
     with pytest.raises(ValueError, match=r"template\.json: \$\.body\.seeds\[1\]\.seed is an integer beyond 64 bits.*in quotes"):
@@ -182,7 +182,7 @@ def test_an_integer_beyond_64_bits_in_a_table_names_file_row_and_column(tmp_path
 
 
 def test_an_id_is_never_made_of_a_rounded_integer(tmp_path):
-    """It once was, `1.2345678901234569e+23`, and the way back to the row could not be found."""
+    """It once was `1.2345678901234569e+23`, and the row could not be found from it."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"id": 123456789012345678901234}\n')
     with pytest.raises(InvalidLineError, match="row 1 has an integer beyond 64 bits in 'id'"):
@@ -228,20 +228,20 @@ def test_null_may_be_a_null_and_nothing_within_a_text():
 
 
 def test_null_may_drop_the_key_or_the_item():
-    """`null="drop"`; what is null in the template itself stays."""
+    """`null="drop"`; a null in the template itself stays."""
     assert made(NULLS, BODY, url="/u", null="drop")[1].body == {"list": [2], "kept": None}
 
 
 @pytest.mark.parametrize("null", ["null", "drop"])
 def test_a_null_in_an_id_is_always_an_error(null):
-    """The id is what the results come back under."""
+    """The results are matched by the id."""
     with pytest.raises(InvalidLineError, match="row 1 has a null for 'x'"):
         made(pa.table({"x": pa.array([None], pa.string())}), {}, "{{x}}", url="/u", null=null)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")]])
 def test_numbers_that_json_has_no_word_for_name_row_and_column(value):
-    """A null in their place would be something else than the table says."""
+    """A null in their place would differ from the table."""
     with pytest.raises(InvalidLineError, match="row 1 has NaN or an infinite number in 'v'"):
         body_of({"v": value}, {"v": "{{v}}"})
 
@@ -255,7 +255,7 @@ def test_a_column_that_is_not_there_names_the_nearest(tmp_path):
 
 
 def test_a_column_that_one_file_of_many_lacks_names_the_file(tmp_path):
-    """Of a folder of files, the error once named none."""
+    """The error once named no file of a folder."""
     (tmp_path / "a.csv").write_text("id,v\n1,x\n")
     (tmp_path / "b.csv").write_text("id,w\n2,y\n")
     with pytest.raises(ValueError, match=r"b\.csv: the template names \{\{v\}\}, and there is no such column"):
@@ -332,13 +332,13 @@ def test_an_id_that_names_no_column_is_refused():
     ],
 )
 def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, words):
-    """With a sentence that says what to do; of a body that is no object it once said that there was no url."""
+    """With a message that has the remedy; for a body that is not an object it once reported a missing url."""
     with pytest.raises(ValueError, match=words):
         made(NULLS, template, **options)
 
 
 def test_a_body_alone_may_have_a_key_called_body():
-    """Only what looks like a whole line is taken for one."""
+    """Only an object with the keys of a whole line is read as one."""
     assert made(NULLS, {"model": "{{id}}", "body": "x"}, url="/u")[0].body == {"model": "a", "body": "x"}
 
 
@@ -349,14 +349,14 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ValueError, match=r"list\.json: the template is JSON but not an object"):
         made(NULLS, tmp_path / "list.json")
-    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # it was told that its newlines are missing
+    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # the message once was about missing newlines
     with pytest.raises(ValueError, match=r"lines\.jsonl: holds several JSON objects, and a template is one"):
         made(NULLS, tmp_path / "lines.jsonl")
 
 
 @pytest.mark.parametrize("value", ["NaN", '"\\ud83d"', "1e999"])
 def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
-    """What is none once became null, and half a surrogate pair U+FFFD, and nothing was said."""
+    """An invalid number once silently became null, and half a surrogate pair U+FFFD."""
     (tmp_path / "template.json").write_text('{"url": "/u", "body": {"x": VALUE}}'.replace("VALUE", value))
     with pytest.raises(ValueError, match=r"template\.json: not strictly JSON"):
         made(NULLS, tmp_path / "template.json")
@@ -365,7 +365,7 @@ def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
 # Limits and files
 
 
-def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(tmp_path):
+def test_more_requests_than_the_service_takes_are_refused_with_a_hint(tmp_path):
     """No file appears, for half of a table is none."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(TooManyRequestsError, match="limits 'none' and split"):
@@ -383,14 +383,14 @@ def test_more_texts_to_embed_than_the_service_takes_are_refused():
 
 
 def test_an_empty_csv_has_no_columns(tmp_path):
-    """It is said, and not which of none may be meant."""
+    """It is reported, without suggestions from an empty list."""
     (tmp_path / "t.csv").write_text("")
     with pytest.raises(ValueError, match="the table has no columns: is it empty"):
         made(tmp_path / "t.csv", {}, url="/u")
 
 
 def test_a_sample_is_the_first_rows(tmp_path):
-    """Of all tables together; those behind are not read."""
+    """Of all tables together; later ones are not read."""
     (tmp_path / "a.csv").write_text("id\n1\n2\n")
     (tmp_path / "b.csv").write_text("id\n3\n4\n")
     (tmp_path / "c.csv").write_bytes(b"\xff")
@@ -471,7 +471,7 @@ def test_tables_in_memory_are_taken_as_they_are():
         ("t", b"\x00\x01", MismatchError, "no table"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said_with_its_name(tmp_path, name, content, error, words):
+def test_a_fault_of_a_table_is_reported_with_its_name(tmp_path, name, content, error, words):
     """Never a traceback, never a guess."""
     path = tmp_path / name
     path.write_bytes(content)
@@ -562,7 +562,7 @@ def test_a_template_that_names_no_column_is_refused():
 
 @pytest.mark.parametrize("text", ["Answer: {question}", "{question}", "{{id}}: {question}?"])
 def test_a_column_in_single_braces_is_refused(text):
-    """They are what Python's `format` takes; here they were sent as they are, 2,000 times."""
+    """They are the syntax of Python's `format`; here they were sent unchanged, 2,000 times."""
     body = {"model": "m", "messages": [{"role": "user", "content": text}]}
     with pytest.raises(ValueError, match=r"has {question} in single braces.*write {{question}}"):
         made(QUESTIONS, body, url=CHAT_URL)

@@ -27,7 +27,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_a_file_of_prices(tmp_path: Path) -> None:
-    """Numbers keep their digits, also in quotes; an empty place is no price."""
+    """Numbers keep their digits, also in quotes; an empty cell is not a price."""
     path = write(
         tmp_path / "prices.toml",
         'currency = "EUR"\nbatch_discount = 0.5\n'
@@ -40,7 +40,7 @@ def test_a_file_of_prices(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_a_sum() -> None:
-    """Cached tokens are part of the input, and have a price of their own where there is one."""
+    """Cached tokens are part of the input, and have their own price if there is one."""
     price = Price(Decimal(2), Decimal(8), Decimal("0.5"))
     assert price.cost(1_000_000, 400_000, 500_000) == Decimal("1.2") + Decimal("0.2") + Decimal(4)
     assert price.cost(1_000_000, 400_000, 500_000, Decimal("0.5")) == Decimal("2.7")
@@ -95,7 +95,7 @@ def test_a_total_leaves_out_what_is_not_known() -> None:
     ],
 )
 def test_a_dated_snapshot_has_an_alias(model: str, alias: str) -> None:
-    """A fine-tuned model has prices of its own."""
+    """A fine-tuned model has its own prices."""
     assert alias_of(model) == alias
 
 
@@ -126,7 +126,7 @@ def test_a_snapshot_has_the_price_of_its_alias_unless_it_is_listed_itself() -> N
         ("[models\n", "not valid TOML"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+def test_a_fault_in_a_file_is_reported_with_its_place(tmp_path: Path, text: str, words: str) -> None:
     """People write these files by hand."""
     path = write(tmp_path / "prices.toml", text)
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
@@ -144,7 +144,7 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
 
 
 def test_a_file_to_fill_in_has_a_place_for_each_model_under_its_alias() -> None:
-    """What is known already stays."""
+    """Known prices stay."""
     known = Prices({"gpt-4o": Price(Decimal("2.50"), Decimal(10))}, "USD", Decimal("0.5"))
     text = to_toml(known, ["gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "gpt-4o-mini"])
     assert text.count("[models.") == 2
@@ -156,7 +156,7 @@ def test_a_file_to_fill_in_has_a_place_for_each_model_under_its_alias() -> None:
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, models: dict[str, Price], currency: str | None, discount: Decimal
 ) -> None:
-    """Whatever models are called: quotes, line ends, emoji."""
+    """For any names of models: quotes, line ends, emoji."""
     path = tmp_path_factory.mktemp("prices") / "prices.toml"
     prices = Prices(models, currency, discount)
     path.write_text(to_toml(prices), encoding="utf-8", newline="")
@@ -177,7 +177,7 @@ def test_a_price_that_is_none(text: str) -> None:
         price_of(text)
 
 
-def test_parts_with_a_price_of_their_own() -> None:
+def test_parts_with_their_own_price() -> None:
     """Cache writes cost more than other input, audio more than text; without their own price they cost the same."""
     price = Price(
         Decimal(2), Decimal(8), Decimal("0.5"), cache_write=Decimal("2.5"), audio_input=Decimal(40), audio_output=Decimal(80)
@@ -191,7 +191,7 @@ def test_parts_with_a_price_of_their_own() -> None:
 
 
 def test_a_tier_is_for_requests_above_its_size() -> None:
-    """All tokens of such a request cost what the tier says, and what it does not name costs what it costs below."""
+    """All tokens of such a request have the price of the tier; prices that it does not name are those below it."""
     high = Tier(272_000, Price(Decimal(4), Decimal(12)))
     price = Price(Decimal(2), Decimal(8), Decimal("0.5"), tiers=(Tier(128_000, Price(Decimal(3))), high))
     assert price.at(128_000).input == Decimal(2)
@@ -239,8 +239,8 @@ def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
         ("curency = 'USD'\n", "did you mean 'currency'?"),
     ],
 )
-def test_what_is_wrong_in_a_tier_or_a_key_is_said(tmp_path: Path, text: str, words: str) -> None:
-    """With what was probably meant."""
+def test_a_fault_in_a_tier_or_a_key_is_reported(tmp_path: Path, text: str, words: str) -> None:
+    """With the nearest valid name."""
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
         Prices.read(write(tmp_path / "prices.toml", text))
     assert words in str(caught.value)
@@ -257,7 +257,7 @@ def test_a_name_that_is_nearly_one_with_a_price() -> None:
 
 
 def test_prices_for_batches_are_taken_where_the_package_knows_them() -> None:
-    """They have the discount in them, so that none is taken off again."""
+    """They include the discount, so that none is applied again."""
     found = GenaiPrices().find("gpt-4o-mini-2024-07-18")
     assert found is not None
     assert (found.price.input, found.price.output) == (Decimal("0.075"), Decimal("0.3"))
@@ -296,7 +296,7 @@ def test_a_prefix_names_the_provider_and_an_unknown_model_has_no_price() -> None
 
 
 def test_the_users_own_file_goes_before_the_package(tmp_path: Path) -> None:
-    """Each model says where its price is from."""
+    """Each model has the source of its price."""
     path = write(tmp_path / "prices.toml", "[models.gpt-4o-mini]\ninput = 7\n")
     for several in ([path, "genai"], ["genai", path]):
         prices = prices_of(several)

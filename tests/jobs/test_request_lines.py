@@ -1,4 +1,4 @@
-"""Request lines taken apart: what is learned from one line never shows in the next."""
+"""Decoding request lines: no state of one line is visible in the next."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def lines(draw: st.DrawFn) -> bytes:
     cut_bodies=True,
 )
 def test_each_line_is_taken_for_itself(written: list[bytes], cut_bodies: bool) -> None:
-    """Whatever came before it: the id, the url, the body and its bytes are those that decoding the whole line gives."""
+    """After any other line: the id, the url, the body and its bytes are those of decoding the whole line."""
     taking = RequestLines(cut_bodies=cut_bodies)
     repaired = 0
     for line in written:
@@ -116,6 +116,6 @@ def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
         taking.take(b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}}')
 
 
-def test_a_url_that_is_no_text_is_none() -> None:
+def test_a_url_that_is_not_a_string_is_none() -> None:
     """It is for `validate` to find fault with it."""
     assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": {}}') == ("a", None, {}, None)

@@ -1,4 +1,4 @@
-"""What can be said of a request before it is sent."""
+"""Estimates of a request before it is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 
 
 def test_characters_are_those_of_the_texts_and_not_of_the_json_around_them() -> None:
-    """`role`, `type` and names of keys are no text."""
+    """`role`, `type` and names of keys are not counted as text."""
     body = {
         "model": "gpt-x",
         "instructions": "Be kind",
@@ -24,7 +24,7 @@ def test_characters_are_those_of_the_texts_and_not_of_the_json_around_them() -> 
     assert measure(body).characters == len("Be kind") + len("Grüße") + len("Hi")
 
 
-def test_a_picture_in_a_data_url_is_no_text() -> None:
+def test_a_picture_in_a_data_url_is_not_text() -> None:
     """A megabyte of base64 is not a quarter of a million tokens."""
     picture = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 1_000_000}
     found = measure({"input": [{"role": "user", "content": [picture, {"type": "input_text", "text": "What is it?"}]}]})
@@ -32,7 +32,7 @@ def test_a_picture_in_a_data_url_is_no_text() -> None:
     assert found.input_tokens < 20
 
 
-def test_a_text_is_one_whatever_it_begins_with() -> None:
+def test_a_text_is_one_with_any_beginning() -> None:
     """Server-sent events begin with `data:`."""
     assert measure({"messages": [{"role": "user", "content": "data: x"}]}).characters == len("data: x")
 
@@ -55,19 +55,19 @@ def test_a_text_is_one_whatever_it_begins_with() -> None:
 def test_the_most_that_may_come_back_is_the_requests_own_limit_for_each_answer(
     body: dict[str, object], tokens: int | None
 ) -> None:
-    """Without a limit nobody knows."""
+    """Without a limit it is unknown."""
     assert measure(body).output_tokens_at_most == tokens
 
 
 @pytest.mark.parametrize("body", [None, "text", 1, ["messages"], True])
-def test_what_is_no_object_asks_nothing(body: object) -> None:
+def test_a_body_that_is_not_an_object_asks_nothing(body: object) -> None:
     """A request line may hold anything."""
     assert measure(body) == Measure(0, None, 0)
 
 
 @given(st.dictionaries(st.sampled_from(["messages", "input", "prompt", "instructions", "n", "max_tokens", "tools"]), JSON))
 def test_it_never_raises_and_counts_no_more_letters_than_there_are(body: dict[str, object]) -> None:
-    """Whatever JSON stands there."""
+    """For any JSON."""
     found = measure(body)
     assert 0 <= found.characters <= len(json.dumps(body, ensure_ascii=False))
     assert found.input_tokens == estimated_tokens(body)

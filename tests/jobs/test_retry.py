@@ -78,7 +78,7 @@ NO_REQUESTS = {
 
 
 @pytest.mark.parametrize("way", ["results", "ids", "table"])
-def test_what_is_no_request_to_join_is_not_sent_again(tmp_path: Path, way: str) -> None:
+def test_a_line_that_is_not_a_request_to_join_is_not_sent_again(tmp_path: Path, way: str) -> None:
     """`"body": "text"` was malformed in the table, and retry wrote it as missing: the service refuses the whole file for it."""
     lines = [request("first"), *NO_REQUESTS.values(), request("last")]
     inputs = put(tmp_path / "requests.jsonl", *lines)
@@ -133,13 +133,13 @@ def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any
     assert (report.written, report.unmatched) == (len(expected), ())
 
 
-def test_a_word_that_no_request_has_is_told(batch: Path, tmp_path: Path) -> None:
+def test_a_word_that_no_request_has_is_reported(batch: Path, tmp_path: Path) -> None:
     """Services have their own error codes, so it may be right."""
     assert batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["my_own_code", "5xx"]).unmatched == ("my_own_code",)
 
 
 def test_listed_ids_need_no_results(batch: Path, tmp_path: Path) -> None:
-    """Exactly these, whatever became of them; ids that nobody has are counted."""
+    """Exactly these, with any outcome; unknown ids are counted."""
     (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbflate\r\nok\n\nnobody\n")
     report = batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", ids=tmp_path / "ids.txt")
     assert ids_in(tmp_path / "retry.jsonl") == ["ok", "late"]
@@ -173,7 +173,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
     by_part: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """A list of ids is taken in one pass where nothing is out of the ordinary; where something is, nobody may notice."""
+    """A list of ids is handled in one pass for ordinary files; for others the result must be the same."""
     said = []
     for most in (retry.LISTED_IN_MEMORY, -1):
         folder = tmp_path_factory.mktemp("retry")
@@ -194,7 +194,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
     assert said[0] == said[1]
 
 
-def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> None:
+def test_a_joined_table_replaces_the_results(batch: Path, tmp_path: Path) -> None:
     """A file or a folder of parts; the same lines are written."""
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
     batchfiles.join(batch).to_parquet(tmp_path / "parts")
@@ -206,7 +206,7 @@ def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> N
         assert Counter(report.groups) == Counter(expected.groups)
 
 
-def test_tables_of_an_older_version_stand_for_the_results_too(batch: Path, tmp_path: Path) -> None:
+def test_tables_of_an_older_version_replace_the_results_too(batch: Path, tmp_path: Path) -> None:
     """Version 1 had a column less; a file of it, and a folder that has parts of both."""
     new = batchfiles.join(batch).to_arrow()
     old = new.drop_columns(["cache_write_tokens"])
@@ -223,7 +223,7 @@ def test_tables_of_an_older_version_stand_for_the_results_too(batch: Path, tmp_p
 
 
 def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path: Path) -> None:
-    """The column `parse_error` says so; without it the word is refused."""
+    """The column `parse_error` reports it; without it the outcome is refused."""
     import pyarrow as pa
 
     table = batchfiles.join(batch).to_arrow()
@@ -240,7 +240,7 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
 
 
 def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
-    """Rows of one request file say nothing of another one, whose ids are the same; the folder may have moved."""
+    """Rows of one request file do not apply to another one with the same ids; the folder may have moved."""
     for part, lines in (("a", [success("1"), expired("2")]), ("b", [expired("1"), success("2")])):
         put(tmp_path / "old" / f"{part}.jsonl", request("1", part=part), request("2", part=part))
         put(tmp_path / "old" / f"{part}_output.jsonl", *lines)
@@ -256,7 +256,7 @@ def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
 
 
 def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
-    """Nothing else changes; what can't be set is refused with its place."""
+    """Nothing else changes; a value that can't be set is refused with its place."""
     report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], values={"body.max_tokens": 4000})
     assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
     assert report.changed == 1
@@ -265,7 +265,7 @@ def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
     assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
 
 
-def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_request_that_cannot_be_read_is_left_out_and_reported(tmp_path: Path) -> None:
     """It costs no other; blank lines are counted."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), b'{"custom_id": "b", "bo', b"", b'{"body": {}}', request("c"))
     report = batchfiles.retry(inputs, put(tmp_path / "o.jsonl", success("a")), output=tmp_path / "retry.jsonl")
@@ -279,7 +279,7 @@ def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> N
 
 
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
-    """Whoever forgets them would pay for everything twice; so with results alone, and with results beside a table."""
+    """Otherwise everything would be paid for twice; so with results alone, and with results and a table."""
     with pytest.raises(MismatchError, match="no file holds results"):
         batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", every=True)
     with pytest.raises(MismatchError, match="no file holds requests"):
@@ -298,8 +298,8 @@ def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: P
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact: bool) -> None:
-    """All requests were written as missing, without a word, and would have been paid for twice."""
-    again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
+    """All requests were silently written as missing, and would have been paid for twice."""
+    again = b', "custom_id": "zz"}' if exact else b"}"  # a repeated key: a fast scan is not enough
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
     with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)
@@ -314,7 +314,7 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
 
 
 def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Path) -> None:
-    """Nobody heard of them, though the join counts them; the number is the join's."""
+    """They were not reported, though the join counts them; the number is the join's."""
     other = put(tmp_path / "other.jsonl", success("zz"), success("yy"), b'{"custom_id": "xx", "resp')
     report = batchfiles.retry(batch, other, output=tmp_path / "retry.jsonl")
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
@@ -324,7 +324,7 @@ def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Pa
     assert batchfiles.retry(batch, output=tmp_path / "first.jsonl").unknown_results == 0
 
 
-def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
+def test_a_result_whose_id_is_repeated_later_is_found(tmp_path: Path) -> None:
     """It was noted under its first id, so that its request counted as missing and was sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     twice = success("b")[:-1] + b', "custom_id": "a"}'
@@ -360,8 +360,8 @@ def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
 
 
-def test_an_id_that_stands_twice_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
-    """No service takes it."""
+def test_a_repeated_id_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
+    """No service accepts it."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("a"))
     output = put(tmp_path / "output.jsonl", success("b"))
     with pytest.raises(DuplicateCustomIdError) as caught:
@@ -380,7 +380,7 @@ def campaign(tmp_path: Path) -> Path:
 
 
 def test_ids_that_restart_in_each_part_are_refused_in_one_file(campaign: Path, tmp_path: Path) -> None:
-    """A result of it could be taken for the other part's, also where only one of them is sent again."""
+    """A result of it could be matched with the other part's, also where only one of them is sent again."""
     with pytest.raises(DuplicateCustomIdError, match="folder of the request files") as caught:
         batchfiles.retry(campaign, output=tmp_path / "retry.jsonl")
     assert {caught.value.first_path, caught.value.path} == {str(campaign / "a.jsonl"), str(campaign / "b.jsonl")}
@@ -410,7 +410,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
 
 
 def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp_path: Path) -> None:
-    """Results of a retry file that stands elsewhere would not find their part."""
+    """Results of a retry file in another folder would not find their part."""
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(MismatchError, match="is not in"):
         batchfiles.retry(campaign, output=tmp_path / "elsewhere")
@@ -419,14 +419,14 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
     assert "suffix" not in str(caught.value)
 
 
-def test_a_name_without_a_suffix_is_said_to_mean_a_folder(batch: Path, tmp_path: Path) -> None:
-    """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
+def test_a_name_without_a_suffix_is_reported_as_a_folder(batch: Path, tmp_path: Path) -> None:
+    """`-o again` was meant as a file, and the error named an unexpected folder."""
     with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")
 
 
 def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_path: Path) -> None:
-    """Every request once, the better result taken, the attempts counted, nothing unknown."""
+    """Every request once, with the better result, the attempts counted, nothing unknown."""
     retry = tmp_path / "again" / "retry.jsonl"
     retry.parent.mkdir()
     batchfiles.retry(batch, output=retry)

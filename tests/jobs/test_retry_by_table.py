@@ -1,4 +1,4 @@
-"""`retry` with a joined table that came back from another program: filtered, rewritten, with other types."""
+"""`retry` with a joined table that another program has written: filtered, rewritten, with other types."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def joined(batch: Path) -> pa.Table:
 
 
 def retried(batch: Path, table: Path, **options: Any) -> tuple[list[str], Any]:
-    """Retry by a table; return what was written and the report."""
+    """Retry by a table; return the written requests and the report."""
     output = batch.parent / "retry.jsonl"
     report = batchfiles.retry(batch / "requests.jsonl", table, output=output, overwrite=True, **options)
     assert report.inputs == report.written + report.left_out == sum(group.requests for group in report.groups)
@@ -159,9 +159,9 @@ def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa
 @pytest.mark.parametrize(
     "custom_ids",
     [pa.array(range(12)), pa.array([float(number) for number in range(12)]), pa.array([b"\xff"] * 12), pa.nulls(12)],
-    ids=["int64", "double", "bytes that are no text", "null"],
+    ids=["int64", "double", "bytes that are not text", "null"],
 )
-def test_ids_that_are_no_text_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
+def test_ids_that_are_not_strings_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
     """A program that guesses types makes numbers of the ids, which are then those of no request."""
     pq.write_table(changed(joined, custom_id=custom_ids), tmp_path / "ids.parquet")
     with pytest.raises(MismatchError, match=r"ids\.parquet: (column 'custom_id' of type .* and text is needed|has no custom_id)"):
@@ -327,7 +327,7 @@ def test_a_damaged_table_is_an_error(batch: Path, joined: pa.Table, tmp_path: Pa
 
 
 def test_the_command_says_what_is_not_in_the_table(batch: Path, joined: pa.Table, tmp_path: Path, capsys: Any) -> None:
-    """In the table of groups, in words, and in the JSON."""
+    """In the table of groups, in the message, and in the JSON."""
     filter_with_pyarrow(joined, tmp_path / "failed.parquet")
     arguments = [str(batch / "requests.jsonl"), str(tmp_path / "failed.parquet"), "-o", str(tmp_path / "again.jsonl"), "--json"]
     assert exit_code(["retry", *arguments]) == 0
@@ -446,8 +446,8 @@ def test_a_rewritten_table_never_sends_more_than_the_results_would(
 
 
 @pytest.mark.parametrize("writer", ["join", "polars", "pandas", "DuckDB"])
-def test_a_table_in_jsonl_is_told_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
-    """`join -o table.jsonl` and other programs write JSONL, and `retry` said of it that no such lines are known."""
+def test_a_table_in_jsonl_is_recognized_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
+    """`join -o table.jsonl` and other programs write JSONL, and `retry` reported it as unknown lines."""
     table = tmp_path / "table.jsonl"
     if writer == "join":
         batchfiles.join(batch).write(table)
@@ -466,7 +466,7 @@ def test_a_table_in_jsonl_is_told_by_its_first_row(batch: Path, joined: pa.Table
 
 
 def test_rows_of_ids_that_two_request_files_have_need_their_source(tmp_path: Path) -> None:
-    """Without the column nothing says whose failure it was, and the success of Tuesday hid the failure of Monday."""
+    """Without the column the source of a failure is unknown, and the success of Tuesday hid the failure of Monday."""
     days = [put(tmp_path / f"{day}.jsonl", request("1", model=day), request("2", model=day)) for day in ("monday", "tuesday")]
     put(tmp_path / "monday_output.jsonl", success("1"), failure("2", 500))
     put(tmp_path / "tuesday_output.jsonl", success("1"), success("2"))

@@ -1,4 +1,4 @@
-"""The first pass: every line of every range once, under the id that decoding gives it."""
+"""The first pass: every line of every range once, with the id of its decoded form."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def local(path: Path) -> LocalFile:
     return LocalFile.of(str(path), path, path)
 
 
-def surveyed(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
+def scanned(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
     """Look one file through."""
     index = room / f"{path.name}-{exact}.index"
     return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, exact=exact, progress=lambda _: None)
 
 
 def noted(found: ResultIndex, custom_id: str) -> list[int]:
-    """Return the line numbers that stand under an id."""
+    """Return the line numbers of an id."""
     return [found.index.place(entry).line_number for entry in found.index.run(digest(custom_id))]
 
 
@@ -60,11 +60,11 @@ def test_each_range_knows_the_number_of_its_first_line(tmp_path: Path, data: byt
 def test_lines_are_noted_once_whatever_the_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, exact: bool
 ) -> None:
-    """With their numbers, offsets and lengths; blank lines are counted, and a line above the cap has the id of its beginning."""
+    """With their numbers, offsets and lengths; blank lines are counted, and a long line has the id of its beginning."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
-    found = surveyed(path, tmp_path, exact=exact, max_line_bytes=1_000)
+    found = scanned(path, tmp_path, exact=exact, max_line_bytes=1_000)
     data = path.read_bytes()
     assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
     assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
@@ -105,23 +105,23 @@ REPEATED = [
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
 @pytest.mark.parametrize("exact", [False, True])
-def test_an_id_is_found_wherever_it_stands(tmp_path: Path, line: bytes, exact: bool) -> None:
+def test_an_id_is_found_anywhere_in_a_line(tmp_path: Path, line: bytes, exact: bool) -> None:
     """As the first or second key without decoding, and by decoding elsewhere."""
-    assert noted(surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
+    assert noted(scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
+def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
     """Plain or in escapes: it is what decoding keeps."""
     assert json.loads(line)["custom_id"] == "a"
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
+    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
     assert (noted(found, "a"), noted(found, "z")) == ([1], [])
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: bytes) -> None:
-    """Once the line is decoded, it shows that it stands under another id than its own."""
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
+def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes) -> None:
+    """Decoding the line shows that its id is another one than in the index."""
+    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
     assert scan.is_index_mismatch(line, "a")
 
@@ -150,23 +150,23 @@ def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
         (b"", None),
     ],
 )
-def test_the_id_of_a_broken_line_is_what_stands_before_the_damage(line: bytes, custom_id: str | None) -> None:
-    """As the first key, or the second behind `id`; what might be guessed from the rest is not."""
+def test_the_id_of_a_broken_line_is_the_one_before_the_damage(line: bytes, custom_id: str | None) -> None:
+    """As the first key, or the second after `id`; a guess from the rest does not count."""
     assert scan.id_of_malformed(line) == custom_id
 
 
-def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> None:
+def test_fast_and_exact_scans_agree_on_ordinary_files(tmp_path: Path) -> None:
     """A thousand lines, a seed, the same entries."""
     rng = random.Random(7)
     lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]
     path = put(tmp_path / "out.jsonl", *lines)
-    one, two = (surveyed(path, tmp_path, exact=exact).index for exact in (False, True))
+    one, two = (scanned(path, tmp_path, exact=exact).index for exact in (False, True))
     assert list(one.digests) == list(two.digests)
     assert [one.place(entry) for entry in range(1_000)] == [two.place(entry) for entry in range(1_000)]
 
 
-def test_stray_lines_travel_as_bytes() -> None:
-    """With their line numbers shifted by what stood before the range."""
+def test_unkeyed_lines_travel_as_bytes() -> None:
+    """With their line numbers shifted by the lines before the range."""
     unkeyed, received = UnkeyedLines(), UnkeyedLines()
     unkeyed.add_malformed(3, 2**40, 5)
     unkeyed.add_unidentified(0, 7, 6, 10)
@@ -179,7 +179,7 @@ def test_stray_lines_travel_as_bytes() -> None:
 
 
 def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file counts from 1, however many ranges it has."""
+    """Each file counts from 1, for any number of ranges."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, 200))
     paths = [put(tmp_path / f"{name}.jsonl", *[success(f"{name}{number}") for number in range(20)]) for name in "ab"]
     found = scan_results(

@@ -1,4 +1,4 @@
-"""`split`: every line as it stands, each part within every limit, and a manifest that says what is where."""
+"""`split`: every line unchanged, each part within every limit, and a manifest of the parts."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_tokens_are_estimated_by_a_rule_of_thumb(body: dict[str, Any], tokens: i
 
 
 def test_all_limits_hold_at_once(tmp_path: Path, folder: Path) -> None:
-    """Whichever is reached first ends a part."""
+    """The first one that is reached ends a part."""
     lines = [
         *[request(f"count-{number}") for number in range(4)],  # 3 by requests
         request("long", input="x" * 380),  # too large beside the fourth
@@ -163,7 +163,7 @@ def test_the_manifest_says_what_is_where(tmp_path: Path, folder: Path) -> None:
 
 
 def test_what_is_left_out_or_added_is_reported(tmp_path: Path, folder: Path) -> None:
-    """Blank lines and a byte order mark go, a last newline comes."""
+    """Blank lines and a byte order mark are removed, a last newline is added."""
     source = tmp_path / "in.jsonl"
     source.write_bytes(b"\xef\xbb\xbf" + request("a") + b"\n\n\r\n" + request("b"))
     report = batchfiles.split(source, output=folder)
@@ -173,7 +173,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, folder: Path) -> 
 
 
 def test_a_service_takes_one_model_and_one_url_in_a_file(tmp_path: Path, folder: Path) -> None:
-    """By both, a part for each pair, in the order of their first lines; what can't be told stands apart."""
+    """By both, a part for each pair, in the order of their first lines; lines without them get their own part."""
     lines = [
         request("a", "/v1/responses", model="m"),
         request("b", "/v1/responses", model="n"),
@@ -203,7 +203,7 @@ def test_a_file_of_very_many_models_has_not_all_parts_open(tmp_path: Path, folde
 
 
 def test_a_part_holds_lines_of_one_source(tmp_path: Path, folder: Path) -> None:
-    """Ids restart in files; those of the same name in different folders go on counting."""
+    """Ids restart in files; files of the same name in different folders continue the count."""
     first = put(tmp_path / "one" / "day.jsonl", request("x"))
     second = put(tmp_path / "two" / "day.jsonl.gz", request("x"))
     second.write_bytes(gzip.compress(second.read_bytes()))
@@ -249,11 +249,11 @@ def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
     assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
 
 
-def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
-    """`validate` says what is wrong with it; the good lines around it are not to blame."""
+def test_a_line_that_is_not_json_is_copied(tmp_path: Path, folder: Path) -> None:
+    """`validate` reports its fault; the good lines around it are not affected."""
     lines = [request("a", model="m"), b'{"custom_id": "b", cut', request("c", model="m")]
     source = put(tmp_path / "in.jsonl", *lines)
-    assert batchfiles.split(source, output=folder).unreadable == 0  # nobody had to look
+    assert batchfiles.split(source, output=folder).unreadable == 0  # not decoded
     assert contents(folder) == [lines]
     assert batchfiles.split(source, output=folder, by="model", overwrite=True).unreadable == 1
     assert contents(folder) == [[lines[0], lines[2]], [lines[1]]]
@@ -296,8 +296,8 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
     ],
     ids=["results", "a file beside the parts", "a retry file that the manifest names", "batches"],
 )
-def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: Path, later: str, words: str) -> None:
-    """Somebody paid for what came back, and without its batches in the manifest nobody knows what will come."""
+def test_a_campaign_that_continued_is_kept_even_with_overwrite(tmp_path: Path, folder: Path, later: str, words: str) -> None:
+    """The results were paid for, and without its batches the manifest cannot show which are missing."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     manifest = batchfiles.split(source, output=folder, max_requests=1).manifest
     if "retry" in later:
@@ -314,7 +314,7 @@ def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: P
 
 
 def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, folder: Path) -> None:
-    """What is there is all of the split's making."""
+    """All files are of the split's making."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     batchfiles.split(source, output=folder, max_requests=1)
     (folder / "in-00002.jsonl").unlink()
@@ -334,7 +334,7 @@ def test_without_a_manifest_of_ours_nothing_in_a_folder_is_replaced(tmp_path: Pa
 
 
 def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder: Path) -> None:
-    """What it said of the files can't be told."""
+    """Its list of files is lost."""
     source = put(tmp_path / "in.jsonl", request("a"))
     batchfiles.split(source, output=folder)
     (folder / MANIFEST).write_bytes(b"{")
@@ -344,7 +344,7 @@ def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder
 
 
 def test_a_campaign_is_split_by_its_parts(tmp_path: Path, folder: Path) -> None:
-    """Its results are no requests."""
+    """Its results are not requests."""
     first = tmp_path / "first"
     batchfiles.split(put(tmp_path / "in.jsonl", request("a"), request("b")), output=first)
     put(first / "in-00001_output.jsonl", success("a"))
@@ -395,7 +395,7 @@ requests = st.lists(chats | vectors | st.sampled_from(ODD), min_size=1, max_size
 def test_split_and_merge_give_back_the_file_and_no_part_breaks_a_limit(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], most: int, size: int, texts: int, tokens: int | None
 ) -> None:
-    """Whatever the limits; and each part is as full as they allow."""
+    """For any limits; and each part is as full as they allow."""
     place = tmp_path_factory.mktemp("place")
     source = put(place / "in.jsonl", *lines)
     limits = Limits(name="own", max_requests=most, max_bytes=size, max_embedding_inputs=texts)

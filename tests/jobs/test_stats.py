@@ -1,4 +1,4 @@
-"""Stats: what there is, what it took, what it costs."""
+"""Stats: counts, tokens, costs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answered(
     return result(custom_id, body)
 
 
-def test_requests_and_results_are_told_apart_and_counted(tmp_path: Path) -> None:
+def test_requests_and_results_are_distinguished_and_counted(tmp_path: Path) -> None:
     """In any order and mix, as a folder holds them."""
     put(tmp_path / "a_output.jsonl", success("1", "Hello"), success("2"))
     put(tmp_path / "b_error.jsonl", failure("3"), expired("4"))
@@ -82,20 +82,20 @@ def test_tokens_are_summed_by_the_model_that_answered(tmp_path: Path) -> None:
 def test_token_counts_that_are_in_no_sum_are_counted(
     tmp_path: Path, inputs: Any, outputs: Any, cached: Any, left_out: int
 ) -> None:
-    """They were left out of sums and cost, and nothing in the report said so."""
+    """They were left out of sums and cost, and the report did not mention it."""
     path = put(tmp_path / "out.jsonl", answered("1", inputs, outputs, cached=cached), answered("2", 1, 2))
     assert stats(path).results.token_conversion_errors == left_out
 
 
 def test_only_values_that_a_sum_would_take_are_token_conversion_errors(tmp_path: Path) -> None:
-    """A total is not summed, and a time is no token; a `usage` that is no object is one value."""
+    """A total is not summed, and a time is not a token count; a `usage` that is not an object is one value."""
     total = completion(created="soon") | {"usage": {"prompt_tokens": 1, "total_tokens": "2"}}
     assert stats(put(tmp_path / "out.jsonl", result("1", total))).results.token_conversion_errors == 0
     assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_conversion_errors == 1
 
 
 def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:
-    """A failure does not say which model failed."""
+    """A failure does not name the model that failed."""
     results = put(tmp_path / "out.jsonl", failure("1"), answered("2", 3, 4, model=None))
     one = put(tmp_path / "one.jsonl", request("1"), request("2"))
     two = put(tmp_path / "two.jsonl", request("1"), request("2", model="gpt-z"))
@@ -123,7 +123,7 @@ def test_a_model_without_a_price_is_named_and_not_in_the_sum(tmp_path: Path) -> 
     assert stats(path, prices=Prices()).cost is None
 
 
-def test_without_prices_nothing_is_said_of_costs(tmp_path: Path) -> None:
+def test_without_prices_costs_are_not_reported(tmp_path: Path) -> None:
     """None is built in."""
     found = stats(put(tmp_path / "out.jsonl", answered("1", 10, 5)))
     assert (found.cost, found.without_price, found.results.models[0].cost) == (None, (), None)
@@ -142,7 +142,7 @@ def test_before_anything_is_sent_tokens_are_estimated(tmp_path: Path) -> None:
 
 
 def test_what_can_not_be_read_is_counted_and_named_and_costs_nothing_else(tmp_path: Path) -> None:
-    """Blank lines are no lines of anybody."""
+    """Blank lines belong to no model."""
     requests = put(tmp_path / "in.jsonl", request("1"), b"{", b"", request("2"))
     results = put(tmp_path / "out.jsonl", success("1"), b'{"id": "b", "custom_id": "2", "resp', success("3"))
     found = stats(requests, results)
@@ -151,7 +151,7 @@ def test_what_can_not_be_read_is_counted_and_named_and_costs_nothing_else(tmp_pa
     assert found.malformed == (f"{requests}:2", f"{results}:2")
 
 
-def test_a_line_above_the_cap_is_malformed_on_its_own_side(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_malformed_on_its_own_side(tmp_path: Path) -> None:
     """The lines around it count."""
     requests = put(tmp_path / "in.jsonl", request("1"), request("2", prompt="x" * 9000), request("3"))
     results = put(tmp_path / "out.jsonl", success("1"), success("2", "x" * 9000))
@@ -182,7 +182,7 @@ def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
 
 
 def test_another_services_file_is_refused() -> None:
-    """Its tokens stand elsewhere."""
+    """Its tokens are in another object."""
     with pytest.raises(MismatchError, match="Anthropic"):
         stats(FIXTURES / "other_families" / "anthropic_results.jsonl")
     with pytest.raises(TypeError):
@@ -190,7 +190,7 @@ def test_another_services_file_is_refused() -> None:
 
 
 def test_memory_does_not_grow_with_the_names_in_the_data(tmp_path: Path) -> None:
-    """Behind a thousand models the rest is counted together."""
+    """After a thousand models the rest is counted together."""
     path = put(tmp_path / "out.jsonl", *(answered(str(number), 1, 0, model=f"model-{number}") for number in range(1500)))
     models = stats(path).results.models
     assert len(models) == 1001
@@ -226,7 +226,7 @@ LINES = st.one_of(
 def test_tokens_are_those_of_the_joined_table_and_of_the_results_that_it_leaves_out(
     first: list[bytes], second: list[bytes], requests: int
 ) -> None:
-    """A join takes one result a request; the bill has them all."""
+    """A join has one result for each request; the bill has all of them."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         put(
@@ -270,7 +270,7 @@ def test_reasoning_beside_completion_is_billed(tmp_path: Path) -> None:
 
 
 def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path: Path) -> None:
-    """What they cost is not known, and that is said; a failure took nothing."""
+    """Their cost is unknown, and the report shows it; a failure took nothing."""
     path = put(
         tmp_path / "out.jsonl",
         used("1", None),
@@ -360,7 +360,7 @@ def test_whose_prices_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ends", [b"\n", b" \r\n"])
 def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, ends: bytes) -> None:
-    """It repeats lines of the requests, but for white space at their ends, which `stats` counted once more and `join` did not."""
+    """It repeats lines of the requests, except white space at their ends, which `stats` counted twice and `join` did not."""
     lines = [request(str(number), messages=[{"role": "user", "content": "x" * 40}]) for number in range(5)]
     put(tmp_path / "requests.jsonl", *lines)
     alone = batchfiles.stats(tmp_path / "requests.jsonl")

@@ -22,7 +22,7 @@ def test_nothing_has_no_lengths() -> None:
 
 
 def test_short_lengths_are_exact() -> None:
-    """Each has a bucket of its own."""
+    """Each has its own bucket."""
     assert histogram(list(range(1, 101))).lengths() == Lengths(100, 5050, 1, 50, 90, 99, 100)
     assert histogram([7]).lengths() == Lengths(1, 7, 7, 7, 7, 7, 7)
     assert histogram([0, 0]).lengths() == Lengths(2, 0, 0, 0, 0, 0, 0)

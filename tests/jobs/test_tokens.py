@@ -12,7 +12,7 @@ from batchfiles.jobs.tokens import token_counter
 
 
 def test_without_tiktoken_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no dependency."""
+    """It is not a dependency."""
     monkeypatch.setitem(sys.modules, "tiktoken", None)
     with pytest.raises(MissingDependencyError, match="pip install tiktoken"):
         token_counter("tiktoken")
@@ -27,7 +27,7 @@ def test_a_counter_of_another_name_is_refused() -> None:
 
 @pytest.fixture
 def tiktoken(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return tiktoken with an encoding at hand that makes a token of each byte, and no other."""
+    """Return tiktoken with one available encoding, which makes a token of each byte."""
     import tiktoken as module
     import tiktoken.registry
 
@@ -49,7 +49,7 @@ def test_a_model_that_tiktoken_does_not_know_is_refused(tiktoken: Any) -> None:
 
 
 def test_an_encoding_that_would_be_downloaded_is_not(tiktoken: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """The cache is empty, and nobody is asked."""
+    """The cache is empty, and no server is contacted."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     with pytest.raises(MissingDependencyError, match="cl100k_base is not on this machine"):
         token_counter("tiktoken")({"model": "gpt-4", "input": "a"})
@@ -95,7 +95,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("body", TEXTS.values(), ids=TEXTS)
-def test_a_text_counts_whatever_it_begins_with(body: dict[str, Any]) -> None:
+def test_a_text_counts_with_any_beginning(body: dict[str, Any]) -> None:
     """A dump of server-sent events begins with `data:`, and 100 kB of it counted as one token."""
     assert token_counter("estimate")(body) >= len(EVENTS) // 4
 
@@ -132,7 +132,7 @@ def test_pictures_sound_and_files_count_nothing_by_their_place(part: dict[str, A
 
 
 def test_the_keys_of_a_schema_are_read_by_the_model() -> None:
-    """Wherever a schema is: without its keys, half of it was counted; and a property may be called `image`."""
+    """In every place of a schema: without its keys, half of it was counted; and a property may be called `image`."""
     schema = {
         "type": "object",
         "properties": {"a_long_name_of_a_property": {"type": "string"}, "image": {"description": "x" * 400}},

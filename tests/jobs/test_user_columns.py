@@ -47,7 +47,7 @@ def own(table, names):
 
 
 def test_the_round_trip_ends_with_the_table_that_it_began_with(asked):
-    """Table, requests, results, table: each row has its own columns again, behind those of the results."""
+    """Table, requests, results, table: each row has its own columns again, after those of the results."""
     table = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME).to_arrow()
     assert table.schema.names == [*schema().names, "doc", "chunk", "tags"]
     assert table.select(["doc", "chunk", "tags"]).to_pylist() == ROWS
@@ -61,14 +61,14 @@ def test_the_order_of_the_users_table_does_not_matter(asked):
 
 
 def test_requests_without_a_row_are_kept_and_counted(asked):
-    """Their columns are null; rows that no request has are no rows of the join."""
+    """Their columns are null; rows without a request are not rows of the join."""
     job = join(*asked(), with_table=pa.Table.from_pylist([ROWS[3], {"doc": "other", "chunk": 9, "tags": []}]), id_template=NAME)
     assert own(job.to_arrow(), ["doc", "chunk"]) == [(None, None)] * 3 + [("d3", 3), (None, None)]
     assert (job.summarize().unmatched, job.summarize().with_rows, job.summarize().inputs) == (4, 2, 5)
 
 
-def test_an_empty_table_gives_its_columns_all_the_same(asked):
-    """The schema depends on the table's columns, never on what is found."""
+def test_an_empty_table_gives_its_columns_anyway(asked):
+    """The schema depends on the table's columns, never on the rows found."""
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS).slice(0, 0), id_template=NAME)
     table = job.to_arrow()
     assert table.schema == job.schema
@@ -78,7 +78,7 @@ def test_an_empty_table_gives_its_columns_all_the_same(asked):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("target", ["joined.parquet", "parts"])
 def test_files_and_folders_from_any_number_of_processes_are_the_same(asked, tmp_path, workers, target):
-    """Each process finds the rows by itself; DuckDB and polars read what comes out."""
+    """Each process finds the rows by itself; DuckDB and polars read the output."""
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME, workers=workers)
     job.to_parquet(tmp_path / target)
     path = str(tmp_path / target / "*.parquet" if target == "parts" else tmp_path / target)
@@ -128,7 +128,7 @@ def test_a_column_that_the_results_have_too_is_refused_or_gets_a_prefix(asked):
     assert table["my_Text"].to_pylist()[0] == "mine"
 
 
-def test_a_custom_id_that_is_the_id_stands_once(asked):
+def test_a_custom_id_that_is_the_id_is_one_column(asked):
     """The usual table has a column of that name."""
     mine = pa.table({"custom_id": ["d0-0"], "label": ["mine"]})
     table = join(*asked(), with_table=mine, id_template="{{custom_id}}").to_arrow()
@@ -137,14 +137,14 @@ def test_a_custom_id_that_is_the_id_stands_once(asked):
 
 
 def test_two_rows_with_one_id_are_an_error_that_names_both(asked):
-    """Whichever was meant, half of the users would get the other."""
+    """Half of the users would get the wrong one."""
     twice = pa.Table.from_pylist([ROWS[0], ROWS[1], ROWS[0]])
     with pytest.raises(DuplicateCustomIdError, match="row 1 of <table> and row 3 of <table> both make the id 'd0-0'"):
         join(*asked(), with_table=twice, id_template=NAME)
 
 
-def test_ids_that_share_a_digest_are_told_apart(asked, monkeypatch):
-    """The digest only says where to look."""
+def test_ids_that_share_a_digest_are_distinguished(asked, monkeypatch):
+    """The digest is only a hint where to look."""
     monkeypatch.setattr(module, "_digest", len)
     rows = [*ROWS, {"doc": "d9", "chunk": 9, "tags": []}]
     table = join(*asked(), with_table=pa.Table.from_pylist(rows), id_template=NAME).to_arrow()
@@ -171,7 +171,7 @@ def test_embeddings_have_the_users_columns_in_every_row():
     assert table["key"].to_pylist() == table["custom_id"].to_pylist()
 
 
-def test_the_users_columns_stand_behind_typed_answers(asked):
+def test_the_users_columns_follow_typed_answers(asked):
     """`parsed` belongs to the results."""
     shape = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME, parsed=True, schema=shape)
@@ -209,7 +209,7 @@ def test_other_types_are_made_such_as_every_reader_takes(asked):
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=12), st.integers(1, 4))
 def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, numbers, per_batch):
-    """However the user's table is cut into batches, and wherever its rows stand."""
+    """For any batches of the user's table, and any order of its rows."""
     folder = tmp_path_factory.mktemp("beside")
     requests = folder / "requests.jsonl"
     prepare(
@@ -228,7 +228,7 @@ def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, n
 
 @pytest.mark.parametrize("value", ["18446744073709551616", "[1, -9223372036854775809]"])
 def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, value):
-    """It once stood rounded beside the results, such as 1.8446744073709552e+19."""
+    """It was once rounded next to the results, such as 1.8446744073709552e+19."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"doc": "d0", "chunk": 0, "n": 1}\n{"doc": "d1", "chunk": 1, "n": VALUE}\n'.replace("VALUE", value))
     with pytest.raises(InvalidLineError, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'n'.*in quotes"):
@@ -236,7 +236,7 @@ def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, va
 
 
 def test_a_column_of_the_id_that_one_file_of_many_lacks_names_the_file(asked, tmp_path):
-    """Of a folder of files, the error once named none."""
+    """The error once named no file of a folder."""
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "a.csv").write_text("doc,chunk\nd0,0\n")

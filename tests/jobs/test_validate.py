@@ -1,4 +1,4 @@
-"""Request files are checked by the service's rules: what is found, where, and what is not."""
+"""Request files are checked by the service's rules: the findings, their places, and no others."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ HI = [{"role": "user", "content": "Hi"}]
 
 
 def request(custom_id="a", *, url=CHAT, method="POST", body=None, without=(), **more):
-    """A request as it should be, but for what is given; as a dict."""
+    """A valid request, except for the given values; as a dict."""
     value = {
         "custom_id": custom_id,
         "method": method,
@@ -35,7 +35,7 @@ def request(custom_id="a", *, url=CHAT, method="POST", body=None, without=(), **
 
 
 def chat(custom_id="a", **more):
-    """A chat request whose body has more keys, or others; None takes one away."""
+    """A chat request whose body has more keys, or others; None removes one."""
     body = {"model": "m", "messages": HI, **more}
     return request(custom_id, body={key: item for key, item in body.items() if item is not None})
 
@@ -46,18 +46,18 @@ def to(url, **body):
 
 
 def file_of(*lines):
-    """An open file of these lines; dicts are encoded, bytes taken as they are."""
+    """An open file of these lines; dicts are encoded, bytes are written unchanged."""
     return io.BytesIO(b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines))
 
 
 def found(*lines, **options):
-    """What is found in a file of these lines: (line, code, json_path)."""
+    """The findings of a file of these lines: (line, code, json_path)."""
     findings = validate(file_of(*lines), **options).findings
     return [(finding.line_number, finding.code, finding.json_path) for finding in findings]
 
 
 def messages(*lines, **options):
-    """The sentences of what is found."""
+    """The messages of the findings."""
     return [finding.message for finding in validate(file_of(*lines), **options).findings]
 
 
@@ -83,13 +83,13 @@ GOOD = [
 
 @pytest.mark.parametrize("line", GOOD, ids=json.dumps)
 def test_a_good_request_has_no_finding(line):
-    """Neither alone nor behind another one like it."""
+    """Neither alone nor after another one like it."""
     assert found(line) == []
     assert found({**line, "custom_id": "first"}, line, {**line, "custom_id": "last"}) == []
 
 
 ONE_LINE = [
-    # what is wrong in a line, and where
+    # the faults of a line, and their places
     (b"{", "invalid_json_line", None),
     (b'{"custom_id": "a"', "invalid_json_line", None),
     (b"[1]", "invalid_json_line", None),
@@ -131,7 +131,7 @@ ONE_LINE = [
 
 @pytest.mark.parametrize(("line", "code", "json_path"), ONE_LINE, ids=lambda value: str(value)[:60])
 def test_a_line_that_the_service_would_refuse(line, code, json_path):
-    """It is said with the service's code and the place, first in the file or behind good lines."""
+    """It is reported with the service's code and the place, first in the file or after good lines."""
     assert found(line) == [(1, code, json_path)]
     url = line["url"] if isinstance(line, dict) and isinstance(line.get("url"), str) else CHAT
     key = {CHAT: "messages", "/v1/completions": "prompt", "/v1/videos": "prompt"}.get(url, "input")
@@ -140,14 +140,14 @@ def test_a_line_that_the_service_would_refuse(line, code, json_path):
 
 
 def test_the_sentences_are_the_services_own():
-    """Whoever looks for a sentence that the service said finds it here, too."""
+    """Searching for a sentence of the service finds it here, too."""
     assert messages(request(without=["method"])) == ["Missing required parameter: 'method'."]
     assert messages(chat(model=None)) == ["Model parameter is required."]
     assert messages(chat(messages=None)) == ["Messages parameter is required."]
     assert messages(chat(stream=True)) == ["Streaming is not supported in the Batch API."]
 
 
-def test_everything_that_is_wrong_with_a_line_is_said_at_once():
+def test_all_faults_of_a_line_are_reported_at_once():
     """In the order of its keys."""
     assert found({"body": {"stream": True}}) == [
         (1, "missing_required_parameter", "$.custom_id"),
@@ -170,7 +170,7 @@ def test_a_finding_knows_its_place():
 
 
 def test_findings_stay_small():
-    """Whatever megabytes stand in the file: a finding quotes a hundred characters."""
+    """For values of any size: a finding quotes a hundred characters."""
     long = "x" * 1_000_000
     lines = [request(long), request("b", url=long, method=long), chat("c", model=long), request(long)]
     report = validate(file_of(*lines, chat("d", **{long: 1}, tools=[{"strict": True, "name": long, "parameters": {long: 1}}])))
@@ -182,7 +182,7 @@ def test_findings_stay_small():
 
 
 def test_every_request_has_the_url_of_the_first():
-    """The finding names both urls and where the first one stands."""
+    """The finding names both urls and the place of the first one."""
     lines = [chat("1"), chat("2"), {**to("/v1/embeddings", input="t"), "custom_id": "3"}, chat("4")]
     assert found(*lines) == [(3, "invalid_url", "$.url")]
     (sentence,) = messages(*lines)
@@ -215,7 +215,7 @@ def test_an_unknown_endpoint_is_a_warning_said_once():
     assert report.ok
 
 
-def test_endpoints_with_a_model_of_their_own_get_a_warning():
+def test_endpoints_with_their_own_model_get_a_warning():
     """Moderations and images don't require `model`; whether a batch of theirs does is not known."""
     report = validate(file_of(request(url="/v1/moderations", body={"input": "t"})))
     assert report.ok
@@ -226,7 +226,7 @@ def test_endpoints_with_a_model_of_their_own_get_a_warning():
 
 
 def test_a_repeated_id_is_named_with_both_places():
-    """The first place stands in the finding and in the sentence."""
+    """The first place is in the finding and in the sentence."""
     report = validate(file_of(chat("a"), chat("b"), b"", chat("a"), chat("a", stream=True)))
     repeated = [finding for finding in report.findings if finding.code == "duplicate_custom_id"]
     assert [(finding.line_number, finding.first_line_number, finding.custom_id) for finding in repeated] == [
@@ -243,7 +243,7 @@ def test_ids_are_compared_decoded():
     assert found(*lines) == [(2, "duplicate_custom_id", "$.custom_id")]
 
 
-def test_the_same_id_may_stand_in_two_files(tmp_path):
+def test_the_same_id_may_be_in_two_files(tmp_path):
     """A custom_id is unique within its batch; with `across`, in all files, and the finding names the other file."""
     first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     first.write_bytes(file_of(chat("x"), chat("a")).read())
@@ -282,7 +282,7 @@ def test_uniqueness_is_exact_when_ids_wait_on_the_disk(tmp_path, in_memory, acro
 
 
 def test_an_id_of_the_wrong_type_is_not_compared():
-    """It has its own finding; two of them are no repetition."""
+    """It has its own finding; two of them are not a repetition."""
     assert [code for _, code, _ in found(request(7), request(7), request(None), request(""), request(""))] == [
         "invalid_type",
         "invalid_type",
@@ -317,7 +317,7 @@ def test_fifty_thousand_and_one_requests():
 
 
 def test_a_file_above_the_documented_size_is_a_warning_and_above_the_real_one_an_error():
-    """The documents say 200 MB, the service refuses above 200 MiB; each counted to the byte, the last newline included."""
+    """The documents give 200 MB, the service refuses above 200 MiB; each counted to the byte, the last newline included."""
     data = file_of(chat()).getvalue()
     for max_bytes, warn_bytes, expected in [
         (len(data), len(data), []),
@@ -399,7 +399,7 @@ def test_blank_lines_are_warnings_or_errors_if_strict_and_a_missing_newline_is_i
 
 
 def test_a_byte_order_mark_is_as_bad_as_the_service_says():
-    """OpenAI and Azure take the line for broken JSON; where no service is meant it is a warning."""
+    """OpenAI and Azure treat the line as broken JSON; without a service it is a warning."""
     data = b"\xef\xbb\xbf" + file_of(chat()).read()
     for limits, severity in [(OPENAI, "error"), (AZURE, "error"), (NONE, "warning")]:
         (finding,) = validate(io.BytesIO(data), limits=limits).findings
@@ -414,14 +414,14 @@ def test_a_file_without_requests_is_empty(data):
     assert report.files[0].requests == 0
 
 
-def test_a_line_above_the_cap_is_one_finding():
-    """Reading goes on behind it, and it counts as a request."""
+def test_a_line_that_is_too_long_is_one_finding():
+    """Reading continues after it, and it counts as a request."""
     report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), max_line_bytes=1000)
     assert [(f.line_number, f.code) for f in report.findings] == [(2, "line_too_long"), (3, "streaming_unsupported")]
     assert report.files[0].requests == 3
 
 
-def test_line_ends_of_windows_and_separators_in_texts_are_no_line_ends():
+def test_carriage_returns_and_separators_in_texts_are_not_line_ends():
     """Lines end at a newline and nowhere else."""
     lines = [json.dumps(chat(str(n), user="a\u2028b\u0085c"), ensure_ascii=False).encode() + b"\r" for n in range(3)]
     report = validate(file_of(*lines))
@@ -440,7 +440,7 @@ def test_a_compressed_file_is_read(tmp_path):
 
 
 def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(tmp_path):
-    """Damage is told from the end of the file; what stood before it was checked."""
+    """Damage is distinguished from the end of the file; the lines before it were checked."""
     lines = [chat(str(number), user=random.Random(number).randbytes(50).hex()) for number in range(1000)]
     damaged, good = tmp_path / "1.jsonl.gz", tmp_path / "2.jsonl"
     damaged.write_bytes(gzip.compress(file_of(*lines).read())[:-20])
@@ -451,8 +451,8 @@ def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(tmp_path):
     assert report.files[1].requests == 1
 
 
-def test_a_missing_file_is_no_finding(tmp_path):
-    """It could not be checked: that is an error of its own kind."""
+def test_a_missing_file_is_not_a_finding(tmp_path):
+    """It could not be checked: that is a separate kind of error."""
     with pytest.raises(FileError):
         validate(tmp_path / "gone.jsonl")
     with pytest.raises(TypeError, match="at least one"):
@@ -487,7 +487,7 @@ def test_a_file_of_another_family_is_one_finding(line, words, count):
 
 
 def test_single_lines_of_another_family_are_named():
-    """Before the first request or behind it; they are no requests, and their ids are nobody's repetition."""
+    """Before the first request or after it; they are not requests, and their ids are not repetitions."""
     assert found(RESULT, ANTHROPIC, chat("a"), RESULT, chat("b")) == [
         (1, "wrong_family", None),
         (2, "wrong_family", None),
@@ -496,8 +496,8 @@ def test_single_lines_of_another_family_are_named():
     assert validate(file_of(RESULT, chat("a"), RESULT)).files[0].requests == 1
 
 
-def test_lines_of_no_family_are_told_what_they_lack():
-    """The file may be one for fine-tuning: the missing keys say it best."""
+def test_lines_of_no_family_are_reported_with_the_missing_keys():
+    """The file may be one for fine-tuning: the missing keys show it best."""
     assert {code for _, code, _ in found({"messages": HI})} == {"missing_required_parameter", "unknown_parameter"}
 
 
@@ -520,7 +520,7 @@ def structured(custom_id, schema):
 
 
 def test_a_strict_schema_that_the_service_would_refuse():
-    """With the path of the schema that is meant, on every line that carries it."""
+    """With the path of the schema, on every line that has it."""
     inner = {"type": "object", "properties": {"days": {"type": "integer"}}, "additionalProperties": False}
     schema = {"type": "object", "properties": {"loan": inner}, "required": ["loan"], "additionalProperties": False}
     lines = [
@@ -544,7 +544,7 @@ def test_a_strict_function_that_the_service_would_refuse():
 
 
 def test_more_schemas_than_are_remembered():
-    """Each is looked at, whether a line with the same one stood before it or not."""
+    """Each is checked, whether an earlier line had the same one or not."""
     good = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
     schemas = [good if number % 3 else {"type": "object", "title": str(number // 2)} for number in range(400)]
     lines = [structured(str(number), {**schema, "description": str(number % 150)}) for number, schema in enumerate(schemas)]
@@ -561,7 +561,7 @@ def test_a_schema_that_is_nested_too_deeply_to_be_remembered():
 
 
 def test_strict_schemas_are_openais_business():
-    """The engine of vLLM is another: it takes other schemas."""
+    """The engine of vLLM is another: it accepts other schemas."""
     line = structured("1", {"type": "object"})
     assert not validate(file_of(line), limits=AZURE).ok
     assert validate(file_of(line), limits=VLLM).ok
@@ -572,7 +572,7 @@ def test_strict_schemas_are_openais_business():
 
 
 def test_a_service_of_short_lines_wonders_once_about_a_full_one():
-    """Together documents `custom_id` and `body` only; what it does with more is not known, so it is no error."""
+    """Together documents `custom_id` and `body` only; how it treats other keys is unknown, so they are not an error."""
     short = [request(str(number), without=("method", "url")) for number in range(3)]
     assert found(*short, limits=TOGETHER) == []
     report = validate(file_of(*short, request("3"), request("4")), limits=TOGETHER)
@@ -605,7 +605,7 @@ def test_dashscope_takes_one_thinking_mode_in_a_file():
 
 
 def test_azure_has_words_of_its_own():
-    """Our code stays OpenAI's; theirs stands beside it."""
+    """Our code stays OpenAI's; theirs is next to it."""
     lines = [request("1", url="/chat/completions"), chat("2", model="other")]
     findings = validate(file_of(*lines), limits=AZURE).findings
     assert [(finding.code, finding.service_code) for finding in findings] == [
@@ -692,7 +692,7 @@ def test_the_report_is_plain_values_for_programs():
 
 
 def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
-    """The last step is the whole file; of a stream nobody knows the size."""
+    """The last step is the whole file; the size of a stream is unknown."""
     data = file_of(*(chat(str(number)) for number in range(5000))).read()
     (tmp_path / "r.jsonl").write_bytes(data)
     for source, total in ((tmp_path / "r.jsonl", len(data)), (io.BytesIO(data), None)):
@@ -703,7 +703,7 @@ def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file():
-    """Eight times the lines, the same memory; the ids behind the first ones wait on the disk."""
+    """Eight times the lines, the same memory; the ids after the first ones wait on the disk."""
 
     class Endless(io.RawIOBase):
         def __init__(self, lines):
@@ -733,7 +733,7 @@ REQUESTS = [path for path in sorted(FIXTURES.glob("*/requests.jsonl")) if path.p
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.parent.name)
 def test_the_requests_of_the_fixtures_are_valid(path):
-    """They are what the service took."""
+    """The service accepted them."""
     report = validate(path, limits=AZURE if path.parent.name == "azure" else OPENAI)
     assert [str(finding) for finding in report.findings] == []
     assert report.files[0].requests == path.read_bytes().count(b"\n")
@@ -766,7 +766,7 @@ FAULTS = {
     keys=st.lists(st.sampled_from(["temperature", "n", "response_format", "stream"]), unique=True),
 )
 def test_exactly_the_lines_with_a_fault_are_named(faults, in_memory, keys):
-    """Whatever faults stand in whatever lines, each has its one finding, and no other line has any."""
+    """For any faults in any lines, each has its one finding, and no other line has any."""
     extra = {"temperature": 1, "n": 2, "response_format": {"type": "json_object"}, "stream": False}
     lines = [chat("first")]
     expected = []
@@ -784,14 +784,14 @@ def test_exactly_the_lines_with_a_fault_are_named(faults, in_memory, keys):
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_garbage_gives_findings_and_nothing_else(lines):
-    """No bytes make it raise, and a line of garbage is never taken for a good request."""
+    """No bytes make it raise, and a line of garbage is never accepted as a good request."""
     report = validate(io.BytesIO(b"\n".join(lines)))
     assert not report.ok
 
 
 @pytest.mark.parametrize("end", ["}}", "}} ", "}}\r"])
 def test_a_complete_last_line_without_its_newline_is_information(end):
-    """Makers such as mistralai and relay-llm write whole files without one; `strict` takes them."""
+    """Tools such as mistralai and relay-llm write whole files without one; `strict` accepts them."""
     data = file_of(chat("1"), chat("2")).read()[:-3] + end.encode()
     (finding,) = validate(io.BytesIO(data), strict=True).findings
     assert (finding.severity, finding.code, finding.line_number) == ("info", "missing_newline", 2)
@@ -852,7 +852,7 @@ def test_no_more_groups_are_kept_than_memory_allows():
 
 
 def test_a_mistake_that_a_line_makes_several_times_is_counted_by_lines():
-    """Three messages without a role are one line to mend."""
+    """Three messages without a role are one line to fix."""
     bad = [{"content": "Hi"}] * 3
     (group,) = validate(file_of(chat("1", messages=bad))).groups
     assert str(group).startswith("<stream>:1: error: 3 times, the first of them: Missing required parameter")

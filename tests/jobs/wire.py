@@ -37,7 +37,7 @@ def failure(custom_id: Any, status: int = 400, message: str = "No") -> bytes:
 
 
 def expired(custom_id: Any) -> bytes:
-    """Make the line of a request whose turn never came."""
+    """Make the line of a request that expired in the queue."""
     error = {"code": "batch_expired", "message": "This request could not be executed before the completion window expired."}
     return json.dumps({"id": "batch_req_1", "custom_id": custom_id, "response": None, "error": error}).encode()
 

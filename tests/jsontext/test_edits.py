@@ -41,7 +41,7 @@ def test_a_path_names_keys_and_indices(text: str, path: tuple[str | int, ...]) -
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.integers(0, 999_999_999), max_size=4))
 def test_a_path_that_is_shown_can_be_read_again(steps: list[str | int]) -> None:
-    """Whatever its keys hold."""
+    """With any keys."""
     path = ("body", *steps)
     assert parse_path(shown(path)) == path
 
@@ -49,8 +49,8 @@ def test_a_path_that_is_shown_can_be_read_again(steps: list[str | int]) -> None:
 @pytest.mark.parametrize(
     "text", ["", ".", "body.", "[0]", "body..model", "body[x]", "body[-1]", "body[0", 'body["\\x"]', "a=b", 'a"b"']
 )
-def test_what_is_no_path_is_a_wrong_call(text: str) -> None:
-    """And the message says how to write one."""
+def test_an_invalid_path_is_a_wrong_call(text: str) -> None:
+    """And the message has the syntax of one."""
     with pytest.raises(ValueError, match=r"path|JSON string"):
         parse_path(text)
 
@@ -82,13 +82,13 @@ def test_what_is_no_path_is_a_wrong_call(text: str) -> None:
 def test_a_value_is_json_as_it_was_typed_or_else_a_string(typed: str, value: bytes) -> None:
     """Only line breaks between its tokens go, for a line has none.
 
-    `1e400`, 5,000 digits and half a surrogate pair once became strings, for the quick decoder refuses them.
+    `1e400`, 5,000 digits and half a surrogate pair once became strings, because the fast decoder refuses them.
     """
     assert json_text(typed) == value
 
 
 def test_a_value_that_is_nested_more_deeply_than_a_decoder_reads_does_not_become_a_string() -> None:
-    """It once did, without a word. Newer Pythons read more than older ones: what they read is taken, the rest is a wrong call."""
+    """It once silently did. Newer Pythons decode deeper values than older ones: these are accepted, the rest is a wrong call."""
     typed = "[" * 1_500 + "]" * 1_500
     try:
         taken = json_text(typed).decode()
@@ -153,7 +153,7 @@ def test_every_occurrence_of_a_repeated_key_changes() -> None:
     ],
 )
 def test_a_line_without_need_of_change_is_the_same_object(edit: Edit) -> None:
-    """The value stands there already, or there is nothing to take away."""
+    """The value is there already, or there is nothing to remove."""
     assert edited(STRANGE, [edit]) is STRANGE
 
 
@@ -183,7 +183,7 @@ def test_a_value_whose_path_leads_through_something_else_is_refused(text: str, w
 
 
 @pytest.mark.parametrize("line", [b"[1]", b'"x"', b'{"a": 1', b"", b'{"a": "\xff"}'])
-def test_a_line_that_is_no_object_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_an_object_is_refused(line: bytes) -> None:
     """Also where there is nothing to change in it."""
     with pytest.raises(InvalidLineError) as caught:
         edited(line, [])
@@ -216,7 +216,7 @@ def test_an_edit_without_a_value_or_a_path_is_a_wrong_call(text: str) -> None:
     ("text", "breaks_off"), [("body..x=1", "..x=1"), ("body.=1", ".=1"), ("body[x]=1", "[x]=1"), ('body."a"b=1', "b=1")]
 )
 def test_a_bad_path_is_named_and_not_a_missing_value(text: str, breaks_off: str) -> None:
-    """`body..x=1` was once said to have no value, which it has."""
+    """`body..x=1` was once reported to have no value, which it has."""
     with pytest.raises(ValueError, match="path") as caught:
         Edit.parse(text)
     assert f"unexpected {breaks_off!r}" in str(caught.value)
@@ -232,21 +232,21 @@ def test_an_integer_beyond_64_bits_is_written_with_all_its_digits(number: int) -
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [1.0, float("-inf")]}, ({"a": float("nan")},)])
 def test_a_float_that_json_lacks_is_a_wrong_call(value: Any) -> None:
-    """It once became null in every line, without a word."""
+    """It once silently became null in every line."""
     for make in (Edit.set, Edit.default):
         with pytest.raises(ValueError, match=r"not a JSON value: (nan|-?inf)"):
             make("a", value)
 
 
 def test_a_value_that_holds_itself_is_a_wrong_call() -> None:
-    """And is found out at once, however often it does."""
+    """It is detected at once, at any depth."""
     endless: list[Any] = []
     endless += [endless, endless]
     with pytest.raises(ValueError, match="254 deep"):
         Edit.set("a", endless)
 
 
-def test_a_value_that_is_no_json_is_a_wrong_call() -> None:
+def test_a_value_that_is_not_json_is_a_wrong_call() -> None:
     """An object of Python, or half a surrogate pair."""
     with pytest.raises(ValueError, match="not a JSON value"):
         Edit.set("a", object())
@@ -334,7 +334,7 @@ def test_setting_agrees_with_setting_in_decoded_json(line: bytes, path: tuple[st
 
 @settings(max_examples=500, deadline=None)
 @given(line=written(), path=PATHS, action=st.sampled_from(["set", "default", "unset"]))
-def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tuple[str | int, ...], action: Any) -> None:
+def test_the_fast_path_and_the_slow_path_give_the_same(line: bytes, path: tuple[str | int, ...], action: Any) -> None:
     """An ordinary line is searched, any other one is walked."""
     edit = Edit(action, path, b'{"c":1.0}')
     try:
@@ -346,8 +346,8 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
         assert fast is None or _replaced(line, fast) == _replaced(line, _replacements(line, edit))
 
 
-def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:
-    """Decoded, the object seems to be the last one; another one stands behind it."""
+def test_a_repeated_key_does_not_mislead_the_fast_path() -> None:
+    """Decoded, the object seems to be the last one; another one follows it."""
     line = b'{"a":1,"body":{"x":1},"a":{}}'
     assert edited(line, [Edit.set("body.y", 2)]) == b'{"a":1,"body":{"x":1,"y":2},"a":{}}'
     line = b'{"a":1,"body":{"x":1},"a":"}"}'

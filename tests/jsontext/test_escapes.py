@@ -30,7 +30,7 @@ def test_other_escapes_are_not(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("before", [0, FEW - 2, FEW - 1, FEW, FEW + 1, 3 * FEW])
-def test_it_does_not_matter_how_many_others_stand_before(before: int) -> None:
+def test_it_does_not_matter_how_many_others_come_before(before: int) -> None:
     """Many escapes are looked through in another way than few."""
     others = b"\\u00e9" * before
     assert not WORD.stand_in(others)
@@ -39,7 +39,7 @@ def test_it_does_not_matter_how_many_others_stand_before(before: int) -> None:
 
 @given(st.lists(st.sampled_from([b"\\u00", b"\\", b"u", b"0", b"6", b"9", b"d", b"D", b"\\u0069", b"\\u00e9"]), max_size=400))
 def test_it_finds_what_a_plain_expression_finds(pieces: list[bytes]) -> None:
-    """Whatever surrounds the escapes."""
+    """With any text around the escapes."""
     text = b"".join(pieces)
     expected = re.search(rb"\\u00(63|75|73|74|6f|6d|5f|69|64)", text, re.IGNORECASE) is not None
     assert WORD.stand_in(text) == expected

@@ -1,4 +1,4 @@
-"""Where a value stands in a line: exactly the bytes of the last value of its key, however the line is written."""
+"""The place of a value in a line: exactly the bytes of the last value of its key, for any spelling of the line."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ORDINARY_OUTPUTS = RESPONSES.map('{{"custom_id": "x", "response": {}, "error": n
 @example(text='{"custom_id": "\\"body\\": {}", "body": {"a": 1}}', white=("", ""))
 @example(text='{"custom_id": "x", "body": {"body": {"body": 1}}}', white=(" ", " "))
 def test_the_body_of_a_request_is_cut_exactly(text: str, white: tuple[str, str]) -> None:
-    """Odd white space, repeated keys, keys in escapes, braces in strings, keys behind it: its own bytes and no others."""
+    """Odd white space, repeated keys, keys in escapes, braces in strings, keys after it: its own bytes and no others."""
     line = white[0].encode() + text.encode() + white[1].encode()
     cut = spans.body_of_input(line, codec.loads(line))
     right = raw_value(line, "body")
@@ -78,7 +78,7 @@ def test_the_body_of_a_request_is_cut_exactly(text: str, white: tuple[str, str])
 @example(text='{"response": {"id": "chatcmpl", "choices": []}, "error": null}', white=("", ""))
 @example(text='{"response": null, "error": {"body": {}}}', white=("", ""))
 def test_the_body_of_a_response_is_cut_exactly(text: str, white: tuple[str, str]) -> None:
-    """The same for what stands in `response.body`, and for a bare completion in its place."""
+    """The same for the keys of `response.body`, and for a bare completion in its place."""
     line = white[0].encode() + text.encode() + white[1].encode()
     value = codec.loads(line)
     right = response_body_of(line, value)
@@ -94,7 +94,7 @@ def test_the_body_of_a_response_is_cut_exactly(text: str, white: tuple[str, str]
         b'{"a":1,"a":2}',
     ],
 )
-def test_nothing_is_written_anew(body: bytes) -> None:
+def test_nothing_is_rewritten(body: bytes) -> None:
     """Numbers keep their digits, letters their escapes, objects their white space and their repeated keys."""
     line = b'{"custom_id": "x", "method": "POST", "url": "/v1/a", "body": ' + body + b"}"
     assert spans.body_of_input(line, codec.loads(line)) == body
@@ -126,7 +126,7 @@ def test_members_are_walked_in_their_order(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a"}', b'{"a":', b'{"a":1', b'{"a":"', b'{"a":{', b"{1:2}", b'{"a":1 "b":2}'])
-def test_what_is_no_object_is_refused(text: bytes) -> None:
-    """`members` is for lines that decode, and says so rather than run on."""
+def test_a_value_that_is_not_an_object_is_refused(text: bytes) -> None:
+    """`members` is for lines that decode, and raises rather than run on."""
     with pytest.raises(ValueError, match=r"\w"):
         list(spans.members(text))

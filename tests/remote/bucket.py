@@ -22,12 +22,12 @@ class Bucket:
         self.filesystem.create_dir(name)
 
     def url(self, key: str = "", **options: str) -> str:
-        """Return the URL of an object, with options behind it."""
+        """Return the URL of an object, with options appended."""
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"s3://{self.name}/{key}{f'?{query}' if query else ''}"
 
     def url_through(self, address: str, key: str) -> str:
-        """Return a URL that says everything itself: key, secret, and another address of the server."""
+        """Return a URL with all settings: key, secret, and another address of the server."""
         query = f"endpoint_override={address}&scheme=http&region=us-east-1"
         return f"s3://AKIAEXAMPLE:hush-hush@{self.name}/{key}?{query}"
 

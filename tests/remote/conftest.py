@@ -1,4 +1,4 @@
-"""An S3 server in a process of its own, on loopback, once for all tests; each test has a bucket."""
+"""An S3 server in a separate process, on loopback, once for all tests; each test has a bucket."""
 
 from __future__ import annotations
 

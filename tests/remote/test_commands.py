@@ -1,4 +1,4 @@
-"""The command line with remote files: what is read and written, what is said, and that no key is in it."""
+"""The command line with remote files: which are read and written, and messages without a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Run(Protocol):
     """Runs the command in this process."""
 
     def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Return what it wrote and what it said, in which there must be no key."""
+        """Return its output and its messages, which must not contain a key."""
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_show_reads_tables_and_batch_files(chat: Bucket, run: Run) -> None:
         assert "ticket-0002" in shown
 
 
-def test_what_can_not_be_is_said_in_a_sentence(chat: Bucket, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impossible_calls_are_reported_in_a_sentence(chat: Bucket, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the name, and exit code 3."""
     monkeypatch.setattr(filesystems, "ATTEMPTS", 1)
     for url, words in (
@@ -126,7 +126,7 @@ def test_an_option_that_there_is_not_is_wrong_usage(chat: Bucket, run: Run) -> N
     assert "the URL s3:// names no bucket" in run("validate", "s3://?region=x", code=2)[1]
 
 
-def test_who_is_not_allowed_is_told_so(tmp_path: Path, run: Run) -> None:
+def test_a_missing_permission_is_reported(tmp_path: Path, run: Run) -> None:
     """A server that asks for credentials, and gets wrong ones."""
     refuse = tmp_path / "refuse.py"
     refuse.write_text(
@@ -172,14 +172,14 @@ def test_names_hold_neither_keys_nor_options(url: str, shown: str) -> None:
 
 
 def test_importing_the_library_does_not_import_a_filesystem() -> None:
-    """Who has local files pays nothing."""
+    """Users of local files pay nothing."""
     code = "import sys, batchfiles.writing, batchfiles.reading; print('pyarrow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout == b"False\n"
 
 
 def test_a_campaign_is_split_joined_and_merged_there(chat: Bucket, run: Run) -> None:
-    """The manifest says which results belong to which part; merged, the file is what it was."""
+    """The manifest maps results to parts; merging gives the original file."""
     run("split", chat.url("chat/requests.jsonl"), "-o", chat.url_through(chat.server, "c"), "--max-requests", "10")
     assert chat.listed()[:3] == ["c/manifest.json", "c/requests-00001.jsonl", "c/requests-00002.jsonl"]
     name = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
@@ -220,11 +220,11 @@ def test_the_other_commands_read_and_write_there(chat: Bucket, run: Run, tmp_pat
     assert chat.get("p.jsonl").count(b"\n") == 16
 
 
-# What stands in files of one's own
+# Content of one's own files
 
 
 def test_templates_prices_schemas_ids_and_limits_are_read_there(chat: Bucket, run: Run) -> None:
-    """With keys and options in the URL, of which nothing is said."""
+    """With keys and options in the URL, which no message contains."""
     for key, text in {
         "prices.toml": b'[models."gpt-4o-mini"]\ninput = "1"\noutput = "2"\n',
         "schema.json": b'{"type": "object", "properties": {"city": {"type": "string"}}}',
@@ -263,13 +263,13 @@ def test_templates_prices_schemas_ids_and_limits_are_read_there(chat: Bucket, ru
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_a_file_of_one_s_own_that_is_not_there_is_named(chat: Bucket, run: Run, arguments: list[str], code: int) -> None:
-    """Without what stands behind its name."""
+    """Without the query after its name."""
     words = [word.format(f=chat.url("chat/requests.jsonl"), u=chat.url_through(chat.server, "none.x")) for word in arguments]
     assert f"{chat.url('none.x')}: no such file" in run(*words, code=code)[1]
 
 
 def test_a_folder_of_tables_is_read_there(chat: Bucket, run: Run) -> None:
-    """Deep folders too; what is hidden, or is Spark's own, is not."""
+    """Deep folders too; hidden files and those of Spark are left out."""
     rows = [{"id": "ticket-0001", "team": "a"}, {"id": "ticket-0002", "team": "b"}]
     for key, row in zip(("own/x=1/a.parquet", "own/x=2/b.parquet"), rows, strict=True):
         sink = pa.BufferOutputStream()
@@ -305,7 +305,7 @@ def test_what_prepare_reads_it_does_not_write(chat: Bucket, run: Run) -> None:
 
 
 @pytest.mark.parametrize("target", ["t.parquet", "parts/"])
-def test_a_joined_table_there_stands_for_the_results(chat: Bucket, run: Run, target: str) -> None:
+def test_a_joined_table_there_replaces_the_results(chat: Bucket, run: Run, target: str) -> None:
     """A file, or a folder of parts: the retry is the same as of the results."""
     run("retry", chat.url("chat"), "-o", chat.url("r.jsonl"))
     run("join", chat.url("chat"), "-o", chat.url(target))
@@ -316,7 +316,7 @@ def test_a_joined_table_there_stands_for_the_results(chat: Bucket, run: Run, tar
 
 
 def test_a_retry_in_a_campaign_there_is_named_in_its_manifest(chat: Bucket, run: Run) -> None:
-    """So that a join knows that it repeats requests; a file for each part is refused, and says so."""
+    """So that a join knows that it repeats requests; a file for each part is refused, with a message."""
     run("split", chat.url("chat/requests.jsonl"), "-o", chat.url("c"))
     output = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
     chat.put("c/requests-00001_output.jsonl", chat.get(output))
@@ -343,7 +343,7 @@ def test_a_campaign_with_results_is_kept_even_by_force(chat: Bucket, run: Run) -
 
 
 def test_a_split_that_fails_leaves_no_campaign(chat: Bucket, run: Run, tmp_path: Path) -> None:
-    """It waits in the folder for temporary files until it is whole, and what is there is refused before any work."""
+    """It is written to the folder for temporary files until it is whole, and an existing folder is refused before any work."""
     files = chat.url("chat/requests.jsonl")
     arguments = ["split", files, "-o", chat.url("c"), "--temp-dir", str(tmp_path)]
     run(*arguments, "--max-bytes", "700", code=3)

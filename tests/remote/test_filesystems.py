@@ -1,4 +1,4 @@
-"""`filesystem=` in Python: every path of a call is a path in it, whatever filesystem it is."""
+"""`filesystem=` in Python: every path of a call is a path in it, for any filesystem."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEMPLATE = {"url": "/v1/responses", "body": {"model": "m", "input": "{{q}}"}}
 
 @dataclass
 class Service:
-    """A filesystem, and how it calls what stands in a folder of the disk.
+    """A filesystem, and its paths for a folder of the disk.
 
     Attributes:
         filesystem: What is given as `filesystem=`.
@@ -53,7 +53,7 @@ class Service:
 
 @pytest.fixture(params=["subtree", "local", "fsspec"])
 def service(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A folder of the disk: as a filesystem of its own, as what it is, and by fsspec. The current folder is another one."""
+    """A folder of the disk: as a filesystem object, as a path, and by fsspec. The current folder is another one."""
     folder, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
@@ -66,7 +66,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_was_split_there_is_merged_there(service: Service) -> None:
-    """Byte for byte; the folder and the file are where the filesystem says."""
+    """Byte for byte; the folder and the file are in the filesystem."""
     data = b"".join(LINE % number for number in range(25))
     fs = service.filesystem
     report = batchfiles.split(service.put("r.jsonl", data), output=service.path("c"), max_requests=10, filesystem=fs)
@@ -128,7 +128,7 @@ def test_what_failed_is_sent_again_there(service: Service) -> None:
 
 
 def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> None:
-    """What stands beside the batch files in a call is found where they are."""
+    """Other paths of a call are found in the same filesystem as the batch files."""
     for file in CHAT.iterdir():
         service.put(f"chat/{file.name}", file.read_bytes())
     fs, folder = service.filesystem, service.path("chat")
@@ -145,7 +145,7 @@ def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> N
 
 
 def test_a_url_and_a_filesystem_are_too_much(service: Service) -> None:
-    """Which of the two is meant can't be told."""
+    """It is ambiguous."""
     with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
         batchfiles.split("s3://b/r.jsonl", output="c", filesystem=service.filesystem)
     with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
@@ -153,7 +153,7 @@ def test_a_url_and_a_filesystem_are_too_much(service: Service) -> None:
 
 
 def test_a_retry_for_each_part_goes_into_local_folders_only(service: Service) -> None:
-    """A remote one is refused in a sentence that says what to do."""
+    """A remote one is refused with a message that has the remedy."""
     service.put("c/r.jsonl", LINE % 1)
     service.put("c/ids.txt", b"1")
     folder, ids, fs = service.path("c/"), service.path("c/ids.txt"), service.filesystem

@@ -21,7 +21,7 @@ CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
 
 
 def names(*urls: str) -> list[str]:
-    """Return the keys that URLs stand for."""
+    """Return the keys that URLs expand to."""
     return [source.name.split("/", 3)[3] for source in expand(urls)]
 
 
@@ -41,12 +41,12 @@ def folder(bucket: Bucket) -> Bucket:
     return bucket
 
 
-def test_a_folder_stands_for_its_batch_files_by_name(folder: Bucket) -> None:
+def test_a_folder_means_its_batch_files_by_name(folder: Bucket) -> None:
     """As a local one does: hidden files, other files and deeper folders don't count."""
     assert names(folder.url("c")) == names(folder.url("c/")) == ["c/C.JSONL", "c/a.jsonl.gz", "c/b.jsonl"]
 
 
-def test_a_pattern_stands_for_what_it_matches(folder: Bucket) -> None:
+def test_a_pattern_means_the_files_that_it_matches(folder: Bucket) -> None:
     """A star keeps to its folder, two of them don't; what matches may be a folder."""
     assert names(folder.url("c/*.jsonl*")) == ["c/a.jsonl.gz", "c/b.jsonl"]
     assert names(folder.url("*/[bC].[jJ]*")) == ["c/C.JSONL", "c/b.jsonl"]
@@ -89,7 +89,7 @@ def test_lines_come_as_from_a_local_file(bucket: Bucket, pack: object) -> None:
 
 
 def test_a_file_of_several_requests_comes_whole(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The requests follow each other without a gap, wherever lines end."""
+    """The requests follow each other without a gap, with any line lengths."""
     monkeypatch.setattr(transfer, "REQUEST", 1000)
     data = b"".join(LINE % number for number in range(1000))
     url = bucket.put("in.jsonl", data)
@@ -127,7 +127,7 @@ def test_a_reader_that_stops_early_does_not_fetch_the_rest(bucket: Bucket, monke
 
 
 def test_a_join_reads_a_remote_folder(bucket: Bucket) -> None:
-    """The same rows as from the disk, but for the names."""
+    """The same rows as from the disk, except the names."""
     for file in CHAT.iterdir():
         bucket.put(f"chat/{file.name}", file.read_bytes())
     here = batchfiles.join(CHAT).to_arrow()
@@ -156,7 +156,7 @@ def test_a_filesystem_of_pyarrow_makes_paths_of_strings(bucket: Bucket) -> None:
 
 
 def test_a_filesystem_of_fsspec_is_read_and_written() -> None:
-    """Whatever it is, through pyarrow's wrapper."""
+    """For any filesystem, through pyarrow's wrapper."""
     memory = pytest.importorskip("fsspec").filesystem("memory")
     memory.pipe("/in/r.jsonl", LINE % 1)
     report = batchfiles.join("/in/*.jsonl", filesystem=memory).to_parquet("/out.parquet", filesystem=memory)
@@ -175,7 +175,7 @@ def test_the_local_filesystem_is_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_filesystem_that_is_none_is_a_wrong_call(tmp_path: Path) -> None:
-    """Said at once."""
+    """Refused at once."""
     with pytest.raises(TypeError, match=r"one of pyarrow\.fs or of fsspec, not str"):
         batchfiles.read_lines("a", filesystem="s3")
     with pytest.raises(ValueError, match="says its filesystem itself"):

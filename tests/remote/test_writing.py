@@ -1,4 +1,4 @@
-# ruff: noqa: PT012 - what is raised here is raised by the end of a block
+# ruff: noqa: PT012 - the end of a block raises here
 """A remote file appears whole or not at all: when a block raises, when the network breaks, when the process is killed."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_requests_are_written_and_read_again(bucket: Bucket, temporary: Path) -> None:
-    """Compressed as the name says, with options behind the name or without."""
+    """Compressed by the suffix, with options after the name or without."""
     request = BatchRequestInput(custom_id="1", url="/v1/chat/completions", body={"model": "m"})
     for key, unpack in (("r.jsonl", bytes), ("r.jsonl.gz", gzip.decompress)):
         with InputWriter(bucket.url(key, region="us-east-1")) as writer:
@@ -74,7 +74,7 @@ def test_requests_are_written_and_read_again(bucket: Bucket, temporary: Path) ->
 
 
 def test_a_table_of_several_parts_of_an_upload_is_the_same_there(bucket: Bucket, temporary: Path) -> None:
-    """Larger than the 10 MiB that go at once; nothing stays on the disk."""
+    """Larger than the 10 MiB of one request; nothing stays on the disk."""
     table = pa.table({"custom_id": [str(number) for number in range(13)], "text": [os.urandom(MIB).hex() for _ in range(13)]})
     with open_table(bucket.url("big.parquet"), table.schema) as writer:
         for batch in table.to_batches():
@@ -133,7 +133,7 @@ def test_what_appeared_meanwhile_is_not_replaced(bucket: Bucket) -> None:
     assert bucket.get("r.jsonl") == b"theirs"
 
 
-def test_a_bucket_that_is_not_there_is_said_before_any_work(bucket: Bucket) -> None:
+def test_a_missing_bucket_is_reported_before_any_work(bucket: Bucket) -> None:
     """Not when an hour of work is to be stored."""
     words = "^s3://no-such-bucket/x: there is no bucket no-such-bucket$"
     with pytest.raises(FileError, match=words), OutputWriter("s3://no-such-bucket/x"):
@@ -173,7 +173,7 @@ def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> Non
 
 
 def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
-    """Neither what was there before the work nor what came meanwhile."""
+    """Neither files from before the work nor later ones."""
     target = located(bucket.url("f"))
     bucket.put("f/a", b"ours")
     words = "f: holds files that are not ours to delete, thesis.txt for one"
@@ -189,7 +189,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
 
 
 def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None:
-    """Where there are no buckets, a file is begun under a name of its own; of others' files such a thing stays."""
+    """Where there are no buckets, a file has a temporary name at first; such files of others stay."""
     target = located("f", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.0123abcd.batchfiles-part").write_bytes(b"half")
@@ -220,7 +220,7 @@ def test_a_block_that_raises_leaves_no_folder(bucket: Bucket, temporary: Path) -
     assert not list(temporary.iterdir())
 
 
-def test_a_folder_whose_copy_fails_midway_is_taken_away(bucket: Bucket) -> None:
+def test_a_folder_whose_copy_fails_midway_is_removed(bucket: Bucket) -> None:
     """The files before the one that could not be copied are deleted."""
     with pytest.raises(FileError, match="f/c: "), PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "a", "b")
@@ -233,7 +233,7 @@ def test_a_folder_whose_copy_fails_midway_is_taken_away(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("old", [None, b"old"], ids=["no older object", "an older object"])
 def test_a_block_that_raises_leaves_things_as_they_were(bucket: Bucket, temporary: Path, old: bytes | None) -> None:
-    """However much was written."""
+    """After any number of bytes."""
     if old is not None:
         bucket.put("r.jsonl", old)
     with pytest.raises(ZeroDivisionError), OutputWriter(bucket.url("r.jsonl"), overwrite=True) as writer:
@@ -246,7 +246,7 @@ def test_a_block_that_raises_leaves_things_as_they_were(bucket: Bucket, temporar
 
 
 def test_a_network_that_breaks_leaves_no_object(bucket: Bucket, temporary: Path, few_attempts: None) -> None:
-    """In the middle of the copy; nothing is completed when the process goes on, and the words hold no key."""
+    """In the middle of the copy; nothing is completed when the process continues, and the message contains no key."""
     with Wire(bucket.server, breaks_after=12 * MIB) as wire:
         url = bucket.url_through(wire.address, "big")
         with pytest.raises(FileError, match="can't be reached") as caught, Target.at(url).open() as file:
@@ -260,7 +260,7 @@ def test_a_network_that_breaks_leaves_no_object(bucket: Bucket, temporary: Path,
 def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
     bucket: Bucket, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody interrupts; the stream that is given up is never closed, which would complete the object."""
+    """After an interruption the stream is never closed, which would complete the object."""
     monkeypatch.setattr(transfer, "WAITING", 1)
 
     def interrupt(*_: object) -> None:
@@ -287,7 +287,7 @@ def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
 def test_a_process_that_ends_in_the_middle_of_the_copy_leaves_no_half(
     bucket: Bucket, number: signal.Signals, code: int | None, old: bytes | None
 ) -> None:
-    """What was there before is there still, or the whole new object; never a part of it."""
+    """The old object is there, or the whole new one; never a part of it."""
     if old is not None:
         bucket.put("big", old)
     with Wire(bucket.server, bytes_per_second=20e6) as wire:
@@ -310,7 +310,7 @@ def test_a_process_that_ends_in_the_middle_of_the_copy_leaves_no_half(
 
 
 def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
-    """A service that loses bytes, and says nothing."""
+    """A service that loses bytes silently."""
 
     class Losing(pafs.FSSpecHandler):
         def open_output_stream(self, path: str, metadata: object) -> Any:
@@ -342,7 +342,7 @@ def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
 
 
 def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_path: Path) -> None:
-    """In a folder of the disk as a filesystem of its own, for example."""
+    """For example in a folder of the disk as a filesystem object."""
     place = located("x.jsonl", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     with Target.at(place).open() as file:
         file.write(b"new\n")
@@ -354,7 +354,7 @@ def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_
         pytest.fail("the block was entered")
 
 
-def test_a_place_for_temporary_files_that_is_none_is_told(bucket: Bucket, tmp_path: Path) -> None:
+def test_an_invalid_place_for_temporary_files_is_reported(bucket: Bucket, tmp_path: Path) -> None:
     """The local file needs room."""
     words = "name another place for temporary files"
     with pytest.raises(FileError, match=words), Target.at(bucket.url("x")).open(temp_dir=tmp_path / "none"):

@@ -12,11 +12,11 @@ PIECE = 64 * 1024
 
 
 class Wire:
-    """A loopback address that passes on to another one what it gets.
+    """A loopback address that forwards to another one.
 
     Args:
         server: The other address.
-        bytes_per_second: How quickly it passes on what goes to the server.
+        bytes_per_second: Its rate towards the server.
         breaks_after: After how many bytes to the server all connections are cut, and new ones refused; None for never.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the parameters of a request may be: a table for each endpoint, registered once and run on every line."""
+"""The parameters of a request: a table for each endpoint, registered once and run on every line."""
 
 import io
 import json
@@ -29,14 +29,14 @@ def report_of(lines, limits=OPENAI):
 
 
 def body_for(url, **more):
-    """A body that the endpoint takes, with other parameters; None takes one away."""
+    """A body that the endpoint accepts, with other parameters; None removes one."""
     default = {"prompt": "A boat"} | ({"images": [{"file_id": "file-1"}]} if url == EDITS else {})
     body = {"model": "m", **CONTENT.get(url, default), **more}
     return {key: value for key, value in body.items() if value is not ...}
 
 
 def found(url, limits=OPENAI, **more):
-    """What is found in a body: alone, and the same on line 2 of a file of five."""
+    """The findings of a body: alone, and the same on line 2 of a file of five."""
     body = body_for(url, **more)
     alone = [(each.severity, each.code, each.json_path) for each in report_of([line(url, body)], limits).findings]
     good = [line(url, body_for(url, model=body.get("model")), f"g{n}") for n in range(4)]
@@ -276,7 +276,7 @@ def test_null_where_the_specification_has_none_is_a_warning():
 
 @pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()])
 def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys):
-    """Once a rule had to be added to the quick look too: four of five bad lines passed with exit code 0."""
+    """Once a rule had to be added to the fast check too: four of five bad lines passed with exit code 0."""
     rule = Rule(frozenset(keys), lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
     monkeypatch.setitem(RULES, "chat/completions", [rule])
     lines = [line(CHAT, body_for(CHAT, n=3 if number in (2, 5) else 1), str(number)) for number in range(1, 6)]
@@ -312,7 +312,7 @@ def test_a_value_that_python_takes_for_equal_is_looked_at_too(good, bad):
 
 
 def test_many_different_bodies_are_all_checked():
-    """What was found in earlier bodies is remembered, and no longer than memory allows."""
+    """Findings of earlier bodies are cached, in bounded memory."""
     lines = [line(CHAT, body_for(CHAT, seed=n % 200, n=0 if n % 7 == 0 else 1), str(n)) for n in range(1, 1001)]
     assert [each.line_number for each in report_of(lines).findings] == list(range(7, 1001, 7))[:100]
 
@@ -420,7 +420,7 @@ VLLM_TAKES = [
 
 @pytest.mark.parametrize(("url", "body"), VLLM_TAKES, ids=str)
 def test_what_vllm_takes_has_no_finding(url, body):
-    """It converts what looks like a number, takes any parameter, and scores, ranks and transcribes."""
+    """It converts texts to numbers, accepts any parameter, and scores, ranks and transcribes."""
     assert report_of([line(url, {"model": "m", **body})], VLLM).findings == ()
 
 

@@ -58,7 +58,7 @@ SHOWN = [
 
 @pytest.mark.parametrize(("url", "body"), SHOWN, ids=lambda value: str(value)[:60])
 def test_what_the_document_shows_has_no_finding(url, body):
-    """Each kind of request that the document has an example of, but for those that stream or upload a file."""
+    """Each kind of request that the document has an example of, except those that stream or upload a file."""
     assert findings(url, body) == []
 
 
@@ -111,7 +111,7 @@ def test_a_stored_prompt_may_name_the_model():
 
 
 def test_azure_has_a_parameter_of_embeddings():
-    """Azure documents `input_type`, and it was taken for a misspelt `input`."""
+    """Azure documents `input_type`, which was reported as a misspelt `input`."""
     body = {"model": "my-deployment", "input": "a quiet stop", "input_type": "query"}
     assert findings("/v1/embeddings", body, AZURE) == []
     assert findings("/v1/embeddings", body)[0] == ("warning", "unknown_parameter", "$.body.input_type")

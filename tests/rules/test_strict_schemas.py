@@ -63,13 +63,13 @@ def test_a_schema_as_the_guide_wants_it_has_no_fault(schema):
 
 
 @pytest.mark.parametrize(("schema", "json_path", "message"), REFUSED)
-def test_a_fault_is_said_with_its_place(schema, json_path, message):
-    """In the service's own words, and with the path of the schema that is meant."""
+def test_a_fault_is_reported_with_its_place(schema, json_path, message):
+    """With the service's message, and the path of the schema."""
     assert (message, json_path) in list(faults_of_schema(schema))
 
 
-def test_all_faults_are_said_at_once_in_the_order_of_the_schema():
-    """Nobody wants to send a file five times."""
+def test_all_faults_are_reported_at_once_in_the_order_of_the_schema():
+    """To avoid sending a file five times."""
     schema = closed({"a": {"type": "object"}, "b": closed({"c": {"type": "array"}}), "d": {}})
     assert [fault.json_path for fault in faults_of_schema(schema)] == [
         ".properties.a",
@@ -135,5 +135,5 @@ def test_strict_schemas_are_found_where_the_apis_keep_them(json_path, user, code
     ],
 )
 def test_nothing_is_asked_of_schemas_that_are_not_strict(body):
-    """Nor of bodies in which something else stands at these places."""
+    """Nor of bodies with other values at these places."""
     assert list(strict_schemas(body)) == []

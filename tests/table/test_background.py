@@ -1,4 +1,4 @@
-"""The thread that writes: nobody writes when all is over, and nothing waits for the garbage collector."""
+"""The thread that writes: it ends with its file, and nothing waits for the garbage collector."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Broken:
 
 
 class Slow:
-    """A table that takes its time."""
+    """A table that is slow."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
         self.written = 0
 
     def write(self, batch: Any) -> None:
-        """Wait until somebody says so."""
+        """Wait for the event."""
         self.began.set()
         self.go_on.wait(60)
         self.written += 1
 
 
 def test_products_are_let_go_with_the_exception_of_the_writer() -> None:
-    """A circle would keep files and processes until the garbage collector comes by, which may be as the interpreter ends."""
+    """A reference cycle would keep files and processes until the garbage collector runs, maybe at the exit of the interpreter."""
     closed = []
 
     def endless() -> Iterator[Any]:
@@ -60,7 +60,7 @@ def test_products_are_let_go_with_the_exception_of_the_writer() -> None:
 
 
 def use_up(products: Iterator[Any]) -> None:
-    """Write to a table that refuses, and forget how that ended but for its kind."""
+    """Write to a table that refuses, and return only the kind of the error."""
     with suppress(BrokenPipeError):
         list(written(products, Broken()))
     del products
@@ -88,5 +88,5 @@ def test_nobody_writes_any_more_when_an_impatient_user_has_interrupted_twice(mon
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
         list(written(interrupted(), table))
-    assert table.written == 1  # and what waited is dropped
+    assert table.written == 1  # and the waiting batches are dropped
     assert "batchfiles-writer" not in [thread.name for thread in threading.enumerate()]

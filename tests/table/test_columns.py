@@ -1,4 +1,4 @@
-"""Rows of the requests table: what each cell says, and how rows become Arrow batches."""
+"""Rows of the requests table: the content of each cell, and how rows become Arrow batches."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def filled(row: Row) -> Row:
 
 
 def test_an_answer_fills_its_columns() -> None:
-    """What request, result, answer and files say, each in its place."""
+    """The values of request, result, answer and files, each in its place."""
     body = completion("Hi", created=1_700_000_000) | {
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1}}
     }
@@ -95,7 +95,7 @@ def test_failures_say_why() -> None:
 
 
 def test_what_is_missing_or_unreadable_is_a_row_too() -> None:
-    """With what the request says, and no more."""
+    """With the values of the request, and no more."""
     missing, malformed = rows(
         (request_ref(), MISSING),
         (RequestRef(None, "in.jsonl", 4, None, None, None, None), malformed_input("invalid_json_line", "no JSON")),
@@ -113,7 +113,7 @@ def test_what_is_missing_or_unreadable_is_a_row_too() -> None:
     }
 
 
-def test_a_result_may_stand_for_itself() -> None:
+def test_a_result_may_be_without_its_request() -> None:
     """Its own id, and the endpoint that its body shows."""
     (row,) = rows((None, found(success("b"))))
     assert (row["custom_id"], row["endpoint"], row["input_source"], row["request_body"]) == (
@@ -147,7 +147,7 @@ UNUSUAL = completion() | {"logprobs_of_mine": [1]}
     ],
 )
 def test_a_body_is_kept_where_it_is_needed(line: bytes, kept: set[str]) -> None:
-    """`auto` keeps what says more than the columns do, byte for byte."""
+    """`auto` keeps bodies with more than the columns have, byte for byte."""
     for keep in ("all", "auto", "none"):
         (row,) = rows((request_ref(), found(line)), keep=keep)
         assert (row["response_body"] is not None) == (keep in kept)
@@ -179,7 +179,7 @@ def test_vectors_have_no_column_here() -> None:
 
 
 def test_rows_leave_with_the_flush() -> None:
-    """A batch has what was added since the last one; where nothing was, there is none."""
+    """A batch has the rows added since the last one; without any, there is none."""
     columns = RequestRows(schema())
     assert columns.flush() is None
     columns.add(request_ref(), MISSING)
@@ -221,7 +221,7 @@ def test_a_value_at_both_ends_is_not_taken_for_all() -> None:
 
 
 def test_a_result_and_the_missing_one_have_a_cell_for_every_column() -> None:
-    """Rows are plain tuples: one value too many would stand in the wrong column."""
+    """Rows are plain tuples: one value too many would be in the wrong column."""
     columns = RequestRows(schema())
     assert {len(columns.row(request_ref(), one, True)) for one in (MISSING, found(success("a")))} == {len(REQUESTS)}
 

@@ -1,4 +1,4 @@
-"""CSV: what stands in the cells."""
+"""CSV: the content of the cells."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_awkward_texts_come_back(text: str) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 @pytest.mark.parametrize("name", [field.name for field in schema() if field.type == pa.string()])
-def test_safe_cells_are_no_formulas(name: str, start: str) -> None:
+def test_safe_cells_are_not_formulas(name: str, start: str) -> None:
     """What a spreadsheet would run gets a quote before it, in every column of text."""
     batch = table_of([{name: f"{start}cmd"}, {name: f"x{start}"}, {name: f"x\n{start}"}, {name: None}])
     assert [row[name] for row in rows(batch, safe=True)] == [f"'{start}cmd", f"x{start}", f"x\n{start}", ""]
@@ -69,7 +69,7 @@ def test_safe_cells_are_no_formulas(name: str, start: str) -> None:
 
 
 def test_vectors_are_json_with_short_numbers() -> None:
-    """A single-precision 0.1 is `0.1`; what JSON can't say is null."""
+    """A single-precision 0.1 is `0.1`; a value that JSON lacks is null."""
     columns = schema("embeddings")
     batch = table_of([{"embedding": [0.1, float("inf"), 1.0]}, {"embedding": []}, {}], columns)
     assert [row["embedding"] for row in rows(batch)] == ["[0.1,null,1]", "[]", ""]
@@ -78,7 +78,7 @@ def test_vectors_are_json_with_short_numbers() -> None:
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(1)])
 def test_bytes_are_base64(kind: pa.DataType) -> None:
-    """A column of bytes that were no UTF-8 ended in "Invalid UTF8 payload", where JSONL has Base64."""
+    """A column of bytes that were not UTF-8 ended in "Invalid UTF8 payload", where JSONL has Base64."""
     batch = pa.record_batch([pa.array([b"\xff", None, b"a"], kind)], names=["bin"])
     assert written(batch) == '"bin"\n"/w=="\n\n"YQ=="\n'
     sink = io.BytesIO()
@@ -91,6 +91,6 @@ def test_bytes_are_base64(kind: pa.DataType) -> None:
     ("column", "cell"),
     [(pa.array([b"\xfb"]), "'+w=="), (pa.array(["=cmd"], pa.large_string()), "'=cmd")],
 )
-def test_safe_cells_of_the_users_own_types_are_no_formulas(column: pa.Array, cell: str) -> None:
+def test_safe_cells_of_the_users_own_types_are_not_formulas(column: pa.Array, cell: str) -> None:
     """Large strings, as pandas and polars write them, stayed formulas; and Base64 may begin with +."""
     assert rows(pa.record_batch([column], names=["own"]), safe=True) == [{"own": cell}]

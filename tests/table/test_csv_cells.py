@@ -1,4 +1,4 @@
-"""CSV of other programs: what is null, and what only looks so."""
+"""CSV of other programs: null, and values that only look like it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rows_of(path: Path, *nulls: str) -> list[dict[str, Any]]:
 
 
 def test_an_empty_cell_is_null_with_and_without_quotes(tmp_path: Path) -> None:
-    """Where nothing is said: many programs quote every cell."""
+    """By default: many programs quote every cell."""
     (tmp_path / "t.csv").write_bytes(b'a,b,c\n,"",x\n')
     assert rows_of(tmp_path / "t.csv") == [{"a": None, "b": None, "c": "x"}]
 
@@ -65,7 +65,7 @@ def test_quotes_tell_an_empty_text_from_a_null(rows: list[Any], width: int, tmp_
 
 
 def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`NA` of R became text in prompts; a column of texts may hold the word."""
+    """`NA` of R became text in prompts; a column of texts may contain it."""
     (tmp_path / "t.csv").write_bytes(OF_R)
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"
@@ -98,7 +98,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("cells", ["1,2,3", "NA,NA,NA", "NA,x,1", "1,x,NA", "NA,-,?"])
-def test_other_columns_are_no_warning(tmp_path: Path, cells: str) -> None:
+def test_other_columns_give_no_warning(tmp_path: Path, cells: str) -> None:
     """Numbers alone, words alone, and any text among them."""
     lines = "".join(f"{number},{cell}\n" for number, cell in enumerate(cells.split(",")))
     (tmp_path / "t.csv").write_text(f"id,value\n{lines}")

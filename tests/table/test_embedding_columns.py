@@ -39,7 +39,7 @@ def joined(folder: Path, inputs: list[bytes], results: list[bytes], **options: A
 
 
 def test_each_vector_is_a_row(tmp_path: Path) -> None:
-    """In the order of the body, with its index and the text that it stands for."""
+    """In the order of the body, with its index and its text."""
     job = joined(
         tmp_path, [ask("a", ["one", "two"]), ask("b", "three")], [vectors("b", [3.0]), vectors("a", [1.0, 0.5], [2.0, 0.25])]
     )
@@ -49,8 +49,8 @@ def test_each_vector_is_a_row(tmp_path: Path) -> None:
     assert (job.summarize().inputs, job.summarize().rows) == (2, 3)
 
 
-def test_what_belongs_to_the_request_stands_on_its_first_row_only(tmp_path: Path) -> None:
-    """So that tokens may be summed; what tells where a row comes from is repeated."""
+def test_values_of_the_request_are_on_its_first_row_only(tmp_path: Path) -> None:
+    """So that tokens may be summed; the columns that locate a row are repeated."""
     first, second = joined(tmp_path, [ask("a", ["one", "two"])], [vectors("a", [1.0], [2.0], tokens=9)], bodies="all")
     for name in ("input_tokens", "total_tokens", "request_body", "response_body"):
         assert first[name] is not None, name
@@ -88,7 +88,7 @@ def test_the_fixture_is_complete() -> None:
 
 
 def test_base64_and_floats_are_the_same_vector(tmp_path: Path) -> None:
-    """Rounded to float32 once, by whichever side."""
+    """Rounded to float32 once, by either side."""
     values = [0.1, -1e-7, 3.4e38, 0.0, 1.0]
     packed = b64encode(struct.pack("<5f", *values)).decode()
     one, other = joined(tmp_path, [ask("a"), ask("b")], [vectors("a", values), vectors("b", packed)])
@@ -132,7 +132,7 @@ def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_vector_of_another_length_names_its_line(tmp_path: Path, workers: int) -> None:
-    """And says what to do; nothing is written."""
+    """With the remedy; nothing is written."""
     job = joined(
         tmp_path, [ask("a"), ask("b")], [vectors("b", [1.0, 2.0]), vectors("a", [1.0, 2.0, 3.0])], dimensions=2, workers=workers
     )
@@ -178,7 +178,7 @@ def test_texts_are_found_by_index(tmp_path: Path) -> None:
 
 
 def test_texts_are_there_without_the_bodies(tmp_path: Path) -> None:
-    """`request_bodies="none"` leaves the body away and not what it was read for."""
+    """`request_bodies="none"` leaves out the body, but not the texts from it."""
     (row,) = joined(tmp_path, [ask("a", "some text")], [vectors("a", [1.0])], request_bodies="none")
     assert (row["input_text"], row["request_body"]) == ("some text", None)
 
@@ -270,7 +270,7 @@ def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: P
     assert json.loads(first["response_body"]) == body
 
 
-# Fewer or more than was asked for
+# Fewer or more than requested
 
 
 def test_a_text_without_a_vector_has_a_row(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> No
     assert job.summarize().examples["wrong_dimensions"] == ("b (1, not 2)", "c (3, not 2)")
 
 
-def test_a_failed_request_is_one_row_whatever_it_asked_for(tmp_path: Path) -> None:
+def test_a_failed_request_is_one_row(tmp_path: Path) -> None:
     """Without an answer nothing can be short."""
     job = joined(tmp_path, [ask("a", ["one", "two"]), ask("b", ["one", "two"])], [failure("a")])
     assert [(row["custom_id"], row["embedding_index"]) for row in job] == [("a", None), ("b", None)]
@@ -365,7 +365,7 @@ MIXED = {
 @pytest.mark.parametrize("order", MIXED)
 @pytest.mark.parametrize("files", ["one file", "two files"])
 def test_requests_of_several_endpoints_make_the_requests_table(tmp_path: Path, order: str, files: str) -> None:
-    """Whatever comes first, in one file or in several: words have no column in the other table, vectors keep their body."""
+    """In any order, in one file or in several: words have no column in the other table, vectors keep their body."""
     lines = MIXED[order]
     if files == "one file":
         inputs = [put(tmp_path / "in.jsonl", *lines)]
@@ -396,12 +396,12 @@ def test_requests_of_several_endpoints_make_the_requests_table(tmp_path: Path, o
     ],
 )
 def test_the_urls_choose_the_table(tmp_path: Path, lines: list[bytes], table: str) -> None:
-    """All requests must be for vectors; lines that can't be read have no say."""
+    """All requests must be for vectors; unreadable lines don't count."""
     assert batchfiles.join(inputs=[put(tmp_path / "in.jsonl", *lines)]).summarize().table == table
 
 
 def test_the_table_may_be_named(tmp_path: Path) -> None:
-    """An option is stronger than what the requests say."""
+    """An option is stronger than the requests."""
     job = joined(tmp_path, [ask("a")], [vectors("a", [1.0])], table="requests")
     assert (job.schema, job.summarize().embeddings_in_requests) == (batchfiles.schema(), 1)
     assert joined(tmp_path, [request("a")], [success("a")], table="embeddings").schema == batchfiles.schema("embeddings")
@@ -426,7 +426,7 @@ def test_an_export_chooses_by_the_first_success_of_each_file(tmp_path: Path, fil
 
 
 def test_an_export_of_vectors_knows_no_texts(tmp_path: Path) -> None:
-    """They stand in the requests."""
+    """They are in the requests."""
     job = batchfiles.export(put(tmp_path / "out.jsonl", vectors("a", [1.0], [2.0]), failure("b"), b"{"))
     rows = [(row["custom_id"], row["outcome"], row["embedding"], row["input_text"]) for row in job]
     assert rows == [

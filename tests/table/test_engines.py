@@ -1,4 +1,4 @@
-"""The engines of the page that can be installed quickly: each reads all columns of our tables."""
+"""The engines of the page that are fast to install: each reads all columns of our tables."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_an_engine_writes_what_it_read(table: Path, tmp_path: Path, engine: str)
 
 
 def test_ids_are_found_by_their_text(table: Path) -> None:
-    """The Bloom filter never says that an id is not there."""
+    """The Bloom filter has no false negatives."""
     connection = duckdb.connect()
     for row in ROWS:
         found = connection.execute(f"SELECT count(*) FROM '{table}' WHERE custom_id = ?", [row["custom_id"]]).fetchone()

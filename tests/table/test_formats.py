@@ -1,4 +1,4 @@
-"""Every command that reads a user's table takes a file for the same."""
+"""Every command that reads a user's table detects the same format."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ GOOD: dict[str, Callable[[Path], None]] = {
     "t.csv.gz": _zipped(_to_csv),
     "t.jsonl.gz": _zipped(_to_jsonl),
     "t.arrows.gz": _zipped(_to_stream),
-    # The name says nothing, or something else: the content does.
+    # The name is missing or wrong: the content decides.
     "parquet": _to_parquet,
     "arrow": _to_arrow,
     "stream": _to_stream,
@@ -151,7 +151,7 @@ COMMANDS: dict[str, Callable[[str, Path], list[str]]] = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", GOOD)
 def test_every_command_reads_every_format(name: str, command: str, requests: Path) -> None:
-    """A table without a suffix was read by `show` and `prepare`, and `retry` took it for damaged lines."""
+    """A table without a suffix was read by `show` and `prepare`, and `retry` read it as damaged lines."""
     path = requests.parent / name
     GOOD[name](path)
     assert COMMANDS[command](str(path), requests) == ["a", "b"]

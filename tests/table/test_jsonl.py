@@ -49,7 +49,7 @@ def test_nan_is_null() -> None:
 
 
 def test_maps_and_times_inside_of_structs_are_json_too() -> None:
-    """Whatever a JSON Schema makes of a column, a row is JSON."""
+    """For any column type of a JSON Schema, a row is JSON."""
     inner = pa.struct([("scores", pa.map_(pa.string(), pa.float64())), ("note", pa.string())])
     columns = pa.schema([("parsed", pa.list_(inner))])
     value = [{"scores": [("a", 1.0)], "note": "n"}, None, {"scores": None, "note": None}]

@@ -123,7 +123,7 @@ def storage(values: list[Any], kind: pa.DataType, extension: str) -> pa.Table:
     ids=["uuid", "json", "json as bytes", "bool8", "text of others", "tensor"],
 )
 def test_extensions_that_this_pyarrow_does_not_know(table: pa.Table, expected: list[Any]) -> None:
-    """With pyarrow 16 nearly all of them: the field names them all the same."""
+    """With pyarrow 16 nearly all of them: the field names them anyway."""
     assert cells_of(table) == expected
 
 
@@ -142,7 +142,7 @@ def test_other_extensions_are_refused_by_name(values: list[Any], kind: pa.DataTy
 
 
 def test_the_marks_of_old_parquet_files_say_it_too(tmp_path: Path) -> None:
-    """With pyarrow 16 the bytes come without a type; the schema of the file has it in any case."""
+    """With pyarrow 16 the bytes have no type; the schema of the file has it in any case."""
     kind = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
     pq.write_table(pa.table({"v": pa.array([{"metadata": b"\1", "value": b"\2"}], kind)}), tmp_path / "variant.parquet")
     with pytest.raises(MismatchError, match="column 'v' is of type VARIANT"):
@@ -241,7 +241,7 @@ def test_infinite_times_are_errors_with_row_and_column(value: str, form: str, tm
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_infinite_nanoseconds_are_no_date_of_2262() -> None:
+def test_infinite_nanoseconds_are_not_a_date_of_2262() -> None:
     """DuckDB's infinity is the greatest integer, which nanoseconds have a date for."""
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.list_(pa.timestamp("ns"))):
         for value in (2**63 - 1, -(2**63) + 1):
@@ -326,7 +326,7 @@ def test_categories_of_polars(tmp_path: Path) -> None:
 
 
 def test_bytes_of_polars_are_base64() -> None:
-    """They come as views."""
+    """They are views."""
     assert rows_of(pl.DataFrame({"b": [b"ab", None]})) == [{"b": "YWI="}, {"b": None}]
 
 
@@ -342,14 +342,14 @@ def test_bytes_of_polars_are_base64() -> None:
     ],
     ids=["LazyFrame", "dataset", "list of dicts", "dict of lists", "Spark", "other"],
 )
-def test_what_is_no_table_yet_is_named_with_the_cure(value: Any, cure: str, tmp_path: Path) -> None:
+def test_an_object_that_is_not_a_table_yet_is_named_with_the_cure(value: Any, cure: str, tmp_path: Path) -> None:
     """It was "a source is a path, …, not LazyFrame"."""
     with pytest.raises(TypeError, match=cure):
         batchfiles.prepare(value, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id_template="{{a}}")
 
 
 def test_files_that_are_whole_are_not_called_damaged(tmp_path: Path) -> None:
-    """Integers of 128 bits, and bytes that follow the end; what is cut short still is."""
+    """Integers of 128 bits, and bytes after the end; a file that is cut short is still damaged."""
     wide = pl.DataFrame({"a": [1]}).with_columns(pl.col("a").cast(pl.Int128))
     wide.write_parquet(tmp_path / "wide.parquet")
     wide.write_ipc(tmp_path / "wide.arrow")

@@ -118,7 +118,7 @@ def test_a_pyarrow_without_bloom_filters_will_do(monkeypatch: pytest.MonkeyPatch
     assert written(NORMAL).read().to_pylist() == pa.Table.from_batches([NORMAL]).to_pylist()
 
 
-def test_provenance_stands_in_the_metadata() -> None:
+def test_provenance_is_in_the_metadata() -> None:
     """The schema's version, ours, the table, and what the caller adds."""
     found = written(NORMAL, metadata={"batchfiles.command": "join"}).metadata.metadata
     assert found[b"batchfiles.schema_version"] == b"2"
@@ -130,7 +130,7 @@ def test_provenance_stands_in_the_metadata() -> None:
 
 
 def test_a_struct_of_the_caller_is_written_too() -> None:
-    """Columns behind ours may be nested as deep as a JSON Schema says."""
+    """Columns after ours may be nested as deep as a JSON Schema says."""
     kind = pa.struct([("label", pa.string()), ("parts", pa.list_(pa.struct([("score", pa.float64())])))])
     columns = schema().append(pa.field("parsed", kind))
     rows = table_of([{"outcome": "succeeded", "parsed": {"label": "a", "parts": [{"score": 0.5}]}}], columns)

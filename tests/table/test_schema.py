@@ -54,7 +54,7 @@ def test_the_columns_are_pinned(table: str, text: str) -> None:
 
 
 def test_typed_answers_keep_the_places_that_they_had_in_version_1() -> None:
-    """What later versions append comes after them."""
+    """Columns of later versions are appended."""
     names = schema(parsed={"type": "string"}).names
     first = [entry.split()[0] for entry in expected(REQUESTS)]
     assert names == [*first, "parsed", "parse_error", "cache_write_tokens"]
@@ -115,6 +115,6 @@ def test_a_wrong_call_is_a_value_error(table: str, dimensions: int | None) -> No
 
 
 def test_the_package_is_imported_without_pyarrow() -> None:
-    """`import batchfiles` and its table package stay quick."""
+    """`import batchfiles` and its table package stay fast."""
     code = "import sys, batchfiles, batchfiles.table; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -50,7 +50,7 @@ def read_arrow(path: Path) -> pa.Table:
 
 
 def stored(columns: pa.Schema, suffix: str) -> pa.Schema:
-    """Say what a file holds: Parquet has lists of any length only."""
+    """Return the stored type: Parquet has lists of any length only."""
     if suffix != "parquet":
         return columns
     fixed = pa.types.is_fixed_size_list
@@ -60,7 +60,7 @@ def stored(columns: pa.Schema, suffix: str) -> pa.Schema:
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_typed_formats_come_back_equal(tmp_path: Path, suffix: str, name: str) -> None:
-    """Pyarrow reads what was written: schema, rows and metadata."""
+    """Pyarrow reads the same schema, rows and metadata."""
     path = tmp_path / f"t.{suffix}"
     write(path, SAMPLES[name], metadata={"note": "n"})
     found = read_arrow(path)
@@ -71,7 +71,7 @@ def test_typed_formats_come_back_equal(tmp_path: Path, suffix: str, name: str) -
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_polars_reads_the_same(tmp_path: Path, name: str) -> None:
-    """Polars sees the same columns and cells in Parquet, file and stream, whatever the rows."""
+    """Polars sees the same columns and cells in Parquet, file and stream, for any rows."""
     readers = {"parquet": pl.read_parquet, "arrow": pl.read_ipc, "arrows": pl.read_ipc_stream}
     for suffix, read in readers.items():
         columns = stored(SAMPLES[name].schema, suffix)
@@ -150,7 +150,7 @@ JSONL_READERS: dict[str, Any] = {
 @pytest.mark.parametrize("reader", CSV_READERS)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_csv_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
-    """All columns and all ids are found; some readers take an empty text for null or the other way round."""
+    """All columns and all ids are found; some readers read an empty text as null or the other way round."""
     path = tmp_path / "t.csv"
     write(path, SAMPLES[name])
     found = CSV_READERS[reader](path)
@@ -162,7 +162,7 @@ def test_csv_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str)
 @pytest.mark.parametrize("reader", JSONL_READERS)
 @pytest.mark.parametrize("name", ["normal", "one value", "awkward texts", "a cell of 20 MB", "vectors"])
 def test_jsonl_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
-    """All columns and all ids are found; an empty file says nothing to those who infer a schema."""
+    """All columns and all ids are found; an empty file has no schema to infer."""
     path = tmp_path / "t.jsonl"
     write(path, SAMPLES[name])
     found = JSONL_READERS[reader](path)
@@ -200,7 +200,7 @@ def test_jsonl_is_read_with_all_its_rows(tmp_path: Path, suffix: str, name: str)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_batches_come_back_equal(suffix: str, data: st.DataObject) -> None:
-    """Property: whatever fits the schema survives the typed formats exactly."""
+    """Property: any value that fits the schema survives the typed formats exactly."""
     columns = data.draw(st.sampled_from([schema(), schema("embeddings"), schema("embeddings", dimensions=2)]))
     parts = data.draw(st.lists(batches(columns), max_size=3))
     sink = io.BytesIO()
@@ -242,7 +242,7 @@ def test_an_exception_leaves_nothing(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_existing_file_is_refused_and_with_force_replaced(tmp_path: Path, suffix: str) -> None:
-    """What is there stays until the new file is whole."""
+    """The old file stays until the new file is whole."""
     path = tmp_path / f"t.{suffix}"
     path.write_text("old")
     with pytest.raises(OutputExistsError):
@@ -261,7 +261,7 @@ class FailingSink(io.BytesIO):
         self.good = good
 
     def write(self, piece: Any) -> int:
-        """Write, or say that the disk is full."""
+        """Write, or raise the error of a full disk."""
         if self.good == 0:
             raise OSError(28, "No space left on device")
         self.good -= 1
@@ -271,7 +271,7 @@ class FailingSink(io.BytesIO):
 @pytest.mark.parametrize("good", range(4))
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_full_disk_is_an_error_whenever_it_fills(monkeypatch: pytest.MonkeyPatch, suffix: str, good: int) -> None:
-    """The system's own error comes out of the writer, and no second one from cleaning up."""
+    """The writer raises the system's own error, and no second one from cleaning up."""
     monkeypatch.setattr("batchfiles.table.writer.BUFFER", 256)
     sink = FailingSink(good)
     with pytest.raises(OSError, match="No space left") as caught, WRITERS[suffix](sink, NORMAL.schema) as table:  # noqa: PT012
@@ -284,7 +284,7 @@ def test_a_full_disk_is_an_error_whenever_it_fills(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("limit", [0, 1, 1000, 100_000])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_disk_without_room_leaves_nothing(tmp_path: Path, suffix: str, limit: int) -> None:
-    """A limit of the system on the size of files stands for a full disk: our error, the path, no file."""
+    """A limit of the system on the size of files simulates a full disk: our error, the path, no file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = tmp_path / f"t.{suffix}"
     batch = table_of([{**FULL, "text": "".join(Random(number).choices(ascii_letters, k=40_000))} for number in range(20)])
@@ -305,17 +305,17 @@ class TakesLittle(io.RawIOBase):
         self.taken = bytearray()
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return that it is writable."""
         return True
 
     def write(self, piece: Any) -> int:
-        """Take seven bytes."""
+        """Write seven bytes."""
         self.taken += bytes(piece[:7])
         return min(7, len(piece))
 
 
 def test_an_unbuffered_file_gets_every_byte() -> None:
-    """A short write is no write of everything."""
+    """A short write does not write everything."""
     sink, whole = TakesLittle(), io.BytesIO()
     for target in (sink, whole):
         with ParquetTable(target, NORMAL.schema) as table:  # type: ignore[arg-type]
@@ -343,7 +343,7 @@ def test_standard_output_gets_the_same_bytes(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["parquet", "arrow"])
 def test_standard_output_gets_no_half_file(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A format whose end makes it whole comes at the end or not at all."""
+    """A format that needs its end is written at the end or not at all."""
     stdout = Stdout()
     monkeypatch.setattr(sys, "stdout", stdout)
     with pytest.raises(RuntimeError), open_table("-", NORMAL.schema, format=name) as table:  # noqa: PT012
@@ -371,7 +371,7 @@ def test_the_suffix_says_the_format(name: str, expected: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.parquet.gz", "a.gz", "parquet", ".csv", "-", ""])
 def test_an_unknown_suffix_is_refused_with_the_list(name: str) -> None:
-    """The sentence says which formats there are."""
+    """The message has the list of formats."""
     with pytest.raises(ValueError, match=r"\.parquet, \.arrow, \.arrows, \.jsonl, \.csv"):
         format_of(name)
 
@@ -387,7 +387,7 @@ def test_wrong_calls_are_value_errors_at_once(path: str, options: dict[str, Any]
 
 
 def test_the_format_may_be_said(tmp_path: Path) -> None:
-    """A file with any name takes the format that is asked for; its suffix still says the compression."""
+    """A file with any name gets the requested format; its suffix still determines the compression."""
     write(tmp_path / "data.txt.gz", NORMAL, format="jsonl")
     assert gzip.decompress((tmp_path / "data.txt.gz").read_bytes()).count(b"\n") == 2
 

@@ -1,4 +1,4 @@
-"""Typed answers say what `json.loads` says, or they say nothing: for any schema and any answer."""
+"""Typed answers equal those of `json.loads`, or are null: for any schema and any answer."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def told(fit: Callable[[], Any]) -> tuple[Any, str | None]:
 
 @given(TYPED, ANYTHING)
 def test_any_answer_fits_as_json_reads_it_or_has_a_reason(one: Typed, answer: Json) -> None:
-    """Whatever a model writes, Arrow takes what was found to fit, and the sentence is text."""
+    """For any answer, Arrow accepts the fitting value, and the message is text."""
     text = json.dumps(answer)
     node = read_schema(one.schema)
     value, reason = told(lambda: fit_for(node)(read(text)))

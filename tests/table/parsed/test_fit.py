@@ -1,4 +1,4 @@
-"""Which texts fit a JSON Schema, what they become, and what is said of the others."""
+"""Which texts fit a JSON Schema, their values, and the messages for the others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 
 
 def fitted(schema: Any, text: str, *, parse_dates: bool = False) -> Any:
-    """Return what becomes of a text."""
+    """Return the value of a text."""
     return fit_for(read_schema(schema, parse_dates=parse_dates))(read(text))
 
 
 def reason(schema: Any, text: str, *, parse_dates: bool = False) -> str:
-    """Return what is said of a text that doesn't fit."""
+    """Return the message for a text that doesn't fit."""
     with pytest.raises(ConversionError) as caught:
         fitted(schema, text, parse_dates=parse_dates)
     return caught.value.sentence
@@ -88,7 +88,7 @@ def test_what_fits_is_what_json_says(schema: Any, text: str, value: Any) -> None
         ({}, "[" * 100_000, "the text is nested too deeply to be read"),
     ],
 )
-def test_what_does_not_fit_is_told_in_a_sentence(schema: Any, text: str, sentence: str) -> None:
+def test_a_text_that_does_not_fit_is_reported_in_a_sentence(schema: Any, text: str, sentence: str) -> None:
     """With the path in the answer, and without its values."""
     assert reason(schema, text) == sentence
 
@@ -105,14 +105,14 @@ def test_the_sentence_is_a_text_whatever_the_keys_are(key: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['[1,"é😀",null,true]', '{"a":{"b":[123456789012345678901234567890,0.1]}}', '"text"', "5", "{}"])
-def test_what_has_no_arrow_type_keeps_its_json_to_the_digit(text: str) -> None:
+def test_a_value_without_an_arrow_type_keeps_its_json_with_all_digits(text: str) -> None:
     """As `json.loads` reads it; only null is null."""
     assert fitted({}, text) == text
     assert fitted({"items": {}}, f"[{text}, null]") == [text, None]
 
 
 def test_half_a_surrogate_pair_in_json_text_stays_an_escape() -> None:
-    """JSON can say it, UTF-8 can't."""
+    """JSON can represent it, UTF-8 can't."""
     kept = fitted({}, r'["é", "\ud83d"]')
     assert kept.isascii()
     assert json.loads(kept) == ["é", "\ud83d"]
@@ -152,7 +152,7 @@ def test_dates_are_days() -> None:
     ],
 )
 def test_times_that_are_none_do_not_fit(kind: str, text: str, words: str) -> None:
-    """Only where dates are asked for; else they are texts, whatever they say."""
+    """Only where dates are requested; else they are strings with any content."""
     schema = {"type": "string", "format": kind}
     assert words in reason(schema, json.dumps(text), parse_dates=True)
     assert fitted(schema, json.dumps(text)) == text

@@ -76,7 +76,7 @@ def test_what_has_an_arrow_type_gets_it(schema: Any, expected: pa.DataType) -> N
         {"anyOf": [{"$ref": "#/anyOf/1"}, {"type": "integer"}]},
     ],
 )
-def test_what_may_be_null_or_stands_elsewhere_has_the_type_of_what_it_is(schema: Any) -> None:
+def test_nullable_and_referenced_schemas_have_the_type_of_their_values(schema: Any) -> None:
     """Each of these is an integer."""
     assert type_of(schema) == pa.int64()
 
@@ -106,7 +106,7 @@ def test_what_may_be_null_or_stands_elsewhere_has_the_type_of_what_it_is(schema:
     ],
 )
 def test_what_has_no_arrow_type_is_json_text(schema: Any) -> None:
-    """As the whole column, and in the place of a property with its neighbours untouched."""
+    """As the whole column, and instead of a property with its neighbours untouched."""
     assert type_of(schema) == OPEN
     if "$ref" not in schema:
         around = {"type": "object", "properties": {"n": {"type": "integer"}, "x": schema, "m": {"type": "boolean"}}}
@@ -119,7 +119,7 @@ def test_true_and_false_are_schemas_of_anything() -> None:
 
 
 def test_recursion_is_json_text_where_it_begins_again() -> None:
-    """The first level is a struct all the same, from the root and from a definition."""
+    """The first level is a struct anyway, from the root and from a definition."""
     tree = {"type": "object", "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#"}}}}
     expected = pa.struct([("name", pa.string()), ("children", pa.list_(OPEN))])
     assert type_of(tree) == expected
@@ -128,7 +128,7 @@ def test_recursion_is_json_text_where_it_begins_again() -> None:
 
 
 def test_one_definition_may_be_used_twice() -> None:
-    """That is no recursion."""
+    """That is not a recursion."""
     used = {"$ref": "#/$defs/count"}
     schema = {"properties": {"a": used, "b": used}, "$defs": {"count": {"type": "integer"}}}
     assert type_of(schema) == pa.struct([("a", pa.int64()), ("b", pa.int64())])
@@ -141,7 +141,7 @@ def test_dates_are_texts_unless_asked_for() -> None:
 
 
 def test_depth_ends_where_readers_give_up() -> None:
-    """Behind 32 levels there is JSON text, and the file can be read."""
+    """After 32 levels there is JSON text, and the file can be read."""
     schema: Any = {"type": "integer"}
     for _ in range(60):
         schema = {"type": "array", "items": schema}
@@ -160,7 +160,7 @@ def test_depth_ends_where_readers_give_up() -> None:
     ],
 )
 def test_references_that_lead_nowhere_are_an_error(schema: Any, words: str) -> None:
-    """Nobody can say what was meant."""
+    """Their meaning is unknown."""
     with pytest.raises(MismatchError, match=words):
         type_of(schema)
 
@@ -173,7 +173,7 @@ def test_a_schema_that_unfolds_without_end_is_refused_at_once() -> None:
 
 
 def test_options_that_do_not_go_together_are_wrong_calls() -> None:
-    """Vectors are no answers in words, and without `parsed` there are no dates."""
+    """Vectors are not answers in words, and without `parsed` there are no dates."""
     with pytest.raises(ValueError, match="for the requests table"):
         batchfiles.schema("embeddings", parsed={"type": "integer"})
     with pytest.raises(ValueError, match="goes with parsed"):

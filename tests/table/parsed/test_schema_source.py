@@ -67,7 +67,7 @@ def test_a_file_and_a_value_say_the_same(tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_current_folder_is_found_by_its_name(module: str) -> None:
-    """Nested models, enums, literals and unions with None have types; a map has none. What is imported from stays as it was."""
+    """Nested models, enums, literals and unions with None have types; a map has none. The imported module is unchanged."""
     pytest.importorskip("pydantic")
     before = list(sys.path)
     kind = batchfiles.schema(parsed=f"{module}:Book", parse_dates=True).field("parsed").type
@@ -87,7 +87,7 @@ def test_a_model_of_the_current_folder_is_found_by_its_name(module: str) -> None
 
 
 def test_a_class_is_taken_as_it_is() -> None:
-    """A model, and whatever else pydantic understands."""
+    """A model, and any other type that pydantic understands."""
     pydantic = pytest.importorskip("pydantic")
     model = pydantic.create_model("Answer", n=(int, ...))
     assert batchfiles.schema(parsed=model).field("parsed").type == pa.struct([("n", pa.int64())])
@@ -95,7 +95,7 @@ def test_a_class_is_taken_as_it_is() -> None:
 
 
 def test_a_file_named_like_a_model_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there goes first."""
+    """An existing file has precedence."""
     monkeypatch.chdir(tmp_path)
     Path("answer:json").write_text(json.dumps(SCHEMA))
     assert load_schema("answer:json") == SCHEMA
@@ -116,8 +116,8 @@ def test_a_model_without_pydantic_says_what_to_install(monkeypatch: pytest.Monke
         ("{module}:count", "makes no JSON Schema"),
     ],
 )
-def test_a_model_that_is_none_is_told_in_one_sentence(module: str, name: str, words: str) -> None:
-    """No traceback of somebody else's module."""
+def test_an_invalid_model_is_reported_in_one_sentence(module: str, name: str, words: str) -> None:
+    """No traceback of another module."""
     pytest.importorskip("pydantic")
     assert importlib.util.find_spec("no_such_module_here") is None
     with pytest.raises(MismatchError, match=words) as caught:
@@ -127,7 +127,7 @@ def test_a_model_that_is_none_is_told_in_one_sentence(module: str, name: str, wo
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"a"', "\xff"])
 def test_a_file_that_holds_no_schema_is_named(tmp_path: Path, text: str) -> None:
-    """With what is wrong."""
+    """With the fault."""
     path = tmp_path / "answer.json"
     path.write_text(text, "latin-1")
     with pytest.raises(MismatchError, match=r"answer\.json: a JSON Schema was expected"):
@@ -135,12 +135,12 @@ def test_a_file_that_holds_no_schema_is_named(tmp_path: Path, text: str) -> None
 
 
 def test_a_file_that_is_not_there_can_not_be_read(tmp_path: Path) -> None:
-    """The system says why."""
+    """With the reason of the system."""
     with pytest.raises(FileError, match="no such file"):
         load_schema(tmp_path / "answer.json")
 
 
-def test_a_value_that_is_no_json_is_refused() -> None:
+def test_a_value_that_is_not_json_is_refused() -> None:
     """It has to travel to other processes and into the file."""
     with pytest.raises(MismatchError, match="the JSON Schema can't be used"):
         load_schema({"enum": [object()]})
