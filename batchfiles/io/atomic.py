@@ -134,7 +134,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_f
     Raises:
         OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder
             counts as not there.
-        FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
+        FileError: The disk, the system or the service refused, or the target is not a folder of ours.
     """
     refuse_existing_folder(path, overwrite=overwrite, ours=ours)
     target = real_path(path)

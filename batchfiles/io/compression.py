@@ -147,7 +147,7 @@ class _GzipMember:
 class _Members:
     """Decompress gzip and bz2 with the standard library, which knows where a member ends.
 
-    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
+    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as fast
     here as there.
     """
 
@@ -241,7 +241,7 @@ class _Decompressed:
 
     def _decompress(self, size: int) -> bytes:
         # A read of pyarrow's that fails takes with it what it had decompressed so far, so reads are small (hardly slower: gzip
-        # 609 and 586 MB/s, zstd 1,590 and 1,280), and smaller still behind the last compressed bytes, where a cut file ends.
+        # 609 and 586 MB/s, zstd 1,590 and 1,280), and smaller still after the last compressed bytes, where a cut file ends.
         pieces: list[bytes] = []
         while size > 0 and (piece := self._piece(min(size, TAIL if self._raw.at_last else PIECE))):
             pieces.append(piece)
@@ -290,7 +290,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
     Args:
         stream: The open file.
         name: The display name, for errors.
-        suffix_of: The file's own name, whose suffix may promise a compression. Text is read all the same: some HTTP clients
+        suffix_of: The file's own name, whose suffix may promise a compression. Text is read anyway: some HTTP clients
             decompress the data and keep the name. Anything else is damaged.
         tables: Whether the reader knows Parquet and Arrow.
 

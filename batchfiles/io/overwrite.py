@@ -41,7 +41,7 @@ __all__ = [
 
 
 IsOwnFile: TypeAlias = Callable[[str], bool]
-"""Tells of the name of a file in a folder whether it could be from the same command. Only who writes the folder knows."""
+"""Predicate: is this file name one that the same command could have written?"""
 
 
 def no_file(_: str) -> bool:

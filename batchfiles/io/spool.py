@@ -83,7 +83,7 @@ class Spool:
         return target
 
     def _ask_for_room(self, source: Source) -> None:
-        """Make sure that a copy fits before it is begun: a disk that is full to the last bytes harms everybody on it.
+        """Make sure that a copy fits before it is started: a full disk harms every program that uses it.
 
         Where there is plenty of room, the file is not read for that.
         """

@@ -1,6 +1,4 @@
-"""Work done behind the one that asks for it: hashing, writing and waiting for the disk let go of the interpreter meanwhile.
-
-How far a job is: the one callback that all jobs take.
+"""Work in background threads: hashing, writing and waiting for the disk release the interpreter lock. And progress of jobs.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ __all__ = [
 ]
 
 PIECE = 1024 * 1024
-"""Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock, and behind it the lock must be had
+"""Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock; after it the lock must be taken
 back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Much
 larger ones fall out of the CPU's cache."""
 
@@ -36,8 +34,7 @@ WAITING = 16
 """Things that may wait to be done: with the pieces above, 16 MB. They bridge the moments in which the disk takes nothing."""
 
 SYNCED = 128 * 1024 * 1024
-"""Bytes behind which a growing file is brought to the disk: 240 MB take 0.1 s and more, and somebody would wait for them at the
-end."""
+"""Bytes after which a growing file is synced: 240 MB take 0.1 s and more, and all of them at the end would be a wait."""
 
 
 class BackgroundWriter:
@@ -58,7 +55,7 @@ class BackgroundWriter:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def do(self, action: Callable[[], None]) -> None:
-        """Have something done behind all that waits.
+        """Have something done after all that waits.
 
         Raises:
             OSError: What was asked for earlier could not be done.
@@ -78,7 +75,7 @@ class BackgroundWriter:
 
 
 class BackgroundFile:
-    """An open file that is written to by a thread of its own.
+    """An open file that its own thread writes to.
 
     Leaving a `with` block waits for the thread; what is not written yet by then is, unless the block is left by an exception.
 
@@ -113,12 +110,12 @@ class BackgroundFile:
         self._unsynced += len(data)
         if self._unsynced >= SYNCED:
             self._unsynced = 0
-            with suppress(OSError):  # a device or a pipe; whoever needs the file on the disk makes sure at the end
+            with suppress(OSError):  # a device or a pipe; callers that need the file on the disk make sure at the end
                 os.fdatasync(self._file.fileno())
 
 
 def write_all(sink: BinaryIO, data: bytes) -> None:
-    """Write all of it: an unbuffered file may take a part only, and one that says nothing has taken all."""
+    """Write all of it: an unbuffered file may take a part only, and one that returns None has taken all."""
     taken = sink.write(data)
     while taken is not None and taken < len(data):
         data = data[taken:]

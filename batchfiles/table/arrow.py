@@ -63,7 +63,7 @@ def opened_table(source: Source) -> Iterator[ArrowFile | TextFile]:
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file is damaged.
-        MismatchError: It is no table, or one that this pyarrow can't read.
+        MismatchError: It is not a table, or one that this pyarrow can't read.
         ValueError: Standard input holds a format that needs a file.
     """
     with recognized(source) as (found, stream):

@@ -18,7 +18,7 @@ __all__ = ["EmbeddingRows"]
 
 KEPT = itemgetter(*[place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS])
 ONCE = frozenset({"input_tokens", "output_tokens", "total_tokens", "request_body", "response_body"})
-"""Columns of a request that stand on its first row only: tokens summed over the table are then the tokens that were used."""
+"""Columns of a request that only its first row has: tokens summed over the table are then the tokens that were used."""
 NAMES = [name for name in REQUESTS if name not in NOT_OF_VECTORS]
 REPEATED = [name not in ONCE for name in NAMES]
 
@@ -105,7 +105,7 @@ class EmbeddingRows(RequestRows):
         self.conversion_errors += unreadable
         if request_ref is not None and request is not None:
             wanted = embedding_answers(request)
-            if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # not one vector for one text
+            if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # all but one vector for one text
                 sent += self._missing(request_ref, wanted, {index for index, _ in sent if index is not None})
             if not NO_DIMENSIONS(request):
                 self._compare_dimensions(request_ref, request, encoding, sent)

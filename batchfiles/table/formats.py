@@ -48,11 +48,11 @@ class Peeked:
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Do nothing: whoever opened the stream closes it."""
+        """Do nothing: the caller that opened the stream closes it."""
 
 
 def endings_of(suffixes: Iterable[str]) -> tuple[str, ...]:
-    """Return suffixes, each alone and with those of compressions behind it."""
+    """Return suffixes, each alone and followed by those of compressions."""
     return tuple(suffix + end for suffix in suffixes for end in COMPRESSED)
 
 
@@ -69,7 +69,7 @@ def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file does not begin as its name says, or its compressed bytes are damaged.
-        MismatchError: It is no table.
+        MismatchError: It is not a table.
     """
     with source.open(tables=True) as stream:
         peeked = Peeked(stream)

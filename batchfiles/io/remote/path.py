@@ -29,7 +29,7 @@ SCHEMES = {"s3": "s3", "gcs": "gs", "abfs": "abfs"}
 """How URLs call the filesystems that pyarrow calls otherwise."""
 
 BUCKETS = ("s3", "gcs", "abfs")
-"""Filesystems whose paths begin with a bucket or container, in which folders are nothing but the beginnings of names."""
+"""Filesystems whose paths begin with a bucket or container, in which folders are only the beginnings of names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,7 +221,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     Raises:
         ValueError: The URL is wrong, or there are both a URL and a filesystem.
         TypeError: The filesystem is none.
-        MissingDependencyError: The pyarrow at hand can't speak to this service.
+        MissingDependencyError: The installed pyarrow does not support the service.
         FileError: The service can't be reached.
     """
     if isinstance(path, RemotePath):
@@ -252,9 +252,8 @@ def _in_filesystem(text: str, filesystem: Any) -> Path | RemotePath:  # noqa: AN
 def matches(pattern: RemotePath) -> list[tuple[RemotePath, Any]]:
     """Return the files and folders that a pattern names, sorted, each with its `pyarrow.fs.FileInfo`.
 
-    `*`, `[…]` and `**` are what they are for `glob.glob`.
-
-    A `?` stands for a character only where a path is no URL. Names that begin with a dot are matched by a dot only.
+    `*`, `[…]` and `**` work as in `glob.glob`; `?` matches a character only in paths, not in URLs. Only a dot matches the dot at
+    the beginning of a name.
 
     Raises:
         FileError: Nothing matches, or the folder can't be listed.

@@ -2,7 +2,7 @@
 
 The bytes go to a local temporary file first, and are copied only when that is whole. An object appears when its upload is
 completed, and pyarrow completes it whenever a stream is closed or forgotten, half written or not. So a copy that fails is neither
-closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts that are no object.
+closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts without an object.
 
 The bytes of a remote file in order, a few megabytes a request, the next ones on their way while these are worked on.
 """
@@ -39,7 +39,7 @@ UNFINISHED_NAME = re.compile(r"(.+)\.[0-9a-f]{8}" + re.escape(UNFINISHED))
 """What a process that was killed leaves in a folder that has no bucket: see `_upload`."""
 
 LAST = ".json"
-"""How the names of files end that speak of the others, as a manifest does: they come last."""
+"""The suffix of files that describe the others, such as manifests: they come last."""
 
 
 def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
@@ -134,7 +134,7 @@ def uploaded_folder(
 
     Raises:
         OutputExistsError: There is something in the target and `overwrite` was not given, at the beginning or at the end.
-        FileError: The disk or the service refused, or the target is no folder that we could have written.
+        FileError: The disk or the service refused, or the target is not a folder of ours.
     """
     refuse_remote_folder(target, overwrite=overwrite, ours=ours)
     with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder:
@@ -199,7 +199,7 @@ def _upload(file: Path, target: RemotePath) -> None:
         _copy(file, target)
         _check_size(file, target)
         return
-    # Elsewhere a file may be there, half of it, as soon as it is begun: it gets its name when it is whole.
+    # Elsewhere a file may be there, half of it, as soon as it is opened: it gets its name when it is whole.
     temporary = target.at(f"{target.path}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         _copy(file, temporary)
@@ -232,8 +232,8 @@ def _copy(file: Path, target: RemotePath) -> None:
 def _abandon(stream: Any) -> None:  # noqa: ANN401 - pyarrow has no types
     """Let an upload never be completed.
 
-    pyarrow has no way to give one up, and closes what nobody holds any more. So somebody holds it for ever; at the program's end
-    it is too late to complete anything. A few megabytes are the price.
+    pyarrow can't abort one, and completes it when the stream is collected. So a reference is kept until the program ends, when it
+    is too late to complete anything. This costs a few megabytes.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
 
