@@ -85,7 +85,7 @@ def file_mistake(head: bytes) -> FileMistake | None:
     if not lines:
         return None
     if len(lines) > 1 and len(head) >= HEAD:
-        lines.pop()  # it may go on
+        lines.pop()  # it may be incomplete
     return _of_structure(text, lines) or _of_lines(lines)
 
 

@@ -1,11 +1,9 @@
-"""Which service's format a line is in, and on which side of the service a file stands.
+"""The format of a line, by service, and whether a file holds requests or results.
 
 A file of one service given to another is a common accident: a popular library once wrote Anthropic's `params` lines for OpenAI,
-and its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So the family is said in words.
+and its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So messages name the format.
 
-What first lines say: which table fits, and what the first request asks for.
-
-Files read once, from the first line to the last, each known for requests or results by what its first lines say.
+Also what the first lines decide: which table fits, and what the first request asks for.
 """
 
 from __future__ import annotations
@@ -58,10 +56,10 @@ FileRole: TypeAlias = Literal["inputs", "results", "empty"]
 
 LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
-"""How much a file may hold that says nothing before its first telling line; beyond that its bytes are searched for key names."""
+"""How much is read to find a line that shows what a file holds; after that its bytes are searched for key names."""
 
 BYTES_OF_HEAD = 4096
-"""How much is looked at of a line above the cap."""
+"""How much is read of a line above `max_line_bytes`."""
 
 DESCRIPTIONS: dict[LineFormat, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
@@ -86,8 +84,8 @@ TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status
 
 ID = rb"""["'](?:custom_)?id["']\s*:\s*(?:"[^"\\]*"|'[^'\\]*')\s*,\s*"""
 TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
-"""The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where somebody has said what a
-file is, nothing less tells otherwise: any key may stand in what is left of a line whose beginning is lost."""
+"""The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where the caller
+has named the kind of a file, nothing less overrules it: what is left of a line without its beginning may contain any key."""
 
 
 NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
@@ -133,7 +131,7 @@ def describe(line_format: LineFormat) -> str:
 
 
 def classify(source: Source, *, otherwise: FileRole | None = None, max_line_bytes: int = LINE_CAP) -> FileRole:
-    """Return whether a file holds requests or results, by its first line that shows it, also a line above the cap.
+    """Return whether a file holds requests or results, by its first line that shows it, also one above `max_line_bytes`.
 
     Args:
         source: The file.
@@ -172,7 +170,7 @@ def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Itera
 
 
 def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: FileRole | None = None) -> FileRole:
-    """Do what `classify` does for lines that are at hand already; no more of them are taken than needed.
+    """Do what `classify` does for lines that are available already; no more of them are taken than needed.
 
     Args:
         lines: The first lines of a file, or all of them.

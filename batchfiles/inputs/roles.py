@@ -62,7 +62,7 @@ class BatchParts:
         self._by_path = {path: number for number, path in paths.items()}
         self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
         self.own_batches = frozenset(number for number, path in paths.items() if self._campaigns.part_of(path) is not None)
-        """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
+        """The numbers of those that a manifest names: each is its own batch, with any ids in the others."""
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
     def are_apart(self, one: int, other: int) -> bool:
@@ -156,7 +156,7 @@ class FileRoles:
         inputs: Request files, in the order given.
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
-        retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
+        retries: Request files that only repeat requests of the inputs: by the manifest of their campaign.
         not_read: The display names of files and folders in the given folders that are skipped.
         pairs: The request file that a pair names for a result file, by their indexes.
         findings: Which of the request files differ from the manifest of their campaign.
@@ -346,7 +346,7 @@ class ReadAgain(NamedTuple):
     """Files that can be read twice, unlike standard input and pipes, by what they hold.
 
     Attributes:
-        requests: Request files, but for those that only repeat requests of these.
+        requests: Request files, except those that only repeat requests of these.
         retries: These.
         results: Output files and error files.
     """
@@ -373,7 +373,7 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
         return None
     try:
         copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
-    except TruncatedFileError:  # who reads it says so, after the good lines
+    except TruncatedFileError:  # the reader reports it, after the good lines
         return None
     return ReadAgain(copies, retries, tuple(results))
 
@@ -382,8 +382,8 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
     """Find the request files of result files among files that are read one after the other.
 
     Returns:
-        The display names of request files, by those of their results; and what tells of two request files whether a manifest
-        makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
+        The display names of request files, by those of their results; and a predicate: do equal lines in two request
+        files make different requests, by a manifest? Standard input and open files belong to nothing, and nothing to them.
     """
     known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
     with Spool() as spool:

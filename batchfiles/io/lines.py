@@ -292,7 +292,7 @@ def _is_whole(line: bytes) -> bool:
 def _line_too_long(path: str, line_number: int, offset: int, length: int, max_line_bytes: int) -> Finding:
     return Finding(
         code="line_too_long",
-        message=f"The line has {length:,} bytes, above the cap of {max_line_bytes:,}: it was skipped. Raise the cap to read it.",
+        message=f"The line has {length:,} bytes, above the limit of {max_line_bytes:,}: it was skipped. Raise max_line_bytes to read it.",
         path=path,
         line_number=line_number,
         byte_offset=offset,

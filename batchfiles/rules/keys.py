@@ -1,4 +1,4 @@
-"""The rules on the keys of a request line, each looked at by itself: what is right or wrong whatever the other lines say.
+"""The rules on the keys of a single request line, without regard to other lines.
 
 Codes and sentences are the service's own where one is recorded, which was in llama-stack's test_batches_errors.py in 2025-08.
 Other codes are those that OpenAI's API uses elsewhere for the same fault: `invalid_type`, `invalid_value`,
@@ -6,7 +6,7 @@ Other codes are those that OpenAI's API uses elsewhere for the same fault: `inva
 
 What the body of a request must hold, endpoint by endpoint (OpenAI's OpenAPI document at f85dbe2, 2026-08-21).
 
-How many texts a request gives to be embedded: of those a service may limit how many stand in one file.
+How many texts a request embeds: a service may limit their number in a file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class KeyRules:
         if self._shortest_id <= length <= self._longest_id:
             return ()
         if not length:
-            return [Violation("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")]
+            return [Violation("invalid_value", "'custom_id' is empty: the result could not be matched to the request.", "$.custom_id")]
         if length > self._longest_id:
             words = f"'custom_id' has {length:,} characters, and {self._longest_id:,} are allowed."
             return [Violation("string_above_max_length", words, "$.custom_id")]
@@ -118,7 +118,7 @@ class KeyRules:
             yield Violation("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
 
     def body_faults(self, body: object) -> Iterator[Violation]:
-        """Say whether a body is missing or none; what must stand in it is another matter."""
+        """Yield a fault if there is no body, or another value in its place; its content is not checked."""
         if body is None:
             yield _missing("body")
         elif not isinstance(body, dict):
@@ -133,7 +133,7 @@ def wrong_type(name: str, wanted: str, value: Any) -> Violation:  # noqa: ANN401
 
 
 def cut(text: str, length: int = 100) -> str:
-    """Keep findings small: what stands in a file may have megabytes."""
+    """Keep findings small: a text in a file may have megabytes."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 
@@ -176,7 +176,7 @@ CONTENTS = {
     "chat/completions": Content("messages", LIST, "an array", LIST),
     # The prompt may be null, which is the beginning of a new document.
     "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
-    # A stored prompt, an earlier response or a conversation may stand for the input.
+    # A stored prompt, an earlier response or a conversation may replace the input.
     "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
     "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),
     "moderations": Content("input", EITHER, EITHER_IN_WORDS, EITHER),
@@ -236,7 +236,7 @@ def embedding_inputs_of(url: object, body: object) -> int:
 
 
 def embedding_inputs_of_line(line: bytes) -> int:
-    """Count them in a line, which is decoded only where it may be a request for embeddings; 0 where it is no JSON."""
+    """Count them in a line, which is decoded only where it may be a request for embeddings; 0 where it is not JSON."""
     if not may_embed(line):
         return 0
     try:
@@ -247,7 +247,7 @@ def embedding_inputs_of_line(line: bytes) -> int:
 
 
 def may_embed(text: bytes) -> bool:
-    """Tell quickly whether any line of a text may be a request for embeddings.
+    """Return whether any line of a text may be a request for embeddings, without decoding it.
 
     Args:
         text: Any number of whole lines.

@@ -214,7 +214,7 @@ def either(wanted: str, **checks: Check) -> Check:
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
-    """Return quickly whether a content is an array of only texts; a KeyError or TypeError means no too."""
+    """Return whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts

@@ -94,5 +94,5 @@ def _format_of(lowered: str, head: bytes, name: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise MismatchError("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+        raise MismatchError("this is not a table: neither Parquet, Arrow, CSV nor JSONL", path=name)
     return "csv" if text and not text.lstrip().startswith("{") else "jsonl"

@@ -72,7 +72,7 @@ def agreed_format(name: str, named: str | None) -> str:
     """Return the format that somebody names, or else the one that a file's name asks for.
 
     Raises:
-        ValueError: There is none, or the two are different: whoever opens `table.parquet` does not expect CSV.
+        ValueError: There is none, or the two are different: readers of `table.parquet` do not expect CSV.
     """
     if named is None:
         return format_of(name)

@@ -29,7 +29,7 @@ NAMES = {"parquet": "Parquet", "arrow": "Arrow file", "arrows": "Arrow stream"}
 """What the formats are called."""
 
 MALFORMED = "(malformed)"
-"""The column in which a line that is no JSON object says why."""
+"""The column with the reason why a line is not a JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file is damaged.
-        MismatchError: The file is no table.
+        MismatchError: The file is not a table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
     folders: list[Place] = []

@@ -100,7 +100,7 @@ def schema(
     """Return the columns of a table.
 
     The embeddings table has the columns of the requests table that make sense for vectors, in the same order (`output_tokens`,
-    `created_at` and `response_id` too, which OpenAI doesn't send for embeddings and other services do), and behind them
+    `created_at` and `response_id` too, which OpenAI doesn't send for embeddings and other services do), and after them
     `embedding_index`, `input_text` and `embedding`.
 
     Args:

@@ -1,6 +1,6 @@
 """What the writers of all formats have in common: the verbs, and how they reach the file.
 
-Writing beside decoding: the writer has a thread of its own, since Arrow lets go of the interpreter while it works.
+The writer has its own thread, so that it works while lines are decoded: Arrow releases the interpreter lock.
 
 Small batches, gathered until they are worth writing; large ones, cut until they are small enough.
 
@@ -172,7 +172,7 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
     def write() -> None:
         while (batch := waiting.get()) is not None:
             if failures or given_up:
-                continue  # keep taking, so that nobody waits for room for ever
+                continue  # keep taking, so that nobody waits for room forever
             try:
                 table.write(batch)
             except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that gives the batches

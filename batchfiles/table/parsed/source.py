@@ -53,7 +53,7 @@ def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, A
 
     Raises:
         FileError: The file can't be read.
-        MismatchError: It is no JSON Schema, there is no such class, or its module can't be imported.
+        MismatchError: It is not a JSON Schema, there is no such class, or its module can't be imported.
         MissingDependencyError: A model was named and pydantic is not installed.
     """
     if isinstance(source, Mapping):
@@ -156,7 +156,7 @@ def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - whatever s
 
     try:
         return TypeAdapter(model).json_schema()
-    except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic has many ways to say so
+    except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic raises many exceptions
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     raise MismatchError(f"pydantic makes no JSON Schema of {name}: {reason}")
 
@@ -178,7 +178,7 @@ ESCAPED: Final = tuple(EscapedLetters(word) for word in WORDS)
 
 
 def may_ask(line: bytes) -> bool:
-    """Tell quickly whether a request line may ask for a schema."""
+    """Return whether a request line may ask for a schema, without decoding it."""
     if any(letters in line for letters in LETTERS):
         return True
     return b"\\" in line and any(escaped.stand_in(line) for escaped in ESCAPED)
