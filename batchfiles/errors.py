@@ -23,7 +23,7 @@
     │  ├─ InternalServerError             5xx
     │  └─ APIResponseValidationError      a response that is not of the documented shape
     ├─ APIConnectionError                 there was no complete response; .phase
-    │  ├─ APITimeoutError                 the time for the request was over
+    │  ├─ APITimeoutError                 the time for the request has ended
     │  ├─ SubmissionUnknownError          a batch may have been created: look before repeating; .marker
     │  └─ IncompleteDownloadError         a file was not downloaded completely; .path
     ├─ StillRunningError (TimeoutError)   the wait for a batch timed out; .batch_id .batch
@@ -31,8 +31,8 @@
     ├─ BatchFailedError                   the service refused a whole file of requests; .batch_id
     └─ InvalidWebhookError                a message that does not come from the service
 
-Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
-holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
+Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to fix, not conditions to catch. No exception here ever
+holds the line that it is about: one kept error of a 60 MB line would keep 60 MB.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class DataError(BatchFilesError, ValueError):
         path: The file's display name, free of credentials; None where the bytes came from no file.
         line_number: Counted from 1, blank lines included; None where no single line is to blame.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        role: `"input"` or `"output"`: on which side of the service the file stands; None where it doesn't matter.
+        role: `"input"` or `"output"`: whether it is a file for the service or from it; None where it doesn't matter.
     """
 
     code = "invalid_file"
@@ -163,7 +163,7 @@ class LineTooLongError(DataError):
 
 
 class DuplicateCustomIdError(DataError):
-    """A `custom_id` stands twice where it must be unique; both places are named."""
+    """A `custom_id` is used twice where it must be unique; both places are named."""
 
     code = "duplicate_custom_id"
 
@@ -260,7 +260,7 @@ class APIError(BatchFilesError):
     """The service answered, and said no.
 
     Attributes:
-        reason: Its own words, as far as they are no page of a proxy's; at most 200 characters.
+        reason: Its own words, unless they are the page of a proxy; at most 200 characters.
         status_code: The HTTP status, any integer; None where the answer itself is the problem.
         code: The service's word for it, such as `invalid_value`.
         param: The parameter that is to blame.
@@ -332,7 +332,7 @@ class APIConnectionError(BatchFilesError):
 
 
 class APITimeoutError(APIConnectionError):
-    """The time for a request, a connection or a single read was over."""
+    """The time for a request, a connection or a single read has ended."""
 
 
 class SubmissionUnknownError(APIConnectionError):
@@ -352,7 +352,7 @@ class SubmissionUnknownError(APIConnectionError):
 
 
 class IncompleteDownloadError(APIConnectionError):
-    """A file did not come whole, in all attempts; what came of it waits beside the target for the next one.
+    """No attempt received the whole file; its first part is kept next to the target for the next one.
 
     Attributes:
         path: The target.
@@ -369,16 +369,16 @@ def _printable(word: str) -> str:
 
 
 class StillRunningError(BatchFilesError, TimeoutError):
-    """We stopped waiting for a batch; it goes on.
+    """We stopped waiting for a batch; it continues.
 
     Attributes:
         batch_id: The batch.
-        batch: How it stood at the last look; None if it was never seen.
+        batch: The batch at the last look; None if it was never seen.
     """
 
     def __init__(self, batch_id: str, batch: Any = None) -> None:  # noqa: ANN401 - the network side's, which this floor doesn't know
         seen = "was not seen yet" if batch is None else f"is {_printable(batch.status)}"
-        super().__init__(f"{batch_id} {seen}, and the time to wait is over")
+        super().__init__(f"{batch_id} {seen}, and the time to wait has ended")
         self.batch_id = batch_id
         self.batch = batch
 
@@ -388,7 +388,7 @@ class AlreadySubmittedError(BatchFilesError):
 
     Attributes:
         batch_id: That batch.
-        status: How it stands.
+        status: Its status.
     """
 
     def __init__(self, batch_id: str, status: str) -> None:
@@ -411,4 +411,4 @@ class BatchFailedError(BatchFilesError):
 
 
 class InvalidWebhookError(BatchFilesError):
-    """A message that was posted to us does not come from the service, is too old, or is no event of a batch."""
+    """A message that was posted to us does not come from the service, is too old, or is not an event of a batch."""

@@ -14,7 +14,7 @@ __all__ = ["afresh", "batchfiles", "duckdb", "python"]
 
 
 def python(module: str, *arguments: str | Path) -> list[str]:
-    """Return the command that runs a module in an interpreter of its own."""
+    """Return the command that runs a module in a new interpreter."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 

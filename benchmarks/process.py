@@ -84,7 +84,7 @@ def _run(command: Sequence[str], memory: _Memory | None) -> Run:
 
 
 class _Memory:
-    """Looks at the memory of a process and of its descendants until it is told to stop."""
+    """Looks at the memory of a process and of its descendants until it is stopped."""
 
     def __init__(self) -> None:
         self.peaks = {"pss": 0, "private": 0, "rss": 0}

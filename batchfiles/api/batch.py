@@ -1,4 +1,4 @@
-"""The batch object, and what stands in it."""
+"""The batch object, and the objects in it."""
 
 from __future__ import annotations
 
@@ -201,10 +201,10 @@ class Batch:
         created_at: When it was made.
         in_progress_at: When the work began.
         expires_at: When it will end, whatever is missing then.
-        finalizing_at: When the files were begun.
+        finalizing_at: When the writing of the files began.
         completed_at: When it was done.
         failed_at: When it failed.
-        expired_at: When its time was over.
+        expired_at: When its time had ended.
         cancelling_at: When somebody cancelled it.
         cancelled_at: When that was done.
         request_counts: How much is done.

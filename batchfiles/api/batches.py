@@ -58,10 +58,10 @@ def create_request(config: Config, params: BatchRequest) -> Request:
 
 
 def batch_of(response: Response) -> Batch:
-    """Read the batch: whether it is made, looked at or cancelled, the service answers with it as it stands then.
+    """Read the batch: the service answers with it when it is made, looked at or cancelled.
 
     Raises:
-        ConflictError: It is over, and can't be cancelled.
+        ConflictError: It has ended, and can't be cancelled.
         APIError: The service said no.
     """
     return Batch.from_dict(json_of(response))
@@ -74,7 +74,7 @@ def retrieve_request(config: Config, batch_id: str) -> Request:
     """Build the request for one batch.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("GET", config.url("batches", checked_id(batch_id, "batch")), config.all_headers())
 
@@ -109,22 +109,22 @@ def cancel_request(config: Config, batch_id: str) -> Request:
     """Build the request that cancels a batch. A conflict (409) means that it can't be cancelled any more, and is final.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("POST", config.url("batches", checked_id(batch_id, "batch"), "cancel"), config.all_headers())
 
 
 def live_request(config: Config, url: str, body: bytes, *, model: str | None = None) -> Request:
-    """Build the call that a line of a batch file stands for.
+    """Build the call of a line of a batch file.
 
     Args:
         config: Where the service is.
-        url: As it stands in the line, such as `/v1/chat/completions`.
+        url: The url of the line, such as `/v1/chat/completions`.
         body: The bytes of its body.
         model: The deployment; in Azure's dated API it is part of the address.
 
     Raises:
-        ValueError: The url is no path.
+        ValueError: The url is not a path.
     """
     path = urlsplit(url).path
     if not path.startswith("/") or path != url:
@@ -149,7 +149,7 @@ ADDRESSES = str.maketrans("-_", "+/")
 
 @dataclass(slots=True, kw_only=True)
 class BatchEvent:
-    """A batch has come to its end.
+    """A batch has ended.
 
     Attributes:
         id: The event's own name; the same event may come twice.
@@ -175,14 +175,14 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
     """Prove and read what was posted.
 
     Args:
-        body: The bytes as they came; JSON that was read and written again has another signature.
+        body: The received bytes, unchanged; JSON that was read and written again has another signature.
         headers: `webhook-id`, `webhook-timestamp` and `webhook-signature`, in any case.
         secret: What the service gave out for the endpoint; `whsec_` and base64.
         now: The time, in seconds since 1970-01-01 UTC.
         tolerance: Seconds by which the message may be old, or ahead.
 
     Raises:
-        InvalidWebhookError: It does not come from the service, is too old, or is no event of a batch.
+        InvalidWebhookError: It does not come from the service, is too old, or is not an event of a batch.
         ValueError: The secret is none.
     """
     verify(body, headers, secret, now=now, tolerance=tolerance)
@@ -199,14 +199,14 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
             extra=values.others(event, frozenset({"id", "type", "created_at", "data", "object"})),
         )
     except (ValueError, RecursionError):
-        problem = "the event is no JSON"
+        problem = "the event is not JSON"
     except APIResponseValidationError as error:
-        problem = f"no event of a batch: {error.reason}"
+        problem = f"not an event of a batch: {error.reason}"
     raise InvalidWebhookError(problem)
 
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> None:
-    """Prove that a message comes from whoever has the secret, and is not an old one that somebody repeats.
+    """Check that the sender of a message has the secret, and that it is not an old message sent again.
 
     Raises:
         InvalidWebhookError: It does not, or is.

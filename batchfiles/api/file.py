@@ -117,7 +117,7 @@ class FileDeleted:
 
 
 class Listed(Protocol):
-    """What stands in a list."""
+    """An item of a list."""
 
     id: str
 
@@ -136,7 +136,7 @@ class Page(Generic[T]):
         data: What is listed.
         first_id: The id of the first.
         last_id: The id of the last.
-        has_more: Whether there is another page, behind the last one's id.
+        has_more: Whether there is another page, after the last one's id.
         extra: Keys that the specification doesn't name.
         odd: Values that could not be read, by their place.
     """
@@ -155,7 +155,7 @@ class Page(Generic[T]):
 
     @classmethod
     def _read(cls, value: object, decode: Callable[[object], T]) -> Self:
-        """Read the JSON value; Azure's older pages have `value` in the place of `data`.
+        """Read the JSON value; Azure's older pages have `value` instead of `data`.
 
         Raises:
             APIResponseValidationError: It is not a list, or nothing on it can be read.
@@ -217,7 +217,7 @@ class ListBatchesResponse(Page[Batch]):
         """Read the JSON value.
 
         Raises:
-            APIResponseValidationError: It is no list of batches.
+            APIResponseValidationError: It is not a list of batches.
         """
         return cls._read(value, Batch.from_dict)
 
@@ -231,7 +231,7 @@ class ListFilesResponse(Page[FileObject]):
         """Read the JSON value.
 
         Raises:
-            APIResponseValidationError: It is no list of files.
+            APIResponseValidationError: It is not a list of files.
         """
         return cls._read(value, FileObject.from_dict)
 

@@ -48,7 +48,7 @@ def content_type(boundary: str) -> str:
         ValueError: The boundary is none.
     """
     if not BOUNDARY.fullmatch(boundary):
-        raise ValueError(f"{boundary!r} is no boundary")
+        raise ValueError(f"{boundary!r} is not a valid boundary")
     return f'multipart/form-data; boundary="{boundary}"'
 
 
@@ -60,7 +60,7 @@ def form(fields: Mapping[str, str], name: str, filename: str, file: FilePart, bo
         name: The name of the file's field.
         filename: What the file is called there.
         file: What is sent.
-        boundary: A line that stands nowhere in the file; a random one of 32 characters never does.
+        boundary: A line that is not in the file; a random one of 32 characters never is.
     """
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n{value}\r\n'
@@ -107,7 +107,7 @@ def create_request(
         config: Where the service is.
         file: What is sent; it is read by the driver, piece by piece.
         filename: What it is called at the service; OpenAI wants `.jsonl` at its end.
-        boundary: A random text that stands nowhere in the file.
+        boundary: A random text that is not in the file.
         purpose: `batch` for requests.
         expires_after: When the service is to delete it.
 
@@ -138,7 +138,7 @@ def retrieve_request(config: Config, file_id: str) -> Request:
     """Build the request for what the service knows of a file.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("GET", config.url("files", checked_id(file_id, "file")), config.all_headers())
 
@@ -185,7 +185,7 @@ def delete_request(config: Config, file_id: str) -> Request:
     """Build the request that deletes a file.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("DELETE", config.url("files", checked_id(file_id, "file")), config.all_headers())
 
@@ -209,9 +209,9 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
         etag: The strong entity tag of the bytes that we have: if the file has changed, it comes whole (RFC 9110, If-Range).
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
-    # Compressed on the way, its length would say nothing.
+    # Compressed on the way, its length would be of no use.
     headers = {**config.all_headers(Accept_Encoding="identity"), "Accept": "application/binary, */*"}
     if start:
         headers["Range"] = f"bytes={start}-"

@@ -136,7 +136,7 @@ class AsyncClient(ServiceClient):
             timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
 
         Raises:
-            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            StillRunningError: The timeout has ended; `.batch` is the batch as it was last seen.
             NotFoundError: The service does not know the batch.
             APIError: The service refused.
             APIConnectionError: The service could not be reached for an hour.
@@ -199,7 +199,7 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
         case effects.Now():
             return time.monotonic()
         case effects.Random():
-            return random.random()  # noqa: S311 - spreads retries, and is no secret
+            return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
         case effects.Notify(batch):
@@ -286,7 +286,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 self._progress(sent, part.length)
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock, and so is the time between them."""
+        """Yield pieces unchanged, however small, and check the deadline at each and between them."""
         while True:
             try:
                 async with asyncio.timeout(self._left):

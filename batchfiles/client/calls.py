@@ -302,7 +302,7 @@ class ServiceClient:
     """What both clients are: where the service is, the key, and the calls that they run.
 
     Args:
-        access: What `access_of` returned. The key itself is no argument: a traceback would show it.
+        access: What `access_of` returned. The key itself is not an argument: a traceback would show it.
         timeout: Seconds for a whole request.
         policy: How often a call is tried.
 

@@ -146,7 +146,7 @@ class Client(ServiceClient):
             timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
 
         Raises:
-            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            StillRunningError: The timeout has ended; `.batch` is the batch as it was last seen.
             NotFoundError: The service does not know the batch.
             APIError: The service refused.
             APIConnectionError: The service could not be reached for an hour.
@@ -229,7 +229,7 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
         case effects.Now():
             return time.monotonic()
         case effects.Random():
-            return random.random()  # noqa: S311 - spreads retries, and is no secret
+            return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
         case effects.Notify(batch):
@@ -241,7 +241,7 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
 
 
 class _Exchange(Exchange[httpx2.Client]):
-    """An exchange that keeps the thread until it is over."""
+    """An exchange that blocks the thread until it has ended."""
 
     def open(self, request: Request) -> Response:
         self.close()
@@ -316,7 +316,7 @@ class _Exchange(Exchange[httpx2.Client]):
                 self._progress(sent, part.length)
 
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock."""
+        """Yield pieces unchanged, however small, and check the deadline at each."""
         for piece in pieces:
             self._check_time()
             yield piece

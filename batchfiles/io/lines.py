@@ -141,7 +141,7 @@ def blocks(
     Args:
         stream: An open binary file; it must be able to seek if `start` is not 0.
         path: The display name, for findings.
-        notice: Gets a warning for a byte order mark, a finding for a missing last newline, an error for each line that is too long.
+        notice: Gets a warning for a byte order mark, a finding for a missing last newline, an error for each longer line.
         start: Lines that begin at or after this offset are read.
         end: Lines that begin at or after this offset are not; None reads to the end of the file.
         line_number: The number of the first line that is read.
@@ -292,7 +292,8 @@ def _is_whole(line: bytes) -> bool:
 def _line_too_long(path: str, line_number: int, offset: int, length: int, max_line_bytes: int) -> Finding:
     return Finding(
         code="line_too_long",
-        message=f"The line has {length:,} bytes, above the limit of {max_line_bytes:,}: it was skipped. Raise max_line_bytes to read it.",
+        message=f"The line has {length:,} bytes, above the limit of {max_line_bytes:,}: it was skipped. "
+        "Raise max_line_bytes to read it.",
         path=path,
         line_number=line_number,
         byte_offset=offset,

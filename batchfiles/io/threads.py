@@ -1,5 +1,4 @@
-"""Work in background threads: hashing, writing and waiting for the disk release the interpreter lock. And progress of jobs.
-"""
+"""Work in background threads: hashing, writing and waiting for the disk release the interpreter lock. And progress of jobs."""
 
 from __future__ import annotations
 

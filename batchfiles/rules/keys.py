@@ -84,7 +84,7 @@ class KeyRules:
         if self._shortest_id <= length <= self._longest_id:
             return ()
         if not length:
-            return [Violation("invalid_value", "'custom_id' is empty: the result could not be matched to the request.", "$.custom_id")]
+            return [Violation("invalid_value", "'custom_id' is empty: its result could not be identified.", "$.custom_id")]
         if length > self._longest_id:
             words = f"'custom_id' has {length:,} characters, and {self._longest_id:,} are allowed."
             return [Violation("string_above_max_length", words, "$.custom_id")]

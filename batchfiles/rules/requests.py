@@ -149,9 +149,7 @@ class RequestRules:
         before = [*self._line_faults(rest, line_number)]
         after = endpoint.rules.violations(rest["body"]) if isinstance(body, dict) else []
         if said == (len(self._unknown_urls), self._short_lines):  # else there was a finding that is reported once
-            self._remember(
-                rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, after)
-            )
+            self._remember(rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, after))
         return [*_not_strict(request), *self._keys.custom_id_faults(request.get("custom_id")), *before, *within, *after]
 
     def _remember(self, rest: dict[str, Any], key: str, known: _Rest) -> None:

@@ -152,7 +152,7 @@ def _length(head: Response) -> int | None:
 
 
 RESTARTS = 3
-"""How often a file is begun again because what came did not fit what we have."""
+"""How often a file is fetched from the beginning because a part did not fit what we have."""
 
 FRUITLESS = 6
 """Attempts in a row that brought no byte."""
@@ -225,8 +225,8 @@ def _gone(error: APIError, kind: str, file_id: str, batch_id: str) -> APIError:
 def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
     """Fetch one file to a path, unless it is there.
 
-    What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    continues from there. It waits for another download that is writing it.
+    The bytes so far are kept next to it, as `<path>.part`, and their description as `<path>.part.json`: another process continues
+    from there. It waits for another download that is writing it.
 
     Args:
         config: Where the service is.

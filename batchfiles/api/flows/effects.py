@@ -70,7 +70,7 @@ class ReadBody:
 
 @dataclass(frozen=True, slots=True)
 class SaveBody:
-    """Write the body of the open response to a file, from `offset` on, and cut off what stood behind; the answer is a `Saved`."""
+    """Write the body of the open response to a file, from `offset` on, and cut off what followed; the answer is a `Saved`."""
 
     path: str
     offset: int
@@ -79,7 +79,7 @@ class SaveBody:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of a body.
+    """The outcome of saving a body.
 
     Attributes:
         size: The bytes of the file now.
@@ -128,7 +128,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Write a small file, whole or not at all; its bytes are on the disk when the flow goes on."""
+    """Write a small file, whole or not at all; its bytes are on the disk when the flow continues."""
 
     path: str
     content: bytes
@@ -188,7 +188,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell the caller how a batch stands."""
+    """Report the state of a batch to the caller."""
 
     batch: Batch
 
@@ -276,9 +276,9 @@ FAILURES = (APIConnectionError, FileError)
 
 
 class Running(Generic[T]):
-    """A flow, and what it was told last.
+    """A flow, and the last answer to it.
 
-    A driver performs each effect that `asks` returns, says what came of it with `answer` or `fail`, and asks again:
+    A driver performs each effect that `asks` returns, passes the outcome to `answer` or `fail`, and asks again:
 
         while (effect := running.asks()) is not None:
             try:
@@ -288,7 +288,7 @@ class Running(Generic[T]):
         return running.result
 
     Args:
-        flow: One that was not begun yet, or that sleeps.
+        flow: One that was not started yet, or that sleeps.
 
     Attributes:
         result: What the flow has returned; there is none while it still asks.
@@ -302,7 +302,7 @@ class Running(Generic[T]):
         self._problem: APIConnectionError | FileError | None = None
 
     def asks(self) -> Effect | None:
-        """Let the flow go on to its next effect; None if it has returned.
+        """Run the flow to its next effect; None if it has returned.
 
         Raises:
             BatchFilesError: What the flow raises.
@@ -316,7 +316,7 @@ class Running(Generic[T]):
         return None
 
     def answer(self, answer: object) -> None:
-        """Note what came of the effect."""
+        """Note the outcome of the effect."""
         self._answer = answer
 
     def fail(self, problem: APIConnectionError | FileError) -> None:

@@ -77,7 +77,7 @@ UNPROCESSED_CODE = "file_not_processed"
 PROCESSING_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 QUIET_PAUSE = 2.0
 LONGEST_PROCESSING = 3600.0
-"""Seconds between two looks at a file; up to which pause nothing is said of it but to a log; and for which one is waited for."""
+"""Seconds between two looks at a file; up to which pause it is only logged; and for which one is waited for."""
 
 NOT_READY = re.compile(
     rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
@@ -187,7 +187,7 @@ def upload(
     purpose: str = files.PURPOSE,
     expires_after: BatchFileExpirationAfter | None = None,
 ) -> Flow[FileObject]:
-    """Upload a file. Trying again costs nothing but the way: a second copy is not paid for.
+    """Upload a file. Trying again costs only the transfer: a second copy is free.
 
     Raises:
         APIError: The service said no.
@@ -278,7 +278,7 @@ def list_batches(
     Args:
         config: Where the service is.
         policy: For each page.
-        after: Only those behind this id.
+        after: Only those after this id.
         limit: How many at most; None for all.
         partly: Whether the newest ones are enough where the service returns the same page again.
 
@@ -303,7 +303,7 @@ def list_batches(
 
 
 def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -> Flow[Batch]:
-    """Make the batch; after an answer that says nothing sure, look for it before anything is sent again."""
+    """Make the batch; after an unclear answer, look for it before anything is sent again."""
     attempt = 0
     pauses = iter(NEW_FILE_PAUSES)
     while True:

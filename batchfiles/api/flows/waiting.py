@@ -1,6 +1,6 @@
 """Waiting for a batch, for as long as it takes.
 
-Several flows at once over one connection: while one sleeps, another goes on.
+Several flows at once over one connection: while one sleeps, another runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ that slept for a night has lost hours, and no look."""
 def wait(
     config: Config, batch_id: str, policy: RetryPolicy, *, interval: float | None = None, timeout: float | None = None
 ) -> Flow[Batch]:
-    """Look at a batch until nothing changes any more, and tell of each change.
+    """Look at a batch until nothing changes any more, and report each change.
 
     A completed batch is waited for until it names its files. A status that we don't know is waited out like any other, and
     reported as a warning once. So is each look that fails.
@@ -57,7 +57,7 @@ def wait(
         timeout: Seconds after which we stop waiting; None for never.
 
     Raises:
-        StillRunningError: The timeout is over; the batch is in the exception.
+        StillRunningError: The timeout has ended; the batch is in the exception.
         NotFoundError: The service doesn't know the batch, look after look.
         APIError: The service said no.
         APIConnectionError: The service could not be reached for an hour.
@@ -141,7 +141,7 @@ T = TypeVar("T")
 
 
 def gather(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
-    """Run flows by turns, each until it sleeps; whichever has slept enough goes on.
+    """Run flows by turns, each until it sleeps, and again when it has slept enough.
 
     A flow that sleeps has no answer open, so one exchange at a time is enough for all.
 

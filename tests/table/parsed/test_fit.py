@@ -140,9 +140,9 @@ def test_dates_are_days() -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "words"),
     [
-        ("date", "2026-02-30", "is no date"),
-        ("date", "2026-2-3", "is no date"),
-        ("date", "0000-01-01", "is no date"),
+        ("date", "2026-02-30", "is not a date"),
+        ("date", "2026-2-3", "is not a date"),
+        ("date", "0000-01-01", "is not a date"),
         ("date-time", "2026-08-01T12:00:00", "is not a time with an offset"),
         ("date-time", "2026-08-01", "is not a time with an offset"),
         ("date-time", "2026-08-01T25:00:00Z", "the clock does not have"),
