@@ -62,7 +62,7 @@ def batch_of(response: Response) -> Batch:
 
     Raises:
         ConflictError: It has ended, and can't be cancelled.
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return Batch.from_dict(json_of(response))
 
@@ -100,7 +100,7 @@ def list_response(response: Response) -> ListBatchesResponse:
     """Read the page.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return ListBatchesResponse.from_dict(json_of(response))
 

@@ -126,7 +126,7 @@ def file_of(response: Response) -> FileObject:
     """Read the file object: of the file that was made, or that is asked for.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return FileObject.from_dict(json_of(response))
 
@@ -176,7 +176,7 @@ def list_response(response: Response) -> ListFilesResponse:
     """Read the page.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return ListFilesResponse.from_dict(json_of(response))
 
@@ -194,7 +194,7 @@ def delete_response(response: Response) -> FileDeleted:
     """Read whether it was deleted.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return FileDeleted.from_dict(json_of(response))
 

@@ -114,7 +114,7 @@ class AsyncClient(ServiceClient):
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
             SubmissionUnknownError: The answer was lost, and the batch is not in the list.
-            APIError: The service said no.
+            APIError: The service refused it.
             APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.

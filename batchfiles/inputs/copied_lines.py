@@ -1,4 +1,4 @@
-"""Lines on their way from one file to another, byte for byte: runs of neighbours without blank ones between."""
+"""Lines to copy from one file to another, byte for byte: runs of neighbours without blank lines between."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class CopiedLines:
                         self._on_bytes(len(run.text))
 
     def _checked(self, found: Iterator[Piece], name: str) -> Iterator[Piece]:
-        """Look at the first lines that say anything before any is copied."""
+        """Check the first lines before any is copied."""
         seen: list[Piece] = []
         file_role = classify_lines(self._lines(found, seen), name)
         if file_role != "empty":

@@ -97,7 +97,7 @@ LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
 
 
 def line_format_of(line: dict[str, Any]) -> LineFormat:
-    """Tell by its keys which service's format a decoded line is in.
+    """Return which service's format a decoded line has, by its keys.
 
     The keys of the OpenAI format go first: people add keys of their own, such as `key` or `params`, to lines that are otherwise
     good.
@@ -126,7 +126,7 @@ def _other_format_of(line: dict[str, Any]) -> LineFormat:
 
 
 def describe(line_format: LineFormat) -> str:
-    """Say what lines of a family are and, for those that are not read here, what to do with them."""
+    """Describe the lines of a format and, for those that are not read here, what to do with them."""
     return DESCRIPTIONS[line_format]
 
 
@@ -143,7 +143,7 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
 
     Raises:
-        MismatchError: The file is in the format of another service, or nothing in it says what it is.
+        MismatchError: The file is in the format of another service, or nothing in it shows what it is.
         FileError: The file is not there or can't be read.
         TruncatedFileError: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
@@ -175,7 +175,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     Args:
         lines: The first lines of a file, or all of them.
         name: The file's display name, for the exception.
-        otherwise: What somebody has said it is, as for `classify`.
+        otherwise: What it is if that is known, as for `classify`.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
@@ -201,7 +201,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         except InvalidLineError:
             unreadable.append(line)
         if line_format != "unknown":
-            if unreadable:  # what follows tells an item of an array from a line
+            if unreadable:  # what follows distinguishes an item of an array from a line
                 seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
             if line_format == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
@@ -346,7 +346,7 @@ class ClassifiedFile(NamedTuple):
 
     Attributes:
         name: Its display name.
-        file_role: `"inputs"`, `"results"`, or `"empty"` for a file without a line that says anything.
+        file_role: `"inputs"`, `"results"`, or `"empty"` for a file without a line that shows it.
         blocks: All its lines; to be read before the next file is asked for.
     """
 
@@ -398,7 +398,7 @@ def classified_files(
 def paired_as(file_role: FileRole) -> str:
     """Return a message: a file of a pair has the other role."""
     is_of, was = ("results", "requests") if file_role == "results" else ("requests", "results")
-    return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
+    return f"holds {is_of}, and was paired as {was}: use REQUESTS=RESULTS"
 
 
 def is_blank(line: bytes) -> bool:

@@ -1,6 +1,6 @@
-"""Which files are requests and which are results, where their plain bytes lie, and which results belong to which requests.
+"""Which files are requests and which are results, where their plain bytes are, and which results belong to which requests.
 
-Which request file the results in a file belong to: said by their names, and by the manifest of their campaign.
+Names and the manifests of campaigns show which request file the results in a file belong to.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ELSEWHERE = -1
 
 
 class BatchParts:
-    """Knows the request files that are joined, and tells to which of them results belong.
+    """The request files of a join, and which of them results belong to.
 
     Args:
         inputs: The request files, by number.
@@ -126,7 +126,7 @@ def _batch_of(part: Part, stem: str | None) -> str | None:
 def without_repeats(
     inputs: Iterable[LocalFile], campaigns: Campaigns | None = None
 ) -> tuple[tuple[LocalFile, ...], tuple[LocalFile, ...]]:
-    """Separate request files from those that only repeat requests of theirs, as the manifest of their campaign says.
+    """Separate request files from those that only repeat requests of theirs, by the manifest of their campaign.
 
     Raises:
         DataError: A manifest is damaged.
@@ -155,12 +155,12 @@ class FileRoles:
     Attributes:
         inputs: Request files, in the order given.
         results: Output files and error files, in the order given.
-        empty: Files without a line that says anything.
+        empty: Files without a line that shows what they hold.
         retries: Request files that only repeat requests of the inputs: by the manifest of their campaign.
         not_read: The display names of files and folders in the given folders that are skipped.
         pairs: The request file that a pair names for a result file, by their indexes.
         findings: Which of the request files differ from the manifest of their campaign.
-        campaigns: What the manifests of their folders say.
+        campaigns: The manifests of their folders.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -174,7 +174,7 @@ class FileRoles:
 
     @cached_property
     def parts(self) -> BatchParts:
-        """What tells which results belong to which input file."""
+        """Which results belong to which input file."""
         return BatchParts(self.inputs, self.campaigns)
 
     def result_files(self) -> list[ResultFile]:
@@ -314,7 +314,7 @@ class PairedFiles(NamedTuple):
 
     Attributes:
         sources: They, those of the pairs last unless they were named before.
-        not_read: What is passed over in folders.
+        not_read: What is skipped in folders.
         file_roles: What the files of the pairs must be, by their keys.
         requests: The display names of the request files, by the keys of their results.
     """
@@ -404,7 +404,7 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
 
 
 def _role(source: Source, said: FileRole | None) -> FileRole | None:
-    """Tell what a file is; None where reading it will say what is wrong with it."""
+    """Return what a file is; None where reading it will raise the error."""
     if said is not None:
         return said
     try:
@@ -420,7 +420,7 @@ def _place(source: Source) -> Place:
 
 
 def _by_name(source: Source) -> FileRole | None:
-    """Tell results by a download's name, where nothing in the file says what it is."""
+    """Recognize results by a download's name, where nothing in the file shows what it is."""
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 

@@ -28,7 +28,7 @@ HEAD = 512
 """Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
 MAGIC_BYTES = 4
-"""Bytes that must be there to tell a compression."""
+"""Bytes that are needed to detect a compression."""
 
 ZSTD_ERRORS: Final = {
     "too much memory": "the zstd data needs a larger window than is allowed here: decompress it first, with zstd -d --long=31",
@@ -197,7 +197,7 @@ class _OtherBytes(Exception):
 
 
 class _Decompressed:
-    """A decompressing stream that tells damage from the end of the file."""
+    """A decompressing stream that distinguishes damage from the end of the file."""
 
     def __init__(self, stream: _Rewound, name: str, compression: str, *, tables: bool) -> None:
         self._name = name
@@ -315,7 +315,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
 
 
 def _why_damaged(head: bytes, promised: str) -> str | None:
-    """Say why the first bytes of a file without a magic number are neither compressed data nor text; None if they are text."""
+    """Return why the first bytes of a file without a magic number are neither compressed data nor text; None if they are text."""
     if not head:
         return f"the {promised} data is cut short: the file has 0 bytes"
     is_cut = any(magic.startswith(head) for magic in MAGIC)

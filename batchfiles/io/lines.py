@@ -57,7 +57,7 @@ class LineSplitter:
             memory (measured on `[],[],…`), so this limits the memory, too.
 
     Attributes:
-        held: The length of the unfinished line so far, whether its bytes were kept or let go.
+        held: The length of the unfinished line so far, whether its bytes were kept or dropped.
     """
 
     def __init__(self, max_line_bytes: int = LINE_CAP) -> None:

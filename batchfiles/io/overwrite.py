@@ -45,12 +45,12 @@ IsOwnFile: TypeAlias = Callable[[str], bool]
 
 
 def no_file(_: str) -> bool:
-    """Say of every file that it is somebody else's."""
+    """Return False: no file is our own."""
     return False
 
 
 def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: IsOwnFile) -> None:
-    """Make sure that a folder can be replaced without a loss to anybody.
+    """Make sure that a folder can be replaced without loss of other files.
 
     Args:
         folder: Where it is.

@@ -108,7 +108,7 @@ class Source:
         """Open the file for reading, decompressed by its magic bytes.
 
         Args:
-            tables: Whether the reader knows Parquet and Arrow; others get an error that says what the file is.
+            tables: Whether the reader knows Parquet and Arrow; others get an error that names the format.
 
         Raises:
             FileError: The file is not there or can't be read.
@@ -156,7 +156,7 @@ class Source:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
 
     def open_for_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Open the file as it is for somebody who reads here and there, such as the footer of a Parquet file.
+        """Open the file unchanged for random access, such as to the footer of a Parquet file.
 
         Raises:
             FileError: The file is not there or can't be read.
@@ -375,7 +375,7 @@ def plain_name(name: str) -> str:
 
 
 def _is_batch_file(name: str) -> bool:
-    """Tell by its name whether a file in a folder is a JSONL file; hidden files, our unfinished ones among them, are not."""
+    """Predicate: is this file in a folder a JSONL file, by its name? Hidden files, such as our unfinished ones, are not."""
     lowered = name.lower()
     return not name.startswith(".") and lowered.endswith(tuple(text + end for text in SUFFIXES for end in COMPRESSED))
 

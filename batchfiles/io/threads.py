@@ -37,7 +37,7 @@ SYNCED = 128 * 1024 * 1024
 
 
 class BackgroundWriter:
-    """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
+    """A thread that does one thing after the other, and raises an error when the next one is asked for.
 
     Args:
         name: What the thread is called.
@@ -79,7 +79,7 @@ class BackgroundFile:
     Leaving a `with` block waits for the thread; what is not written yet by then is, unless the block is left by an exception.
 
     Args:
-        file: Where the bytes go; nobody else writes to it meanwhile.
+        file: Where the bytes go; nothing else may write to it meanwhile.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -144,8 +144,7 @@ def run_uninterrupted(*actions: Callable[[], object]) -> None:
 
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes that are done and the bytes that there are, again and again; None where nobody knows how many there are,
-as for a pipe or a compressed file."""
+"""Called repeatedly with the bytes done and all bytes; None where their number is unknown, as for a pipe or a compressed file."""
 
 
 def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], None]:
@@ -162,7 +161,7 @@ def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], No
 
 
 def source_steps(progress: Progress | None, sources: Iterable[Source]) -> Callable[[int], None] | None:
-    """Return the function for steps through sources; None where nobody asks, so that no file is looked at for it."""
+    """Return the function for steps through sources; None without a callback, so that no file is looked at for it."""
     return None if progress is None else in_steps(progress, total_of(sources))
 
 

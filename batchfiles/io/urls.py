@@ -121,7 +121,7 @@ def _is_there(name: str) -> bool:
 
 
 def why_no_url(text: str) -> str:
-    """Say why a text that begins as a URL can't be used; nothing of it is repeated but its scheme."""
+    """Return why a text that begins as a URL can't be used; only its scheme is repeated."""
     match = URL.match(text)
     scheme = match[1].lower() if match is not None else ""
     if scheme == FILE:
@@ -149,7 +149,7 @@ def shown_name(text: str) -> str:
 
 
 def is_plain_address(text: str) -> bool:
-    """Tell whether a text is the address of a service, without credentials or parameters, which may be shown."""
+    """Return whether a text is the address of a service, without credentials or parameters, so that it may be shown."""
     return ADDRESS.fullmatch(text) is not None
 
 

@@ -94,7 +94,7 @@ class KeyRules:
         return ()
 
     def method_faults(self, method: object) -> Iterator[Violation]:
-        """Say what is wrong with a method."""
+        """Yield the faults of a method."""
         if method is None:
             if self._method_required:
                 yield _missing("method")
@@ -104,7 +104,7 @@ class KeyRules:
             yield Violation("invalid_value", f"Invalid value: '{cut(method)}'. The only method is 'POST'.", "$.method")
 
     def url_faults(self, url: object) -> Iterator[Violation]:
-        """Say whether a url is missing or none."""
+        """Yield the faults of a url."""
         if url is None:
             if self._url_required:
                 yield _missing("url")
@@ -126,7 +126,7 @@ class KeyRules:
 
 
 def wrong_type(name: str, wanted: str, value: Any) -> Violation:  # noqa: ANN401 - any value
-    """Say that a value is of the wrong type; one that JSON doesn't know is called what Python calls it."""
+    """Return the fault of a value of the wrong type; types that JSON doesn't have are named as in Python."""
     kind = type(value)
     words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(kind, kind.__name__)} instead."
     return Violation("invalid_type", words, f"$.{name}")
@@ -146,7 +146,7 @@ NAME = re.compile(r"/(?:v\d+/)?(.+)")
 
 
 class Content(NamedTuple):
-    """The key of a body that says what the model shall work on.
+    """The key of a body with the input of the model.
 
     Attributes:
         key: `messages`, `input` or `prompt`.
@@ -226,7 +226,7 @@ def is_for_embeddings(url: object) -> bool:
 
 
 def embedding_inputs_of(url: object, body: object) -> int:
-    """Count the texts that a request gives to be embedded, of whatever types it is; 0 where it is none for embeddings."""
+    """Count the texts that a request embeds, of any types; 0 where it is not for embeddings."""
     rule = content_of(url) if isinstance(url, str) else None
     if rule is None or not rule.counts_inputs or not isinstance(body, dict):
         return 0
@@ -252,5 +252,5 @@ def may_embed(text: bytes) -> bool:
     Args:
         text: Any number of whole lines.
     """
-    # Most lines have no escapes at all, which a look for one byte tells soonest.
+    # Most lines have no escapes at all, and a search for one byte is the fastest check.
     return LETTERS in text or (b"\\" in text and ESCAPED_LETTERS.stand_in(text))

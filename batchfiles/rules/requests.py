@@ -178,7 +178,7 @@ class RequestRules:
         return found
 
     def _line_faults(self, request: dict[str, Any], line_number: int) -> Iterator[Violation]:
-        """Say what is wrong with the keys of a line, and where the request is unlike the others of its file."""
+        """Yield the faults of the keys of a line, and where the request is unlike the others of its file."""
         body = request.get("body")
         yield from self._keys.method_faults(request.get("method"))
         yield from self._url_faults(request.get("url"), line_number)
@@ -195,7 +195,7 @@ class RequestRules:
             yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
 
     def _length_faults(self, request: dict[str, Any]) -> Iterator[Violation]:
-        """Say once that a line has more than the service's own lines have."""
+        """Report once that a line has keys that the service's lines do not have."""
         key = next((key for key in ("method", "url") if key in request), None)
         if self._short_lines and key is not None:
             self._short_lines = False

@@ -1,8 +1,8 @@
 """What OpenAI refuses in a JSON Schema that is sent with `"strict": true`.
 
 Strict schemas are a subset of JSON Schema (guide "Structured model outputs", section "Supported schemas", as of 2026-08).
-A file with a wrong one passes the batch's validation, and then every request with it fails. Checked is what the guide says,
-or what the service was seen to say; the limits on size and depth, which have grown over time, are left to it.
+A file with a wrong one passes the batch's validation, and then every request with it fails. Checked are the rules of the guide,
+and those observed at the service; the limits on size and depth, which have grown over time, are not checked.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def any_length(column: pa.Array) -> pa.Array:
 
 
 def _offsets(column: pa.Array) -> pa.Array:
-    """Say where the list of each row begins among the numbers that `flatten` gives."""
+    """Return where the list of each row begins among the numbers that `flatten` returns."""
     import pyarrow.compute as pc
 
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0)).cast(pa.int32())

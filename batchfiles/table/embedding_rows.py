@@ -34,7 +34,7 @@ class EmbeddingRows(RequestRows):
     """Builds the embeddings table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says.
+        schema: What `table.schema.schema` returns.
         keep: As for the requests table; `"auto"` keeps bodies of which not every vector can be read.
         dimensions: The length that every vector must have; None takes any.
 
@@ -183,7 +183,7 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
 
 def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLineError:
     return InvalidLineError(
-        f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
+        f"the vector has {length} dimensions and not {wanted}: use --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
         path=result_ref.source,
         line_number=result_ref.line_number,

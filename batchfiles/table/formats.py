@@ -24,7 +24,7 @@ SUFFIXES = (*BINARY_SUFFIXES, ".csv", ".jsonl", ".ndjson")
 
 
 HEAD = 512
-"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
+"""Bytes that show the format; looked at again by the reader, since a pipe can't be rewound."""
 
 
 class Peeked:
@@ -58,7 +58,7 @@ def endings_of(suffixes: Iterable[str]) -> tuple[str, ...]:
 
 @contextmanager
 def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
-    """Open a table for reading, and tell its format.
+    """Open a table for reading, and detect its format.
 
     Every command that reads a user's table asks here, so that all of them take a file for the same.
 
@@ -68,7 +68,7 @@ def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFileError: The file does not begin as its name says, or its compressed bytes are damaged.
+        TruncatedFileError: The file does not begin like the format of its name, or its compressed bytes are damaged.
         MismatchError: It is not a table.
     """
     with source.open(tables=True) as stream:

@@ -223,7 +223,7 @@ def tables_in(folder: Place) -> list[Source]:
 
 
 def _is_table(names: Sequence[str]) -> bool:
-    """Tell by its path below a folder whether a file is a table; hidden ones, and those of Spark's own, are not."""
+    """Predicate: is this file in a folder a table, by its path? Hidden files and Spark's own files are not."""
     return names[-1].lower().endswith(endings_of(SUFFIXES)) and not any(name.startswith((".", "_")) for name in names)
 
 

@@ -62,7 +62,7 @@ class ResultRef(NamedTuple):
         source: The result file's display name.
         line_number: Counted from 1.
         batch_id: The batch that the file's name gives; None where it gives none.
-        attempts: How many results there are for the request; None where nobody counted.
+        attempts: How many results there are for the request; None where they were not counted.
     """
 
     result: Result
@@ -97,7 +97,7 @@ class RequestRows:
     """Builds the requests table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says.
+        schema: What `table.schema.schema` returns.
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
 
     Attributes:

@@ -71,7 +71,7 @@ REQUESTS: dict[str, pa.DataType] = {
 PARSED_PLACE = 37
 """The position of `parsed` and `parse_error`, the last columns of version 1; later columns come after them."""
 
-# What an answer in words has and a vector has not.
+# Columns of answers in text, not of vectors.
 NOT_OF_VECTORS = frozenset(
     {
         "finish_reason",

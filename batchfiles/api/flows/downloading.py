@@ -237,7 +237,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
     Raises:
         IncompleteDownloadError: It did not come whole, in all attempts.
-        APIError: The service said no.
+        APIError: The service refused it.
         FileError: The disk did, or there is another file.
     """
     expected = yield from _expected_size(config, file_id, policy)

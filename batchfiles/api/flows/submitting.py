@@ -137,7 +137,7 @@ def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again
     Raises:
         AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
         SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached, and nothing was made.
     """
     if not again:
@@ -170,7 +170,7 @@ def create(
 
     Raises:
         SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached, and nothing was made.
     """
     marker: str = token if token is not None else (yield Token())
@@ -190,7 +190,7 @@ def upload(
     """Upload a file. Trying again costs only the transfer: a second copy is free.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: It could not be reached.
     """
     boundary: str = yield Token()

@@ -59,7 +59,7 @@ def wait(
     Raises:
         StillRunningError: The timeout has ended; the batch is in the exception.
         NotFoundError: The service doesn't know the batch, look after look.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached for an hour.
     """
     began: float = yield Now()

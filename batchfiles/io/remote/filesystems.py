@@ -61,25 +61,25 @@ WORDS = {
 }
 
 NO_CREDENTIALS = re.compile(r"Failed to get token|DefaultAzureCredential|Unable to locate credentials|DefaultCredentials")
-"""What the libraries say that looked for credentials in all their places."""
+"""Messages of libraries that found no credentials."""
 
 SECRETS = re.compile(r"\?\S*|(?<=//)[^\s'\"]+@")
 """What may hold keys in a URL that a library repeats: the options, and what comes before an `@`."""
 
 LONGEST = 300
-"""Characters of somebody else's message."""
+"""Characters of a message of a library."""
 
 
 @contextmanager
 def told_as_file_error(shown: str) -> Iterator[None]:
-    """Turn whatever a filesystem raises into a `FileError` with the file's name.
+    """Turn any exception of a filesystem into a `FileError` with the file's name.
 
     Args:
         shown: The display name, free of credentials.
 
     Raises:
-        FileError: The filesystem refused, of whatever kind its exception was: those of fsspec raise the exceptions of their
-            services' libraries, which have no root in common.
+        FileError: The filesystem raised any exception: those of fsspec raise the exceptions of their services' libraries, which have
+            no common base class.
     """
     try:
         yield
@@ -90,7 +90,7 @@ def told_as_file_error(shown: str) -> Iterator[None]:
         told = FileError(words, path=shown, number=number)
     else:
         return
-    raise told from None  # outside, so that nothing holds what the library said: it may repeat a URL
+    raise told from None  # outside, so that nothing holds the message of the library: it may repeat a URL
 
 
 def _words(error: Exception) -> tuple[str, int]:
@@ -138,7 +138,7 @@ def filesystem_of(url: RemoteUrl) -> tuple[Any, str]:
     Raises:
         MissingDependencyError: The installed pyarrow does not support the service.
         ValueError: The URL has an unknown option, or an invalid value.
-        FileError: The service can't be reached, or wants credentials.
+        FileError: The service can't be reached, or needs credentials.
     """
     if not url.host:
         raise ValueError(f"the URL {url.shown} names no bucket")

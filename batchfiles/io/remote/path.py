@@ -98,7 +98,7 @@ class RemotePath:
         """Return the `pyarrow.fs.FileInfo`: type, size and time of change, as they are now.
 
         Raises:
-            FileError: The service can't be asked, or does not say.
+            FileError: The service can't be reached, or does not report it.
         """
         with told_as_file_error(self.shown):
             return self.filesystem.get_file_info(self.path)
@@ -114,10 +114,10 @@ class RemotePath:
         return bool(self.look().type == FileType.Directory)
 
     def check_bucket(self) -> None:
-        """Make sure that there is a bucket, as far as that may be known.
+        """Make sure that there is a bucket, as far as the credentials allow to know.
 
         Raises:
-            FileError: There is none.
+            FileError: There is no such bucket.
         """
         from pyarrow.fs import FileType
 
@@ -220,7 +220,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
 
     Raises:
         ValueError: The URL is wrong, or there are both a URL and a filesystem.
-        TypeError: The filesystem is none.
+        TypeError: It is not a filesystem.
         MissingDependencyError: The installed pyarrow does not support the service.
         FileError: The service can't be reached.
     """
@@ -230,7 +230,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     url = parse_url(text)
     if filesystem is not None:
         if url is not None:
-            raise ValueError(f"{url.shown} is a URL, which says its filesystem itself: with filesystem=, give the path in it")
+            raise ValueError(f"{url.shown} is a URL, which names its own filesystem: with filesystem=, give the path in it")
         return _in_filesystem(text, wrapped(filesystem))
     if url is None:
         found = local_path_of(text)

@@ -4,7 +4,7 @@ The bytes go to a local temporary file first, and are copied only when that is w
 completed, and pyarrow completes it whenever a stream is closed or forgotten, half written or not. So a copy that fails is neither
 closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts without an object.
 
-The bytes of a remote file in order, a few megabytes a request, the next ones on their way while these are worked on.
+Reading: the bytes of a remote file in order, a few megabytes a request, the next ones requested in advance.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LAST = ".json"
 
 
 def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
-    """Say before any work that a file can't be written.
+    """Raise before any work if a file can't be written.
 
     Raises:
         OutputExistsError: It is there already, and `overwrite` was not given.
@@ -60,7 +60,7 @@ def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
 
 
 def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
-    """Say before any work that a folder can't be written.
+    """Raise before any work if a folder can't be written.
 
     Args:
         target: Where it is.
@@ -311,6 +311,6 @@ class _ReadAhead:
             raise changed(self._source.shown)
 
     def close(self) -> None:
-        """Let go of the file; a request that is on its way is waited for, as long as the timeouts of the connection."""
+        """Close the file, after the request in progress, or the timeouts of its connection."""
         self._pool.shutdown(cancel_futures=True)
         self._file.close()

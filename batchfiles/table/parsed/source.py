@@ -1,4 +1,4 @@
-"""Where a JSON Schema comes from when somebody names one: a value, a file, or a pydantic model.
+"""JSON Schemas that the user names: a value, a file, or a pydantic model.
 
 The JSON Schema that a request asks its answer to follow.
 """
@@ -44,7 +44,7 @@ MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*
 
 
 def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, Any]:
-    """Return the JSON Schema that somebody named, as plain values.
+    """Return the JSON Schema that the user named, as plain values.
 
     Args:
         source: The schema itself, or a file with it; or a pydantic model (or a dataclass or `TypedDict`, which pydantic
@@ -129,7 +129,7 @@ def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - wha
             result_ref = import_module(module)
         for step in name.split("."):
             result_ref = getattr(result_ref, step)
-    except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
+    except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         reason = f"{type(error).__name__}: {error}"
     else:
         return result_ref
@@ -150,7 +150,7 @@ def _current_folder_importable() -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - whatever somebody named
+def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - any value of the user
     """Ask pydantic for the JSON Schema of a model, or of another type that it understands."""
     from pydantic import TypeAdapter
 

@@ -97,7 +97,7 @@ UNIONS = ("anyOf", "oneOf")
 
 OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "patternProperties"})
 TYPING = OF_OBJECTS | {"$ref", "type", "enum", "const", "items", "prefixItems", "anyOf", "oneOf", "allOf"}
-"""Keywords that say of which type a value is; beside a reference or a union they would have to be joined with it."""
+"""Keywords for the type of a value; next to a reference or a union they would have to be merged with it."""
 
 NULL = {"type": "null"}
 
@@ -182,7 +182,7 @@ class _Reader:
         return replace(merged, nullable=merged.nullable or len(others) < len(members))
 
     def _typed(self, schema: Mapping[str, Any], depth: int, way: frozenset[int]) -> Node:
-        """Make the node of a schema that says its type itself."""
+        """Make the node of a schema that has a type."""
         choices = _choices(schema)
         kinds = _kinds(schema, choices)
         nullable = "null" in kinds and (choices is None or None in choices)

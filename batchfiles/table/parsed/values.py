@@ -48,7 +48,7 @@ class ConversionError(Exception):
         self._at_value = at_value
 
     def within(self, step: str | int) -> ConversionError:
-        """Say in which property or item it happened; called from the inside out."""
+        """Add the property or item to the path; called from the inside out."""
         self._steps.append(SURROGATE.sub("\ufffd", step) if isinstance(step, str) else step)
         self._at_value = True
         return self
@@ -160,7 +160,7 @@ def read_date(text: str) -> date:
     """Read a date, such as `2026-08-01`.
 
     Raises:
-        ConversionError: It is none, or one that the calendar doesn't have.
+        ConversionError: It is not a date, or one that the calendar doesn't have.
     """
     if DATE.fullmatch(text):
         try:
@@ -174,7 +174,7 @@ def read_date_time(text: str) -> datetime:
     """Read a date with a time and an offset, such as `2026-08-01T12:00:00Z`; returns it in UTC.
 
     Raises:
-        ConversionError: It is none, the calendar or the clock doesn't have it, or microseconds can't hold it.
+        ConversionError: It is not a time, the calendar or the clock doesn't have it, or microseconds can't hold it.
     """
     match = DATE_TIME.fullmatch(text)
     if match is None:
@@ -340,7 +340,7 @@ class ParsedColumns(RequestRows):
     """Builds the requests table with `parsed` and `parse_error` batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says, with these columns.
+        schema: What `table.schema.schema` returns, with these columns.
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
