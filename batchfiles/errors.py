@@ -1,7 +1,7 @@
 """The exceptions of batchfiles, all under one root.
 
     BatchFilesError
-    ├─ DataError (ValueError)             a file is wrong; .role says which side: "input", "output" or None
+    ├─ DataError (ValueError)             a file is wrong; .role is its side: "input", "output" or None
     │  ├─ InvalidLineError                one line is wrong; .code .json_path
     │  ├─ LineTooLongError                .limit in bytes
     │  ├─ DuplicateCustomIdError          .custom_id .first_path .first_line_number
@@ -78,7 +78,7 @@ class BatchFilesError(Exception):
     """The root of everything that batchfiles raises on purpose; every one of them can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep the attributes on the way between processes: most constructors here take keywords only."""
+        """Keep the attributes when pickled between processes: most constructors here take keywords only."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -127,7 +127,7 @@ class DataError(BatchFilesError, ValueError):
 
 
 class InvalidLineError(DataError):
-    """One line can't be read, or does not say what a line must say.
+    """One line can't be read, or lacks what a line must contain.
 
     Attributes:
         code: OpenAI's own word where it has one, such as `invalid_json_line` or `missing_required_parameter`.
@@ -215,7 +215,7 @@ class TooManyEmbeddingInputsError(DataError):
 
 
 class TruncatedFileError(DataError):
-    """The file ends before its format says that it ends, or its compressed bytes are damaged."""
+    """The file ends before the end of its format, or its compressed bytes are damaged."""
 
     code = "truncated_file"
 
@@ -227,7 +227,7 @@ class MismatchError(DataError):
 
 
 class FileError(BatchFilesError, OSError):
-    """The disk or the operating system refused; `.path` says where, `.errno` why."""
+    """The disk or the operating system refused; see `.path` and `.errno`."""
 
     def __init__(self, reason: str, *, path: str | None = None, number: int | None = None) -> None:
         super().__init__(number if number is not None else errno.EIO, reason)  # OSError keeps them out of __dict__
@@ -249,15 +249,15 @@ class OutputExistsError(FileError):
 
 
 class WorkerError(BatchFilesError):
-    """A worker process ended without an answer; the message holds what it said last."""
+    """A worker process ended without an answer; the message holds its last output."""
 
 
 class MissingDependencyError(BatchFilesError, ImportError):
-    """A feature needs a package that is not installed; the message says what to install."""
+    """A feature needs a package that is not installed; the message names what to install."""
 
 
 class APIError(BatchFilesError):
-    """The service answered, and said no.
+    """The service answered with an error.
 
     Attributes:
         reason: Its own words, unless they are the page of a proxy; at most 200 characters.
@@ -344,7 +344,7 @@ class SubmissionUnknownError(APIConnectionError):
 
     def __init__(self, marker: str, why: str) -> None:
         super().__init__(
-            f"nobody knows whether the batch was made ({why}); look for {marker} in the metadata of the newest batches "
+            f"the batch may have been made or not ({why}); look for {marker} in the metadata of the newest batches "
             "before submitting again",
             phase="receive",
         )

@@ -63,7 +63,7 @@ def read_lines(
         LineTooLongError: A line is above `max_line_bytes`.
         InvalidLineError: `strict` and something worth a warning.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> line = next(batchfiles.read_lines("fixtures/chat_completions/requests.jsonl"))
@@ -86,7 +86,7 @@ def read_inputs(
         InvalidLineError: A line is not a request.
         LineTooLongError: A line is above `max_line_bytes`.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> request = next(batchfiles.read_inputs("fixtures/chat_completions/requests.jsonl"))
@@ -111,7 +111,7 @@ def read_outputs(
         InvalidLineError: A line is not a result.
         LineTooLongError: A line is above `max_line_bytes`.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> from collections import Counter
@@ -218,7 +218,7 @@ def _records(sources: list[Source], make: Callable[[Any, str, int, int], Record]
 def _look_again(
     line: bytes, path: str, number: int, offset: int, make: Callable[[Any, str, int, int], Record], notices: _Notices
 ) -> Record | None:
-    """Say what is wrong with a line that could not be decoded; return its record if it could be repaired."""
+    """Report a line that could not be decoded; return its record if it could be repaired."""
     if not line.strip(JSON_WHITESPACE):
         notices(_blank_line(path, number, offset))
         return None

@@ -286,7 +286,7 @@ class InputWriter(_LineWriter):
 
 
 class OutputWriter(_LineWriter):
-    """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
+    """Write an output or error file, as `InputWriter` does, but without limits: it is not uploaded.
 
     Args:
         output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open

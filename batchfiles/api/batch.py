@@ -190,7 +190,7 @@ class Batch:
 
     Attributes:
         id: The service's name for it.
-        endpoint: Where its requests go; None where the service doesn't say (Azure, Together).
+        endpoint: Where its requests go; None where the service doesn't report it (Azure, Together).
         input_file_id: The file of requests.
         completion_window: Always `24h` at OpenAI; None where the service has none.
         status: Its state; a string other than the constants of `BatchStatus` is one that we don't know yet.
@@ -205,7 +205,7 @@ class Batch:
         completed_at: When it was done.
         failed_at: When it failed.
         expired_at: When its time had ended.
-        cancelling_at: When somebody cancelled it.
+        cancelling_at: When it was cancelled.
         cancelled_at: When that was done.
         request_counts: How much is done.
         usage: Its tokens.

@@ -88,7 +88,7 @@ def list_request(config: Config, *, after: str | None = None, limit: int | None 
         limit: How many, from 1 to 100; the service's default is 20.
 
     Raises:
-        ValueError: The limit or the id is none.
+        ValueError: The limit or the id is not valid.
     """
     if limit is not None and not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page has 1 to {MAX_PAGE} batches, not {limit}")
@@ -183,7 +183,7 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
 
     Raises:
         InvalidWebhookError: It does not come from the service, is too old, or is not an event of a batch.
-        ValueError: The secret is none.
+        ValueError: The secret is not valid.
     """
     verify(body, headers, secret, now=now, tolerance=tolerance)
     try:
@@ -210,7 +210,7 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, 
 
     Raises:
         InvalidWebhookError: It does not, or is.
-        ValueError: The secret is none.
+        ValueError: The secret is not valid.
     """
     found = {name.lower(): value for name, value in headers.items()}
     message_id, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
@@ -223,7 +223,7 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, 
         version, _, text = signature.partition(",")
         if version == "v1" and hmac.compare_digest(_decoded(text), wanted):
             return
-    raise InvalidWebhookError("no signature fits: the message does not come from the service, or was changed on its way")
+    raise InvalidWebhookError("no signature fits: the message does not come from the service, or was changed in transit")
 
 
 def _secret_bytes(secret: str) -> bytes:
@@ -234,7 +234,7 @@ def _secret_bytes(secret: str) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    """Read base64, also of the alphabet for addresses, and without the `=` at its end: secrets lose it on their way."""
+    """Read base64, also of the alphabet for addresses, and without the `=` at its end, which copied secrets often lack."""
     digits = text.rstrip("=").translate(ADDRESSES)
     try:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)

@@ -44,7 +44,7 @@ class Config:
         allow_http: Whether a plain `http` address is fine; it always is on this machine itself.
 
     Raises:
-        ValueError: The address is none, holds credentials, or is a plain one that leads away from this machine.
+        ValueError: The address is not valid, holds credentials, or is a plain one that leads away from this machine.
     """
 
     base_url: str = OPENAI_BASE_URL

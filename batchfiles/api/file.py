@@ -1,4 +1,4 @@
-"""The file object, and what the service says of one that is deleted.
+"""The file object, and the service's answer for one that is deleted.
 
 A page of a list, and the two lists there are: of batches and of files.
 """
@@ -22,7 +22,7 @@ class FileObject:
 
     Attributes:
         id: The service's name for it.
-        bytes: Its size; None where the service doesn't say.
+        bytes: Its size; None where the service doesn't report it.
         created_at: Seconds since 1970-01-01 UTC.
         expires_at: When it will be deleted.
         filename: The name it was uploaded with.
@@ -96,7 +96,7 @@ KEYS: Final = values.keys_of(FileObject, "object")
 
 @dataclass(slots=True, kw_only=True)
 class FileDeleted:
-    """What the service says of a file that it was asked to delete."""
+    """The service's answer for a file that it was asked to delete."""
 
     id: str
     deleted: bool

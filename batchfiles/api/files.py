@@ -45,7 +45,7 @@ def content_type(boundary: str) -> str:
     """Return the header of a form.
 
     Raises:
-        ValueError: The boundary is none.
+        ValueError: The boundary is not valid.
     """
     if not BOUNDARY.fullmatch(boundary):
         raise ValueError(f"{boundary!r} is not a valid boundary")
@@ -106,13 +106,13 @@ def create_request(
     Args:
         config: Where the service is.
         file: What is sent; it is read by the driver, piece by piece.
-        filename: What it is called at the service; OpenAI wants `.jsonl` at its end.
+        filename: Its name at the service; OpenAI requires the suffix `.jsonl`.
         boundary: A random text that is not in the file.
         purpose: `batch` for requests.
         expires_after: When the service is to delete it.
 
     Raises:
-        ValueError: The boundary is none.
+        ValueError: The boundary is not valid.
     """
     fields = {"purpose": purpose}
     if expires_after is not None:
@@ -161,7 +161,7 @@ def list_request(
         order: `asc` or `desc`, by the time of their making.
 
     Raises:
-        ValueError: A parameter is none.
+        ValueError: A parameter is not valid.
     """
     if limit is not None and not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page has 1 to {MAX_PAGE:,} files, not {limit}")
@@ -243,7 +243,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         if origin[0] not in ("http", "https") or not origin[1]:
             problem = "to an address that is not http"
         elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
-            problem = "from https to plain http, where anybody can read and change them"
+            problem = "from https to plain http, where others can read and change them"
     except ValueError:
         problem = "to an address that can't be read"
     if problem is not None:

@@ -1,4 +1,4 @@
-"""What an answer says: an object, or why there is none, in exceptions of our own.
+"""The content of an answer: an object, or the exception for its error.
 
 Requests and responses as values. A request never holds the key: the driver adds it as it leaves.
 """
@@ -62,7 +62,7 @@ class Request:
         url: The whole address.
         headers: All headers but the key and `Content-Length`.
         body: What is sent; empty for none.
-        timeout_factor: How many times the usual time it may take; a whole file may be on its way.
+        timeout_factor: How many times the usual time it may take; it may contain a whole file.
         is_keyed: Whether the driver adds the key; never to a request that leads away from the service.
     """
 
@@ -175,7 +175,7 @@ class _Said:
     """The error that a service reports.
 
     Attributes:
-        message: Its sentence; None where it says none.
+        message: Its sentence; None where there is none.
         code: Its word for it.
         param: What is to blame.
     """

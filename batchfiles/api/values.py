@@ -178,7 +178,7 @@ def mapping(value: object, name: str) -> JSONObject:
     """Return an object.
 
     Raises:
-        APIResponseValidationError: It is none.
+        APIResponseValidationError: It is another value.
     """
     if not isinstance(value, dict):
         raise APIResponseValidationError(f"{name!r} is not an object, but {_kind(value)}")

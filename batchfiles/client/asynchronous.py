@@ -35,7 +35,7 @@ class AsyncClient(ServiceClient):
 
     Args:
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
-        config: Where the service is; else what `base_url` and the variables of the environment say.
+        config: Where the service is; None uses `base_url` and the environment variables.
         base_url: The address of an OpenAI-compatible service.
         headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
@@ -44,7 +44,7 @@ class AsyncClient(ServiceClient):
         http: An `httpx2.AsyncClient` of your own; it is not closed here.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
 
     Example:
         >>> import asyncio

@@ -31,17 +31,17 @@ class Client(ServiceClient):
 
     Args:
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
-        config: Where the service is; else what `base_url` and the variables of the environment say.
+        config: Where the service is; None uses `base_url` and the environment variables.
         base_url: The address of an OpenAI-compatible service.
         headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
-        timeout: Seconds for a whole request, from its sending to the end of its answer; for a file on its way ten times as many.
+        timeout: Seconds for a whole request, from its sending to the end of its answer; for a file ten times as many.
         policy: How often a call is tried.
         http: An `httpx2.Client` of your own, with proxies and certificates; it is not closed here. Else one that takes nothing
             from the environment.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
 
     Example:
         >>> from batchfiles import Client, join

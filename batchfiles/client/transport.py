@@ -77,7 +77,7 @@ class KeyAuth(httpx2.Auth):
         return self._key.is_renewable
 
     def renew(self) -> None:
-        """Tell that the service refused the key."""
+        """Note that the service refused the key."""
         self._key.renew()
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:

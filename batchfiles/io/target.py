@@ -54,7 +54,7 @@ class Target(ABC):
 
         Raises:
             ValueError: A URL is wrong, or there are both a URL and a filesystem.
-            TypeError: It is a file that was opened in text mode, or the filesystem is not one.
+            TypeError: It is a file that was opened in text mode, or `filesystem` is not a filesystem.
             MissingDependencyError: The installed pyarrow does not support the service.
             FileError: The service can't be reached.
         """

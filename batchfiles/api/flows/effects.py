@@ -4,9 +4,7 @@ There is no socket, no clock and no file in a flow, so that each can be tested w
 effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError`
 by the disk.
 
-One call, tried again where that can't do harm.
-
-A flow on its way through a driver.
+Also a single call with retries where they are safe, and a flow that a driver runs.
 """
 
 from __future__ import annotations
@@ -235,7 +233,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
         conflicts: Whether a conflict (409) is worth another attempt.
 
     Raises:
-        APIError: The service said no, to the last attempt.
+        APIError: The service refused it at the last attempt.
         APIConnectionError: There was no answer to the last attempt.
     """
     began: float = yield Now()
@@ -267,7 +265,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
 
 
 def again_in(pause: float, what: str, why: Exception) -> Log:
-    """Say that something went wrong and is tried again: no wait is silent."""
+    """Log that something failed and is tried again: no wait is silent."""
     return Log(logging.WARNING, f"{what}: {why}; tried again in {pause:.1f} s")
 
 

@@ -1,6 +1,6 @@
 """Submitting: a file goes up and becomes one batch, never two.
 
-A batch is paid for, and making one can't be repeated blindly: where the answer is lost, nobody knows whether there is a batch.
+A batch is paid for, and making one can't be repeated blindly: where the answer is lost, there may be a batch or not.
 So each one is made with a marker in its metadata, and after a lost answer the service's list is searched for it.
 """
 
@@ -40,7 +40,7 @@ MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
 
 LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0)
-"""Pauses before each search for a batch whose making nobody confirmed: lists lag."""
+"""Pauses before each search for a batch that may have been made: lists lag."""
 
 PAGES = 20
 """Pages of `MAX_PAGE` batches that are searched."""
@@ -210,7 +210,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
 
     Args:
         config: Where the service is.
-        file: What it said of the file.
+        file: Its answer about the file.
         policy: For each look.
 
     Raises:
@@ -360,7 +360,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
 
 
 def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
-    """Look for the batch of a token, some times; also tells whether the last look was a good one."""
+    """Look for the batch of a token, several times; also return whether the last look succeeded."""
     looked = False
     for pause in LOOKS:
         if pause:

@@ -131,7 +131,7 @@ def lacks_files(batch: Batch) -> bool:
     """Return whether a batch has results but does not name their files."""
     counts = batch.request_counts
     if batch.unread_files:
-        return False  # it says where, in a way that can't be read
+        return False  # it has an address that can't be read
     answers = counts.completed > 0 and batch.output_file_id is None
     failures = counts.failed > 0 and batch.error_file_id is None and batch.output_file_id is None
     return batch.status != "failed" and (answers or failures)

@@ -78,8 +78,8 @@ def told_as_file_error(shown: str) -> Iterator[None]:
         shown: The display name, free of credentials.
 
     Raises:
-        FileError: The filesystem raised any exception: those of fsspec raise the exceptions of their services' libraries, which have
-            no common base class.
+        FileError: The filesystem raised any exception: those of fsspec raise those of their services' libraries, which have no
+            common base class.
     """
     try:
         yield
