@@ -37,7 +37,7 @@ def of_requests(path: Path, *, in_order: bool = True) -> dict[str, Any]:
         outcomes.update(said)
         tokens += sum(int(count) for count in counts if count is not None)  # pandas makes floats of integers and nulls
         texts += sum(
-            _number(custom_id, b"" if each is None else b"=" + each.to_dict()) for custom_id, each in zip(ids, text, strict=True)
+            _number(custom_id, b"" if each is None else b"=" + each.encode()) for custom_id, each in zip(ids, text, strict=True)
         )
         order.update("\n".join(ids).encode() + b"\n")
     found = {"rows": rows, "outcomes": dict(sorted(outcomes.items())), "tokens": tokens, "text": _hex(texts)}

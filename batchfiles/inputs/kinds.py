@@ -156,7 +156,7 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
 
 
 def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
-    """Yield the lines of blocks, and the beginnings of lines above the max_line_bytes, which are enough to classify them.
+    """Yield the lines of blocks, and the beginnings of lines above `max_line_bytes`, which are enough to classify them.
 
     Args:
         blocks: What `read_blocks` yields.
@@ -367,7 +367,7 @@ def classified_files(
 
     Args:
         sources: What `expand` returns.
-        notice: Gets a finding for a line above the max_line_bytes, and warnings.
+        notice: Gets a finding for a line above `max_line_bytes`, and warnings.
         max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
         file_roles: The given roles of files, by their keys.

@@ -116,7 +116,7 @@ class _Ahead:
         return piece
 
     def close(self) -> None:
-        """Do nothing: who opened the file closes it. Without it pyarrow complains on standard error."""
+        """Do nothing: the opener closes the file. Without this method pyarrow prints errors."""
 
 
 class _GzipMember:
@@ -263,7 +263,7 @@ class _Decompressed:
 
 
 class _Damaged:
-    """A stream whose first bytes are none that its name promises."""
+    """A stream whose first bytes do not match its name."""
 
     closed = False
 

@@ -1,4 +1,4 @@
-"""Which folders `overwrite` may replace: those in which nothing lies but what the same command writes.
+"""Which folders `overwrite` may replace: those that contain only files of the same command.
 
 Names of unfinished files and temporary folders, and the removal of those whose process is dead.
 

@@ -90,7 +90,7 @@ class Source:
 
     @property
     def key(self) -> Place | None:
-        """Where the file is, symbolic links followed: the same for two sources of one file; None where there is no telling."""
+        """Where the file is, symbolic links followed: the same for two sources of one file; None where that is unknown."""
         return None if self.place is None else real_path(self.place)
 
     @property

@@ -1,6 +1,6 @@
 """A file or folder of an object store: where it is, what it is called, what it holds, and its bytes in order.
 
-Which files of an object store a folder or a pattern means: by the rules of the local ones, with as few requests as can be.
+Which files of an object store a folder or a pattern means: by the rules of local ones, with as few requests as possible.
 """
 
 from __future__ import annotations
