@@ -285,7 +285,7 @@ __all__ = [
     "validate",
 ]
 
-# Where each name is; it is imported when somebody asks for it, so that `import batchfiles` costs nothing.
+# Where each name is; it is imported on first use, so that `import batchfiles` costs nothing.
 _HOMES = {
     "bodies.errors": ("ErrorInfo",),
     "jobs.stats.price": ("FoundPrice",),

@@ -1,7 +1,7 @@
 """The exceptions of batchfiles, all under one root.
 
     BatchFilesError
-    ├─ DataError (ValueError)             a file is wrong; .role says which side: "input", "output" or None
+    ├─ DataError (ValueError)             a file is wrong; .role is its side: "input", "output" or None
     │  ├─ InvalidLineError                one line is wrong; .code .json_path
     │  ├─ LineTooLongError                .limit in bytes
     │  ├─ DuplicateCustomIdError          .custom_id .first_path .first_line_number
@@ -23,7 +23,7 @@
     │  ├─ InternalServerError             5xx
     │  └─ APIResponseValidationError      a response that is not of the documented shape
     ├─ APIConnectionError                 there was no complete response; .phase
-    │  ├─ APITimeoutError                 the time for the request was over
+    │  ├─ APITimeoutError                 the time for the request has ended
     │  ├─ SubmissionUnknownError          a batch may have been created: look before repeating; .marker
     │  └─ IncompleteDownloadError         a file was not downloaded completely; .path
     ├─ StillRunningError (TimeoutError)   the wait for a batch timed out; .batch_id .batch
@@ -31,8 +31,8 @@
     ├─ BatchFailedError                   the service refused a whole file of requests; .batch_id
     └─ InvalidWebhookError                a message that does not come from the service
 
-Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
-holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
+Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to fix, not conditions to catch. No exception here ever
+holds the line that it is about: one kept error of a 60 MB line would keep 60 MB.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BatchFilesError(Exception):
     """The root of everything that batchfiles raises on purpose; every one of them can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep the attributes on the way between processes: most constructors here take keywords only."""
+        """Keep the attributes when pickled between processes: most constructors here take keywords only."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -99,7 +99,7 @@ class DataError(BatchFilesError, ValueError):
         path: The file's display name, free of credentials; None where the bytes came from no file.
         line_number: Counted from 1, blank lines included; None where no single line is to blame.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        role: `"input"` or `"output"`: on which side of the service the file stands; None where it doesn't matter.
+        role: `"input"` or `"output"`: whether it is a file for the service or from it; None where it doesn't matter.
     """
 
     code = "invalid_file"
@@ -127,7 +127,7 @@ class DataError(BatchFilesError, ValueError):
 
 
 class InvalidLineError(DataError):
-    """One line can't be read, or does not say what a line must say.
+    """One line can't be read, or lacks what a line must contain.
 
     Attributes:
         code: OpenAI's own word where it has one, such as `invalid_json_line` or `missing_required_parameter`.
@@ -163,7 +163,7 @@ class LineTooLongError(DataError):
 
 
 class DuplicateCustomIdError(DataError):
-    """A `custom_id` stands twice where it must be unique; both places are named."""
+    """A `custom_id` is used twice where it must be unique; both places are named."""
 
     code = "duplicate_custom_id"
 
@@ -215,7 +215,7 @@ class TooManyEmbeddingInputsError(DataError):
 
 
 class TruncatedFileError(DataError):
-    """The file ends before its format says that it ends, or its compressed bytes are damaged."""
+    """The file ends before the end of its format, or its compressed bytes are damaged."""
 
     code = "truncated_file"
 
@@ -227,7 +227,7 @@ class MismatchError(DataError):
 
 
 class FileError(BatchFilesError, OSError):
-    """The disk or the operating system refused; `.path` says where, `.errno` why."""
+    """The disk or the operating system refused; see `.path` and `.errno`."""
 
     def __init__(self, reason: str, *, path: str | None = None, number: int | None = None) -> None:
         super().__init__(number if number is not None else errno.EIO, reason)  # OSError keeps them out of __dict__
@@ -249,18 +249,18 @@ class OutputExistsError(FileError):
 
 
 class WorkerError(BatchFilesError):
-    """A worker process ended without an answer; the message holds what it said last."""
+    """A worker process ended without an answer; the message holds its last output."""
 
 
 class MissingDependencyError(BatchFilesError, ImportError):
-    """A feature needs a package that is not installed; the message says what to install."""
+    """A feature needs a package that is not installed; the message names what to install."""
 
 
 class APIError(BatchFilesError):
-    """The service answered, and said no.
+    """The service answered with an error.
 
     Attributes:
-        reason: Its own words, as far as they are no page of a proxy's; at most 200 characters.
+        reason: Its own words, unless they are the page of a proxy; at most 200 characters.
         status_code: The HTTP status, any integer; None where the answer itself is the problem.
         code: The service's word for it, such as `invalid_value`.
         param: The parameter that is to blame.
@@ -332,7 +332,7 @@ class APIConnectionError(BatchFilesError):
 
 
 class APITimeoutError(APIConnectionError):
-    """The time for a request, a connection or a single read was over."""
+    """The time for a request, a connection or a single read has ended."""
 
 
 class SubmissionUnknownError(APIConnectionError):
@@ -344,7 +344,7 @@ class SubmissionUnknownError(APIConnectionError):
 
     def __init__(self, marker: str, why: str) -> None:
         super().__init__(
-            f"nobody knows whether the batch was made ({why}); look for {marker} in the metadata of the newest batches "
+            f"the batch may have been made or not ({why}); look for {marker} in the metadata of the newest batches "
             "before submitting again",
             phase="receive",
         )
@@ -352,7 +352,7 @@ class SubmissionUnknownError(APIConnectionError):
 
 
 class IncompleteDownloadError(APIConnectionError):
-    """A file did not come whole, in all attempts; what came of it waits beside the target for the next one.
+    """No attempt received the whole file; its first part is kept next to the target for the next one.
 
     Attributes:
         path: The target.
@@ -369,16 +369,16 @@ def _printable(word: str) -> str:
 
 
 class StillRunningError(BatchFilesError, TimeoutError):
-    """We stopped waiting for a batch; it goes on.
+    """We stopped waiting for a batch; it continues.
 
     Attributes:
         batch_id: The batch.
-        batch: How it stood at the last look; None if it was never seen.
+        batch: The batch at the last look; None if it was never seen.
     """
 
     def __init__(self, batch_id: str, batch: Any = None) -> None:  # noqa: ANN401 - the network side's, which this floor doesn't know
         seen = "was not seen yet" if batch is None else f"is {_printable(batch.status)}"
-        super().__init__(f"{batch_id} {seen}, and the time to wait is over")
+        super().__init__(f"{batch_id} {seen}, and the time to wait has ended")
         self.batch_id = batch_id
         self.batch = batch
 
@@ -388,7 +388,7 @@ class AlreadySubmittedError(BatchFilesError):
 
     Attributes:
         batch_id: That batch.
-        status: How it stands.
+        status: Its status.
     """
 
     def __init__(self, batch_id: str, status: str) -> None:
@@ -411,4 +411,4 @@ class BatchFailedError(BatchFilesError):
 
 
 class InvalidWebhookError(BatchFilesError):
-    """A message that was posted to us does not come from the service, is too old, or is no event of a batch."""
+    """A message that was posted to us does not come from the service, is too old, or is not an event of a batch."""

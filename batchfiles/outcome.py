@@ -308,7 +308,7 @@ def _outcome_of(error: ErrorInfo, *, exact: bool) -> str:
 
 
 def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
-    """Decode a result line and say what became of its request; a line that can't be read is `malformed`, with the reason."""
+    """Decode a result line and return the outcome of its request; a line that can't be read is `malformed`, with the reason."""
     try:
         value = loads(line)
     except InvalidLineError as error:
@@ -348,7 +348,7 @@ def may_repeat_its_key(line: bytes) -> bool:
 
 
 def why_unreadable(value: dict[str, Any]) -> InvalidLineError | None:
-    """Say why a decoded line is no result; None if it is one."""
+    """Return why a decoded line is not a result; None if it is one."""
     if "response" not in value and "error" not in value:
         return InvalidLineError("the line has neither 'response' nor 'error'", code="missing_required_parameter")
     custom_id = value.get("custom_id")
@@ -358,7 +358,7 @@ def why_unreadable(value: dict[str, Any]) -> InvalidLineError | None:
 
 
 def id_of_malformed(line: bytes) -> str | None:
-    """Read the id of a line that is no JSON, if the damage stands behind it."""
+    """Read the id of a line that is not JSON, if the damage comes after it."""
     found = ID_WITH_ESCAPES.match(line)
     try:
         return str(loads(b'{"custom_id":' + found[1] + b"}")["custom_id"]) if found else None
@@ -367,13 +367,13 @@ def id_of_malformed(line: bytes) -> str | None:
 
 
 def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
-    r"""Return the decoded id of each line; None where a line is no JSON object or has no id that is a string.
+    r"""Return the decoded id of each line; None where a line is not a JSON object or has no id that is a string.
 
     Args:
         lines: Lines of requests or of results, with their newlines or without.
         text: The same in one piece.
     """
-    # If each line begins with an id and there are no more ids than lines, none comes again behind the first.
+    # If each line begins with an id and there are no more ids than lines, none comes again after the first.
     if text.count(b'"custom_id"') == len(lines) and not ID_LETTERS.stand_in(text):
         matches = list(map(ID.match, lines))
         if all(matches):

@@ -1,7 +1,7 @@
 """Files in; lines, requests and results out, each knowing its place. What is wrong is raised or handed over.
 
-With `on_error=None` the first error is raised as `InvalidLineError` (`LineTooLongError` for a line above the cap) and warnings
-are silent. A callable gets every `Finding` while reading goes on. `strict` makes errors of the warnings: a blank line, a byte
+With `on_error=None` the first error is raised as `InvalidLineError` (`LineTooLongError` for a line that is too long) and warnings
+are silent. A callable gets every `Finding` while reading continues. `strict` makes errors of the warnings: a blank line, a byte
 order mark, a last line without a newline, a line that is not quite JSON and was repaired.
 """
 
@@ -24,7 +24,7 @@ Record = TypeVar("Record")
 
 
 class Line(NamedTuple):
-    r"""One line of a file as it stands there.
+    r"""One line of a file, unchanged.
 
     Attributes:
         path: The file's display name.
@@ -51,7 +51,7 @@ def read_lines(
     Args:
         sources: Paths, folders, globs, URLs of them (`s3://`, `gs://`, `abfs://`), open binary files, or `-` for standard input;
             plain, gzip, bz2 or zstd.
-        on_error: None raises the first error; a callable gets each finding while reading goes on.
+        on_error: None raises the first error; a callable gets each finding while reading continues.
         strict: Whether warnings are errors.
         max_line_bytes: The longest line that is read, in bytes.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
@@ -60,10 +60,10 @@ def read_lines(
         The lines that are not blank.
 
     Raises:
-        LineTooLongError: A line is above the cap.
+        LineTooLongError: A line is above `max_line_bytes`.
         InvalidLineError: `strict` and something worth a warning.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> line = next(batchfiles.read_lines("fixtures/chat_completions/requests.jsonl"))
@@ -83,10 +83,10 @@ def read_inputs(
     """Read the requests of any number of request files; the arguments are those of `read_lines`.
 
     Raises:
-        InvalidLineError: A line is no request.
-        LineTooLongError: A line is above the cap.
+        InvalidLineError: A line is not a request.
+        LineTooLongError: A line is above `max_line_bytes`.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> request = next(batchfiles.read_inputs("fixtures/chat_completions/requests.jsonl"))
@@ -108,10 +108,10 @@ def read_outputs(
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 
     Raises:
-        InvalidLineError: A line is no result.
-        LineTooLongError: A line is above the cap.
+        InvalidLineError: A line is not a result.
+        LineTooLongError: A line is above `max_line_bytes`.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
-        FileError: A file is not there (said by the call itself) or can't be read.
+        FileError: A file is not there (raised by the call itself) or can't be read.
 
     Example:
         >>> from collections import Counter
@@ -218,7 +218,7 @@ def _records(sources: list[Source], make: Callable[[Any, str, int, int], Record]
 def _look_again(
     line: bytes, path: str, number: int, offset: int, make: Callable[[Any, str, int, int], Record], notices: _Notices
 ) -> Record | None:
-    """Say what is wrong with a line that could not be decoded; return its record if it could be repaired."""
+    """Report a line that could not be decoded; return its record if it could be repaired."""
     if not line.strip(JSON_WHITESPACE):
         notices(_blank_line(path, number, offset))
         return None

@@ -76,7 +76,7 @@ class _LineWriter:
         return self._stack.__exit__(kind, error, traceback)
 
     def _open(self, stack: ExitStack) -> BinaryIO:
-        """Open the target; its context managers, which make a new file whole or none, go on the stack."""
+        """Open the target; its context managers, which make a new file whole or none, are put on the stack."""
         file = stack.enter_context(self._target.open(overwrite=self._overwrite, temp_dir=self._temp_dir))
         compression = compression_of_name(self._target.name) if self._target.stream is None else None
         return stack.enter_context(compressed(file, compression))
@@ -105,7 +105,7 @@ class _LineWriter:
         self._waiting_size = 0
         try:
             write_all(cast("BinaryIO", self._sink), data)
-        except BrokenPipeError:  # whoever reads our standard output has seen enough: that is no error of the disk
+        except BrokenPipeError:  # the reader of our standard output has closed it: that is not an error of the disk
             raise
         except OSError as error:
             raise file_error(error, self.path) from None
@@ -115,15 +115,15 @@ class InputWriter(_LineWriter):
     """Write a request file that a service will take.
 
     Use it as a context manager. A file appears only when the block ends without an exception, and is never appended to; an open
-    file or standard output gets the lines as they come, and is flushed but not closed.
+    file or standard output gets each line at once, and is flushed but not closed.
 
     Args:
         output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
         limits: Whose limits the file keeps to, as it grows: `Limits`, or a name such as `"azure"`.
         overwrite: Whether a file that is there may be replaced.
-        in_memory: How many ids are compared at once; those behind are compared at the end.
-        temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
+        in_memory: How many ids are compared at once; those after them are compared at the end.
+        temp_dir: A folder for the ids after those, and for a remote file until it is whole; None takes the system's.
         filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
@@ -189,11 +189,11 @@ class InputWriter(_LineWriter):
 
         Args:
             line: The line, with or without its `\n`.
-            custom_id: The decoded id that stands in it.
+            custom_id: The decoded id in it.
 
         Raises:
             ValueError: It is blank or more than one line.
-            InvalidLineError: The service does not take the id; what else stands in the line is not looked at.
+            InvalidLineError: The service does not take the id; the rest of the line is not checked.
             DuplicateCustomIdError: And the others, as for `write`.
         """
         line = _one_line(line)
@@ -246,7 +246,7 @@ class InputWriter(_LineWriter):
             self._inputs += inputs
 
     def _refuse(self, size: int, inputs: int) -> NoReturn:
-        """Say which limit one more line would break."""
+        """Raise the error of the limit that one more line would break."""
         limits = self.limits
         if limits.max_requests is not None and self.count >= limits.max_requests:
             raise TooManyRequestsError(
@@ -286,7 +286,7 @@ class InputWriter(_LineWriter):
 
 
 class OutputWriter(_LineWriter):
-    """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
+    """Write an output or error file, as `InputWriter` does, but without limits: it is not uploaded.
 
     Args:
         output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
@@ -323,13 +323,10 @@ class OutputWriter(_LineWriter):
 
 
 class CopyWriter(_LineWriter):
-    """Write lines that stand in other files, byte by byte, many at a time; nobody looks at them.
-
-    Where they go, and what is raised, is said of `OutputWriter`.
-    """
+    """Write lines of other files, byte by byte, many at a time, without checks. See `OutputWriter` for targets and exceptions."""
 
     def _open(self, stack: ExitStack) -> BinaryIO:
-        """Open the target, to be written by a thread of its own if it is ours alone."""
+        """Open the target, and write to it in another thread if it is ours alone."""
         sink = super()._open(stack)
         if self._target.stream is not None:
             return sink
@@ -348,7 +345,7 @@ def _or_endless(limit: int | None) -> int:
 
 def _one_line(line: bytes) -> bytes:
     if not line or line.isspace():
-        raise ValueError("a blank line is no line of a batch file")
+        raise ValueError("a blank line is not a line of a batch file")
     if not line.endswith(b"\n"):
         line += b"\n"
     if line.find(b"\n") != len(line) - 1:

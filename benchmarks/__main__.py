@@ -25,7 +25,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "embeddings": (vectors.embeddings, 20_000),
     "memory": (memory.memory, 1_400_000),
 }
-"""Each benchmark and the lines that its target speaks of."""
+"""Each benchmark and the lines that its target is about."""
 
 LONG = "memory"
 

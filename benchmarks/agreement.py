@@ -1,4 +1,4 @@
-"""Whether two tables say the same, so that nobody's speed is bought by other answers."""
+"""Whether two tables have the same content, so that only equal results are compared."""
 
 from __future__ import annotations
 

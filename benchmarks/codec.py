@@ -54,7 +54,7 @@ def decode(data: Path, lines: int, rounds: int) -> Finding:
         work=f"{count:,} output lines ({path.stat().st_size / 1e6:,.0f} MB) to typed records",
         comparisons=[Comparison("time", "s", seconds[OURS], seconds[BARE], DECODE_TARGET)],
         not_equal=[
-            "The bare loop keeps no position and checks no type, and what orjson refuses ends it; records know where they stood."
+            "The bare loop keeps no position and checks no type, and what orjson refuses ends it; records know their positions."
         ],
         agreement={"lines": count, "id, custom_id, status, body, error": "of every line"},
     )

@@ -14,7 +14,7 @@ __all__ = ["afresh", "batchfiles", "duckdb", "python"]
 
 
 def python(module: str, *arguments: str | Path) -> list[str]:
-    """Return the command that runs a module in an interpreter of its own."""
+    """Return the command that runs a module in a new interpreter."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
@@ -30,7 +30,7 @@ def duckdb(files: Batch, output: Path, *arguments: str) -> Command:
 
 
 def afresh(output: Path, command: Sequence[str]) -> Command:
-    """Remove an earlier run's output before a command starts: nobody overwrites, and the disk doesn't fill."""
+    """Remove an earlier run's output before a command starts: nothing is overwritten, and the disk doesn't fill."""
 
     def ready() -> Sequence[str]:
         if output.is_dir():

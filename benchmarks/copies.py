@@ -77,7 +77,7 @@ def cat(files: list[Path], output: Path) -> dict[str, Command]:
 
 
 def _compared(contenders: Mapping[str, Command], rounds: int) -> list[Comparison]:
-    """Take times of both, and our memory in a round of its own."""
+    """Take times of both, and our memory in a separate round."""
     ours, theirs, synced = contenders
     runs = programs(contenders, rounds)
     (looked,) = watched({ours: contenders[ours]}, 1)[ours]

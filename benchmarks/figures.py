@@ -1,4 +1,4 @@
-"""What a benchmark found: the figures, how they stand to the targets, and what was not equal."""
+"""What a benchmark found: the figures, how they compare to the targets, and what was not equal."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Finding:
         agreed = ", ".join(f"{name} {value}" for name, value in self.agreement.items())
         return [
             f"{self.benchmark}: {self.work}",
-            # What two comparisons share is said once.
+            # What two comparisons share is reported once.
             *dict.fromkeys(line for each in self.comparisons for line in each.lines()),
             *([f"  same on both sides: {agreed}"] if agreed else []),
             *(f"  not equal: {sentence}" for sentence in self.not_equal),

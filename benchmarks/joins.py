@@ -30,7 +30,7 @@ PANDAS = "json + pandas script"
 COUNTED = ("missing", "unknown", "superseded", "duplicate_inputs")
 
 NOT_EQUAL = (
-    "DuckDB reads the keys that its types name and skips others; we look at each key of a body: do the columns say all of it?",
+    "DuckDB reads the keys that its types name and skips others; we look at each key of a body: do the columns have all of it?",
     "DuckDB writes request_body and response_body anew, without white space and unnamed keys; ours are the bytes of the file.",
     "The query knows the shapes that these files have: an error that is a string ends it. Ours takes every shape there is.",
     "Our Parquet has a page index and statistics on fewer columns; DuckDB decides per column about its bloom filters.",

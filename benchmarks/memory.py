@@ -19,7 +19,7 @@ OURS = "batchfiles join"
 
 
 def memory(data: Path, lines: int, rounds: int) -> Finding:  # noqa: ARG001 - one run shows it
-    """Join once and look; with fewer lines than 1,400,000 the file is smaller, which the finding says."""
+    """Join once and measure; with fewer lines than 1,400,000 the file is smaller, as the finding reports."""
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
         files, output = batch(data, "chat", lines), Path(folder) / "joined.parquet"
         start = batchfiles("join", files.files, output)

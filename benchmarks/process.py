@@ -31,7 +31,7 @@ class Run:
         seconds: Wall time from start to end of the process.
         cpu_seconds: Processor time of the process and its children; less moved by what else the machine does.
         stdout: What it printed.
-        pss: The peak of all processes' memory together, in bytes; shared pages count once. 0 where nobody looked.
+        pss: The peak of all processes' memory together, in bytes; shared pages count once. 0 if not measured.
         private: The same of pages that no other process has.
         rss: The same with shared pages counted in each process.
     """
@@ -45,7 +45,7 @@ class Run:
 
 
 def run(command: Sequence[str]) -> Run:
-    """Run a program and take its time; nobody looks at its memory, because looking costs time.
+    """Run a program and take its time; its memory is not measured, because that costs time.
 
     Raises:
         Failed: It ended with an error; its standard error is the message.
@@ -84,7 +84,7 @@ def _run(command: Sequence[str], memory: _Memory | None) -> Run:
 
 
 class _Memory:
-    """Looks at the memory of a process and of its descendants until it is told to stop."""
+    """Looks at the memory of a process and of its descendants until it is stopped."""
 
     def __init__(self) -> None:
         self.peaks = {"pss": 0, "private": 0, "rss": 0}

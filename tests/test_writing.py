@@ -253,7 +253,7 @@ def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
     [
         ({"custom_id": None}, "missing_required_parameter", "Missing required parameter: 'custom_id'."),
         ({"custom_id": 5}, "invalid_type", "Invalid type for 'custom_id': expected a string, but got an integer instead."),
-        ({"custom_id": ""}, "invalid_value", "'custom_id' is empty: its result could not be told from others."),
+        ({"custom_id": ""}, "invalid_value", "'custom_id' is empty: its result could not be identified."),
         ({"custom_id": "x" * 65}, "string_above_max_length", "'custom_id' has 65 characters, and 64 are allowed."),
         ({"custom_id": "x"}, "string_below_min_length", "'custom_id' has 1 characters, and 2 are needed."),
         ({"method": None}, "missing_required_parameter", "Missing required parameter: 'method'."),

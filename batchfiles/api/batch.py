@@ -1,4 +1,4 @@
-"""The batch object, and what stands in it."""
+"""The batch object, and the objects in it."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class Batch:
 
     Attributes:
         id: The service's name for it.
-        endpoint: Where its requests go; None where the service doesn't say (Azure, Together).
+        endpoint: Where its requests go; None where the service doesn't report it (Azure, Together).
         input_file_id: The file of requests.
         completion_window: Always `24h` at OpenAI; None where the service has none.
         status: Its state; a string other than the constants of `BatchStatus` is one that we don't know yet.
@@ -201,11 +201,11 @@ class Batch:
         created_at: When it was made.
         in_progress_at: When the work began.
         expires_at: When it will end, whatever is missing then.
-        finalizing_at: When the files were begun.
+        finalizing_at: When the writing of the files began.
         completed_at: When it was done.
         failed_at: When it failed.
-        expired_at: When its time was over.
-        cancelling_at: When somebody cancelled it.
+        expired_at: When its time had ended.
+        cancelling_at: When it was cancelled.
         cancelled_at: When that was done.
         request_counts: How much is done.
         usage: Its tokens.

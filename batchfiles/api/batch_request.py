@@ -30,7 +30,7 @@ class BatchFileExpirationAfter:
         anchor: From when the seconds are counted.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It is another one.
     """
 
     seconds: int

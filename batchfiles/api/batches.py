@@ -58,11 +58,11 @@ def create_request(config: Config, params: BatchRequest) -> Request:
 
 
 def batch_of(response: Response) -> Batch:
-    """Read the batch: whether it is made, looked at or cancelled, the service answers with it as it stands then.
+    """Read the batch: the service answers with it when it is made, looked at or cancelled.
 
     Raises:
-        ConflictError: It is over, and can't be cancelled.
-        APIError: The service said no.
+        ConflictError: It has ended, and can't be cancelled.
+        APIError: The service refused it.
     """
     return Batch.from_dict(json_of(response))
 
@@ -74,7 +74,7 @@ def retrieve_request(config: Config, batch_id: str) -> Request:
     """Build the request for one batch.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("GET", config.url("batches", checked_id(batch_id, "batch")), config.all_headers())
 
@@ -88,7 +88,7 @@ def list_request(config: Config, *, after: str | None = None, limit: int | None 
         limit: How many, from 1 to 100; the service's default is 20.
 
     Raises:
-        ValueError: The limit or the id is none.
+        ValueError: The limit or the id is not valid.
     """
     if limit is not None and not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page has 1 to {MAX_PAGE} batches, not {limit}")
@@ -100,7 +100,7 @@ def list_response(response: Response) -> ListBatchesResponse:
     """Read the page.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return ListBatchesResponse.from_dict(json_of(response))
 
@@ -109,22 +109,22 @@ def cancel_request(config: Config, batch_id: str) -> Request:
     """Build the request that cancels a batch. A conflict (409) means that it can't be cancelled any more, and is final.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("POST", config.url("batches", checked_id(batch_id, "batch"), "cancel"), config.all_headers())
 
 
 def live_request(config: Config, url: str, body: bytes, *, model: str | None = None) -> Request:
-    """Build the call that a line of a batch file stands for.
+    """Build the call of a line of a batch file.
 
     Args:
         config: Where the service is.
-        url: As it stands in the line, such as `/v1/chat/completions`.
+        url: The url of the line, such as `/v1/chat/completions`.
         body: The bytes of its body.
         model: The deployment; in Azure's dated API it is part of the address.
 
     Raises:
-        ValueError: The url is no path.
+        ValueError: The url is not a path.
     """
     path = urlsplit(url).path
     if not path.startswith("/") or path != url:
@@ -149,7 +149,7 @@ ADDRESSES = str.maketrans("-_", "+/")
 
 @dataclass(slots=True, kw_only=True)
 class BatchEvent:
-    """A batch has come to its end.
+    """A batch has ended.
 
     Attributes:
         id: The event's own name; the same event may come twice.
@@ -175,15 +175,15 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
     """Prove and read what was posted.
 
     Args:
-        body: The bytes as they came; JSON that was read and written again has another signature.
+        body: The received bytes, unchanged; JSON that was read and written again has another signature.
         headers: `webhook-id`, `webhook-timestamp` and `webhook-signature`, in any case.
         secret: What the service gave out for the endpoint; `whsec_` and base64.
         now: The time, in seconds since 1970-01-01 UTC.
         tolerance: Seconds by which the message may be old, or ahead.
 
     Raises:
-        InvalidWebhookError: It does not come from the service, is too old, or is no event of a batch.
-        ValueError: The secret is none.
+        InvalidWebhookError: It does not come from the service, is too old, or is not an event of a batch.
+        ValueError: The secret is not valid.
     """
     verify(body, headers, secret, now=now, tolerance=tolerance)
     try:
@@ -199,18 +199,18 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
             extra=values.others(event, frozenset({"id", "type", "created_at", "data", "object"})),
         )
     except (ValueError, RecursionError):
-        problem = "the event is no JSON"
+        problem = "the event is not JSON"
     except APIResponseValidationError as error:
-        problem = f"no event of a batch: {error.reason}"
+        problem = f"not an event of a batch: {error.reason}"
     raise InvalidWebhookError(problem)
 
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> None:
-    """Prove that a message comes from whoever has the secret, and is not an old one that somebody repeats.
+    """Check that the sender of a message has the secret, and that it is not an old message sent again.
 
     Raises:
         InvalidWebhookError: It does not, or is.
-        ValueError: The secret is none.
+        ValueError: The secret is not valid.
     """
     found = {name.lower(): value for name, value in headers.items()}
     message_id, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
@@ -223,7 +223,7 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, 
         version, _, text = signature.partition(",")
         if version == "v1" and hmac.compare_digest(_decoded(text), wanted):
             return
-    raise InvalidWebhookError("no signature fits: the message does not come from the service, or was changed on its way")
+    raise InvalidWebhookError("no signature fits: the message does not come from the service, or was changed in transit")
 
 
 def _secret_bytes(secret: str) -> bytes:
@@ -234,7 +234,7 @@ def _secret_bytes(secret: str) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    """Read base64, also of the alphabet for addresses, and without the `=` at its end: secrets lose it on their way."""
+    """Read base64, also of the alphabet for addresses, and without the `=` at its end, which copied secrets often lack."""
     digits = text.rstrip("=").translate(ADDRESSES)
     try:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)

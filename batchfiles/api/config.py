@@ -1,13 +1,10 @@
-"""Where the service is and what every request to it carries, but for the key.
+"""Where the service is and what every request to it carries, except the key.
 
-The names that the service gives to batches and files: what is none must not become part of an address.
-
-The key: a text, or something that makes one whenever it is asked. It is printed as `***`, wherever that may be.
-
-When an answer, or none, is worth another attempt, and after how long.
+Also the ids of batches and files, which are checked before they become part of an address; the key, a string or a function that
+returns one, which is printed as `***` everywhere; and the rules for retries.
 
 The rules and figures are openai-python's (e43b422, `_base_client.py`, `_constants.py`): 0.5 s doubling to 8 s, a quarter of it
-left to chance, `retry-after` obeyed up to 120 s and taken as a no above.
+left to chance, `retry-after` obeyed up to 120 s; above, there is no retry.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-enc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """OpenAI, or any service that speaks its API.
+    """OpenAI, or any service with the same API.
 
     Args:
         base_url: Up to and including the version, such as `https://api.openai.com/v1`.
@@ -47,7 +44,7 @@ class Config:
         allow_http: Whether a plain `http` address is fine; it always is on this machine itself.
 
     Raises:
-        ValueError: The address is none, holds credentials, or is a plain one that leads away from this machine.
+        ValueError: The address is not valid, holds credentials, or is a plain one that leads away from this machine.
     """
 
     base_url: str = OPENAI_BASE_URL
@@ -82,7 +79,7 @@ class Config:
 
     @property
     def key_header(self) -> tuple[str, str]:
-        """The header that the key goes into, and what stands before it there."""
+        """The header of the key, and the prefix of its value."""
         return "Authorization", "Bearer "
 
     def url(self, *parts: str, query: Mapping[str, str | int | None] | None = None) -> str:
@@ -147,7 +144,7 @@ def _check_address(url: str, *, allow_http: bool) -> None:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("the base url is no address") from None
+        raise ValueError("the base url is not a valid address") from None
     if "@" in url or parts.query or parts.fragment:
         raise ValueError("a base url holds no user, no parameters and no fragment")
     if parts.scheme not in ("https", "http") or not host:
@@ -196,7 +193,7 @@ def checked_id(value: str, what: str) -> str:
         ValueError: It can't be one: it is empty, has signs that have a meaning in an address, or is too long.
     """
     if not isinstance(value, str) or not is_id(value):
-        raise ValueError(f"{str(value)[:40]!r} is no id of a {what}")
+        raise ValueError(f"{str(value)[:40]!r} is not an id of a {what}")
     return value
 
 
@@ -207,7 +204,7 @@ class Key:
         value: The key, or a function that returns one (tokens that expire after an hour).
 
     Raises:
-        ValueError: It is no key; the message doesn't show it.
+        ValueError: It is not a key; the message doesn't show it.
     """
 
     __slots__ = ("_value",)
@@ -215,7 +212,7 @@ class Key:
     def __init__(self, value: str | Callable[[], str]) -> None:
         problem = None if callable(value) else _problem(value)
         if problem is not None:
-            # Nothing of the key may stand in a frame of the traceback: reporters of errors print the locals of each.
+            # No frame of the traceback may hold the key: error reporters print the locals of each.
             value = ""
             raise ValueError(problem)
         self._value = value
@@ -229,7 +226,7 @@ class Key:
         """Return the key, for the header of a request that is about to leave.
 
         Raises:
-            ValueError: The function returned something that is no key.
+            ValueError: The function returned something that is not a key.
         """
         value = self._value() if callable(self._value) else self._value
         problem = _problem(value)
@@ -259,7 +256,7 @@ class Key:
 
 def _problem(value: object) -> str | None:
     if not isinstance(value, str):
-        return "the key is no text"
+        return "the key is not a string"
     if not value:
         return "the key is empty"
     if not value.isascii():

@@ -1,4 +1,4 @@
-"""The file object, and what the service says of one that is deleted.
+"""The file object, and the service's answer for one that is deleted.
 
 A page of a list, and the two lists there are: of batches and of files.
 """
@@ -22,7 +22,7 @@ class FileObject:
 
     Attributes:
         id: The service's name for it.
-        bytes: Its size; None where the service doesn't say.
+        bytes: Its size; None where the service doesn't report it.
         created_at: Seconds since 1970-01-01 UTC.
         expires_at: When it will be deleted.
         filename: The name it was uploaded with.
@@ -96,7 +96,7 @@ KEYS: Final = values.keys_of(FileObject, "object")
 
 @dataclass(slots=True, kw_only=True)
 class FileDeleted:
-    """What the service says of a file that it was asked to delete."""
+    """The service's answer for a file that it was asked to delete."""
 
     id: str
     deleted: bool
@@ -117,7 +117,7 @@ class FileDeleted:
 
 
 class Listed(Protocol):
-    """What stands in a list."""
+    """An item of a list."""
 
     id: str
 
@@ -136,7 +136,7 @@ class Page(Generic[T]):
         data: What is listed.
         first_id: The id of the first.
         last_id: The id of the last.
-        has_more: Whether there is another page, behind the last one's id.
+        has_more: Whether there is another page, after the last one's id.
         extra: Keys that the specification doesn't name.
         odd: Values that could not be read, by their place.
     """
@@ -155,7 +155,7 @@ class Page(Generic[T]):
 
     @classmethod
     def _read(cls, value: object, decode: Callable[[object], T]) -> Self:
-        """Read the JSON value; Azure's older pages have `value` in the place of `data`.
+        """Read the JSON value; Azure's older pages have `value` instead of `data`.
 
         Raises:
             APIResponseValidationError: It is not a list, or nothing on it can be read.
@@ -217,7 +217,7 @@ class ListBatchesResponse(Page[Batch]):
         """Read the JSON value.
 
         Raises:
-            APIResponseValidationError: It is no list of batches.
+            APIResponseValidationError: It is not a list of batches.
         """
         return cls._read(value, Batch.from_dict)
 
@@ -231,7 +231,7 @@ class ListFilesResponse(Page[FileObject]):
         """Read the JSON value.
 
         Raises:
-            APIResponseValidationError: It is no list of files.
+            APIResponseValidationError: It is not a list of files.
         """
         return cls._read(value, FileObject.from_dict)
 

@@ -45,10 +45,10 @@ def content_type(boundary: str) -> str:
     """Return the header of a form.
 
     Raises:
-        ValueError: The boundary is none.
+        ValueError: The boundary is not valid.
     """
     if not BOUNDARY.fullmatch(boundary):
-        raise ValueError(f"{boundary!r} is no boundary")
+        raise ValueError(f"{boundary!r} is not a valid boundary")
     return f'multipart/form-data; boundary="{boundary}"'
 
 
@@ -60,7 +60,7 @@ def form(fields: Mapping[str, str], name: str, filename: str, file: FilePart, bo
         name: The name of the file's field.
         filename: What the file is called there.
         file: What is sent.
-        boundary: A line that stands nowhere in the file; a random one of 32 characters never does.
+        boundary: A line that is not in the file; a random one of 32 characters never is.
     """
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n{value}\r\n'
@@ -106,13 +106,13 @@ def create_request(
     Args:
         config: Where the service is.
         file: What is sent; it is read by the driver, piece by piece.
-        filename: What it is called at the service; OpenAI wants `.jsonl` at its end.
-        boundary: A random text that stands nowhere in the file.
+        filename: Its name at the service; OpenAI requires the suffix `.jsonl`.
+        boundary: A random text that is not in the file.
         purpose: `batch` for requests.
         expires_after: When the service is to delete it.
 
     Raises:
-        ValueError: The boundary is none.
+        ValueError: The boundary is not valid.
     """
     fields = {"purpose": purpose}
     if expires_after is not None:
@@ -126,7 +126,7 @@ def file_of(response: Response) -> FileObject:
     """Read the file object: of the file that was made, or that is asked for.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return FileObject.from_dict(json_of(response))
 
@@ -138,7 +138,7 @@ def retrieve_request(config: Config, file_id: str) -> Request:
     """Build the request for what the service knows of a file.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("GET", config.url("files", checked_id(file_id, "file")), config.all_headers())
 
@@ -161,7 +161,7 @@ def list_request(
         order: `asc` or `desc`, by the time of their making.
 
     Raises:
-        ValueError: A parameter is none.
+        ValueError: A parameter is not valid.
     """
     if limit is not None and not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page has 1 to {MAX_PAGE:,} files, not {limit}")
@@ -176,7 +176,7 @@ def list_response(response: Response) -> ListFilesResponse:
     """Read the page.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return ListFilesResponse.from_dict(json_of(response))
 
@@ -185,7 +185,7 @@ def delete_request(config: Config, file_id: str) -> Request:
     """Build the request that deletes a file.
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
     return Request("DELETE", config.url("files", checked_id(file_id, "file")), config.all_headers())
 
@@ -194,7 +194,7 @@ def delete_response(response: Response) -> FileDeleted:
     """Read whether it was deleted.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
     """
     return FileDeleted.from_dict(json_of(response))
 
@@ -209,9 +209,9 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
         etag: The strong entity tag of the bytes that we have: if the file has changed, it comes whole (RFC 9110, If-Range).
 
     Raises:
-        ValueError: That is no id.
+        ValueError: It is not an id.
     """
-    # Compressed on the way, its length would say nothing.
+    # Compressed on the way, its length would be of no use.
     headers = {**config.all_headers(Accept_Encoding="identity"), "Accept": "application/binary, */*"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -243,7 +243,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         if origin[0] not in ("http", "https") or not origin[1]:
             problem = "to an address that is not http"
         elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
-            problem = "from https to plain http, where anybody can read and change them"
+            problem = "from https to plain http, where others can read and change them"
     except ValueError:
         problem = "to an address that can't be read"
     if problem is not None:

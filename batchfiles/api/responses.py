@@ -1,6 +1,6 @@
-"""What an answer says: an object, or why there is none, in exceptions of our own.
+"""The content of an answer: an object, or the exception for its error.
 
-What goes to the service and what comes back, as values. A request never holds the key: the driver adds it as it leaves.
+Requests and responses as values. A request never holds the key: the driver adds it as it leaves.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Request:
         url: The whole address.
         headers: All headers but the key and `Content-Length`.
         body: What is sent; empty for none.
-        timeout_factor: How many times the usual time it may take; a whole file may be on its way.
+        timeout_factor: How many times the usual time it may take; it may contain a whole file.
         is_keyed: Whether the driver adds the key; never to a request that leads away from the service.
     """
 
@@ -154,9 +154,9 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def error_of(response: Response) -> APIError:
-    """Return the exception for an answer that is no success.
+    """Return the exception for an answer that is not a success.
 
-    A page of HTML is never quoted: pages of proxies carry the address of whoever asked (earendil-works/pi#6673).
+    A page of HTML is never quoted: pages of proxies carry the address of the client (earendil-works/pi#6673).
     """
     kind = BY_STATUS.get(response.status_code) or (InternalServerError if response.status_code >= 500 else APIError)
     said = _said_in(response)
@@ -175,7 +175,7 @@ class _Said:
     """The error that a service reports.
 
     Attributes:
-        message: Its sentence; None where it says none.
+        message: Its sentence; None where there is none.
         code: Its word for it.
         param: What is to blame.
     """
@@ -202,7 +202,7 @@ MESSAGES = (
 """Members that hold a sentence, the most exact first; spelled in lower case and without underscores."""
 
 INNER = ("error", "errors", "fault", "baseresp", "innererror", "detail", "details", "message")
-"""Members that hold an error of their own, or several."""
+"""Members that hold another error, or several."""
 
 CODES = ("code", "errorcode", "error", "statuscode")
 """Members that hold a word for the error."""
@@ -324,9 +324,9 @@ def _target(location: str) -> str:
 
 
 def _unreadable(response: Response) -> str:
-    """Say what came in the place of JSON."""
+    """Describe an answer that is not JSON."""
     if not response.body:
         return f"the service answered with status {response.status_code} and nothing else"
     kind = response.headers.get("content-type", "").partition(";")[0].strip() or "unknown type"
     size = f"{len(response.body):,} bytes of {kind[:40]}"
-    return f"the service answered with status {response.status_code} and {size} that are no JSON of its API"
+    return f"the service answered with status {response.status_code} and {size} that are not JSON of its API"

@@ -40,7 +40,7 @@ SAP = "SAP AI SDK, batch API"
 SUTRO = "Sutro, job status"
 
 STATES: Final[dict[str, State]] = {
-    # not begun
+    # not started
     "not_started": State("validating", AZURE_ML),
     "created": State("validating", "Google Cloud, OperationMetadata.State"),
     "creating": State("validating", FIREWORKS),

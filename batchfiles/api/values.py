@@ -1,4 +1,4 @@
-"""Values as they come over the wire: what is a string here is null, empty or a number elsewhere.
+"""Values as services send them: what is a string here is null, empty or a number elsewhere.
 
 Everything that can be read is read. An unreadable value of a field is null and kept in `odd`, so it affects no other field;
 an answer that is not of its kind at all is an `APIResponseValidationError`. Unknown keys survive.
@@ -66,7 +66,7 @@ class Fields:
         return None
 
     def word(self, name: str) -> str | None:
-        """Return a string or the digits of a number: vLLM writes the status in the place of a code."""
+        """Return a string or the digits of a number: vLLM writes the status instead of a code."""
         value = self._found.get(name)
         return str(value) if _is_number(value) else self.text(name)
 
@@ -164,7 +164,7 @@ class Fields:
 
 
 NO_ID = frozenset({"none", "null", "nil", "undefined"})
-"""A null that a program has written as text, in the place of an id."""
+"""A null that a program has written as text, instead of an id."""
 
 FLAGS: Mapping[str | None, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
@@ -178,7 +178,7 @@ def mapping(value: object, name: str) -> JSONObject:
     """Return an object.
 
     Raises:
-        APIResponseValidationError: It is none.
+        APIResponseValidationError: It is another value.
     """
     if not isinstance(value, dict):
         raise APIResponseValidationError(f"{name!r} is not an object, but {_kind(value)}")
@@ -239,7 +239,7 @@ def _written(text: str) -> float:
     """Read a date that is written out.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not a date.
     """
     try:
         found = datetime.fromisoformat(text)

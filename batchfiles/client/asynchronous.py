@@ -35,7 +35,7 @@ class AsyncClient(ServiceClient):
 
     Args:
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
-        config: Where the service is; else what `base_url` and the variables of the environment say.
+        config: Where the service is; None uses `base_url` and the environment variables.
         base_url: The address of an OpenAI-compatible service.
         headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
@@ -44,7 +44,7 @@ class AsyncClient(ServiceClient):
         http: An `httpx2.AsyncClient` of your own; it is not closed here.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
 
     Example:
         >>> import asyncio
@@ -114,7 +114,7 @@ class AsyncClient(ServiceClient):
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
             SubmissionUnknownError: The answer was lost, and the batch is not in the list.
-            APIError: The service said no.
+            APIError: The service refused it.
             APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.
@@ -136,7 +136,7 @@ class AsyncClient(ServiceClient):
             timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
 
         Raises:
-            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            StillRunningError: The timeout has ended; `.batch` is the batch as it was last seen.
             NotFoundError: The service does not know the batch.
             APIError: The service refused.
             APIConnectionError: The service could not be reached for an hour.
@@ -199,7 +199,7 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
         case effects.Now():
             return time.monotonic()
         case effects.Random():
-            return random.random()  # noqa: S311 - spreads retries, and is no secret
+            return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
         case effects.Notify(batch):
@@ -286,7 +286,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 self._progress(sent, part.length)
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock, and so is the time between them."""
+        """Yield pieces unchanged, however small, and check the deadline at each and between them."""
         while True:
             try:
                 async with asyncio.timeout(self._left):

@@ -198,7 +198,7 @@ def config_of(
     dialect that `OPENAI_API_VERSION` names.
 
     Raises:
-        ValueError: An address is none.
+        ValueError: An address is not valid.
     """
     found = base_url or os.environ.get("OPENAI_BASE_URL")
     azure = os.environ.get("AZURE_OPENAI_ENDPOINT")
@@ -223,7 +223,7 @@ def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
     """Return the key: the one that was given, or that of the variable that `key_variable` names.
 
     Raises:
-        ValueError: There is none, or it can't be one; it is not shown.
+        ValueError: There is no key, or it is not valid; it is not shown.
     """
     if isinstance(key, Key):
         return key
@@ -302,7 +302,7 @@ class ServiceClient:
     """What both clients are: where the service is, the key, and the calls that they run.
 
     Args:
-        access: What `access_of` returned. The key itself is no argument: a traceback would show it.
+        access: What `access_of` returned. The key itself is not an argument: a traceback would show it.
         timeout: Seconds for a whole request.
         policy: How often a call is tried.
 

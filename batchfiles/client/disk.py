@@ -165,7 +165,7 @@ class WorkFile:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; one in which nothing is yet is removed."""
+        """Close the file; an empty one is removed."""
         with suppress(OSError, ValueError):  # ValueError: it is closed already
             if not os.fstat(self._file.fileno()).st_size and self._has_its_name():
                 Path(self.path).unlink()
@@ -216,7 +216,7 @@ class Disk:
         return self._locked.appended(offset)
 
     def close(self) -> None:
-        """Let go of the work file."""
+        """Close the work file."""
         work, self.work = self.work, None
         if work is not None:
             work.close()

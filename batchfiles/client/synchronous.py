@@ -31,17 +31,17 @@ class Client(ServiceClient):
 
     Args:
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
-        config: Where the service is; else what `base_url` and the variables of the environment say.
+        config: Where the service is; None uses `base_url` and the environment variables.
         base_url: The address of an OpenAI-compatible service.
         headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
-        timeout: Seconds for a whole request, from its sending to the end of its answer; for a file on its way ten times as many.
+        timeout: Seconds for a whole request, from its sending to the end of its answer; for a file ten times as many.
         policy: How often a call is tried.
         http: An `httpx2.Client` of your own, with proxies and certificates; it is not closed here. Else one that takes nothing
             from the environment.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
 
     Example:
         >>> from batchfiles import Client, join
@@ -115,7 +115,7 @@ class Client(ServiceClient):
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
             SubmissionUnknownError: The answer was lost, and the batch is not in the list.
-            APIError: The service said no.
+            APIError: The service refused it.
             APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.
@@ -146,7 +146,7 @@ class Client(ServiceClient):
             timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
 
         Raises:
-            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            StillRunningError: The timeout has ended; `.batch` is the batch as it was last seen.
             NotFoundError: The service does not know the batch.
             APIError: The service refused.
             APIConnectionError: The service could not be reached for an hour.
@@ -229,7 +229,7 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
         case effects.Now():
             return time.monotonic()
         case effects.Random():
-            return random.random()  # noqa: S311 - spreads retries, and is no secret
+            return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
         case effects.Notify(batch):
@@ -241,7 +241,7 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
 
 
 class _Exchange(Exchange[httpx2.Client]):
-    """An exchange that keeps the thread until it is over."""
+    """An exchange that blocks the thread until it has ended."""
 
     def open(self, request: Request) -> Response:
         self.close()
@@ -316,7 +316,7 @@ class _Exchange(Exchange[httpx2.Client]):
                 self._progress(sent, part.length)
 
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock."""
+        """Yield pieces unchanged, however small, and check the deadline at each."""
         for piece in pieces:
             self._check_time()
             yield piece

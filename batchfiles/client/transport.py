@@ -1,6 +1,6 @@
 """What both drivers share of httpx2: the header with the key, the pieces of a body, and errors that hold neither.
 
-What an exchange is in both drivers, but for how it waits.
+Also what an exchange is in both drivers, except how it waits.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ CHUNK = 256 * 1024
 """Bytes of a file that are read and sent at once."""
 
 CONNECT, OPERATION = 10.0, 60.0
-"""Seconds for a connection, and for each single read or write; the deadline of the whole request is a matter of its own."""
+"""Seconds for a connection, and for each single read or write; the whole request has its own deadline."""
 
 
 class Deadline(Exception):  # not for users: it never leaves the drivers
-    """The time for a whole request is over."""
+    """The time for a whole request has ended."""
 
 
 NOT_SENT = (httpx2.HTTPError, httpx2.InvalidURL, Deadline, FileError)
@@ -77,7 +77,7 @@ class KeyAuth(httpx2.Auth):
         return self._key.is_renewable
 
     def renew(self) -> None:
-        """Tell that the service refused the key."""
+        """Note that the service refused the key."""
         self._key.renew()
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
@@ -157,12 +157,12 @@ def head_of(response: httpx2.Response) -> Response:
 
 
 def failure(error: Exception) -> tuple[str, str]:
-    """Return the phase in which an exchange broke, and why; to be raised where the exception is no longer at hand.
+    """Return the phase in which an exchange broke, and why; to be raised where the exception is no longer available.
 
-    The exceptions of httpx2 and of what stands below it hold the request, and a traceback of their frames its headers.
+    The exceptions of httpx2 and of the libraries under it hold the request, and a traceback of their frames its headers.
     """
     if isinstance(error, Deadline):
-        return "receive", "the time for the whole request was over"
+        return "receive", "the time for the whole request has ended"
     why = f"{type(error).__name__}: {error}"[:200] if str(error) else type(error).__name__
     if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)):
         return _connecting(error), why
@@ -172,7 +172,7 @@ def failure(error: Exception) -> tuple[str, str]:
 
 
 def _connecting(error: Exception) -> str:
-    """Tell apart what may go wrong before a request leaves."""
+    """Return the phase of a failure before a request was sent."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
@@ -184,7 +184,7 @@ def _connecting(error: Exception) -> str:
 
 
 def problem_of(error: Exception) -> APIConnectionError | FileError:
-    """Return our own exception for a broken exchange, made anew: no frame of its traceback knows the key."""
+    """Return our own new exception for a broken exchange: no frame of its traceback knows the key."""
     if isinstance(error, FileError):
         return FileError(error.reason, path=error.path, number=error.errno)
     phase, why = failure(error)

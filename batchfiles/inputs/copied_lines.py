@@ -1,4 +1,4 @@
-"""Lines on their way from one file to another, byte for byte: runs of neighbours without blank ones between."""
+"""Lines to copy from one file to another, byte for byte: runs of neighbours without blank lines between."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class CopiedLines:
         """Yield the lines of a file.
 
         Raises:
-            LineTooLongError: A line is above the cap: it can't be left out, nor be kept.
+            LineTooLongError: A line is above `max_line_bytes`: it can't be left out, nor be kept.
             MismatchError: The lines are neither requests nor results, or not what is wanted; nothing was yielded.
             FileError: The file is not there or can't be read.
             TruncatedFileError: Its compressed bytes are damaged.
@@ -95,7 +95,7 @@ class CopiedLines:
                         self._on_bytes(len(run.text))
 
     def _checked(self, found: Iterator[Piece], name: str) -> Iterator[Piece]:
-        """Look at the first lines that say anything before any is copied."""
+        """Check the first lines before any is copied."""
         seen: list[Piece] = []
         file_role = classify_lines(self._lines(found, seen), name)
         if file_role != "empty":
@@ -130,12 +130,12 @@ class CopiedLines:
                 raise self._too_long(path, number, offset)
             number, offset = number + 1, offset + len(line)
             self.blank_lines += 1
-        self.blank_lines -= 1  # the one that we put behind the last
+        self.blank_lines -= 1  # the one that we put after the last
 
     def _too_long(self, path: str, number: int, offset: int) -> LineTooLongError:
         return LineTooLongError(
-            f"the line is above the cap of {self._max_line_bytes:,} bytes, and can neither be left out nor "
-            "be kept: raise the cap",
+            f"the line is above the limit of {self._max_line_bytes:,} bytes, and can neither be left out nor "
+            "be kept: raise max_line_bytes",
             limit=self._max_line_bytes,
             path=path,
             line_number=number,

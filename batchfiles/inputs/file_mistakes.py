@@ -16,7 +16,7 @@ from batchfiles.errors import InvalidLineError
 __all__ = ["HEAD", "FileMistake", "file_mistake"]
 
 HEAD = 256 * 1024
-"""Bytes of a file that are enough to tell."""
+"""Bytes of a file that are looked at."""
 
 LINES_COMPARED = 20
 """Lines that must make the same mistake before it is one of the file."""
@@ -85,7 +85,7 @@ def file_mistake(head: bytes) -> FileMistake | None:
     if not lines:
         return None
     if len(lines) > 1 and len(head) >= HEAD:
-        lines.pop()  # it may go on
+        lines.pop()  # it may be incomplete
     return _of_structure(text, lines) or _of_lines(lines)
 
 
@@ -154,7 +154,7 @@ def _several_lines() -> FileMistake:
 
 
 def _of_one_object(value: dict[str, Any]) -> FileMistake | None:
-    """Tell one object of the API from lines of a batch."""
+    """Find one object of the API instead of lines of a batch."""
     if isinstance(value.get("error"), dict) and value.keys() <= {"error"}:
         message = str(value["error"].get("message", ""))[:200]
         return FileMistake("not_lines", f"The file holds the answer of a service that refused a call, and no lines: {message!r}.")
@@ -165,7 +165,7 @@ def _of_one_object(value: dict[str, Any]) -> FileMistake | None:
 
 
 def _of_lines(lines: list[bytes]) -> FileMistake | None:
-    """Tell a mistake that each line makes."""
+    """Find a mistake that each line has."""
     some = lines[:LINES_COMPARED]
     if sum(map(_ends_with_comma, some)) >= max(1, len(some) - 1):
         words = "Each line of the file ends with a comma, as in an array; take the commas away: sed 's/,[[:space:]]*$//' FILE."

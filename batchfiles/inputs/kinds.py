@@ -1,11 +1,9 @@
-"""Which service's format a line is in, and on which side of the service a file stands.
+"""The format of a line, by service, and whether a file holds requests or results.
 
 A file of one service given to another is a common accident: a popular library once wrote Anthropic's `params` lines for OpenAI,
-and its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So the family is said in words.
+and its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So messages name the format.
 
-What first lines say: which table fits, and what the first request asks for.
-
-Files read once, from the first line to the last, each known for requests or results by what its first lines say.
+Also what the first lines decide: which table fits, and what the first request asks for.
 """
 
 from __future__ import annotations
@@ -58,10 +56,10 @@ FileRole: TypeAlias = Literal["inputs", "results", "empty"]
 
 LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
-"""How much a file may hold that says nothing before its first telling line; beyond that its bytes are searched for key names."""
+"""How much is read to find a line that shows what a file holds; after that its bytes are searched for key names."""
 
 BYTES_OF_HEAD = 4096
-"""How much is looked at of a line above the cap."""
+"""How much is read of a line above `max_line_bytes`."""
 
 DESCRIPTIONS: dict[LineFormat, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
@@ -86,8 +84,8 @@ TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status
 
 ID = rb"""["'](?:custom_)?id["']\s*:\s*(?:"[^"\\]*"|'[^'\\]*')\s*,\s*"""
 TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
-"""The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where somebody has said what a
-file is, nothing less tells otherwise: any key may stand in what is left of a line whose beginning is lost."""
+"""The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where the caller
+has named the kind of a file, nothing less overrules it: what is left of a line without its beginning may contain any key."""
 
 
 NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
@@ -99,7 +97,7 @@ LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
 
 
 def line_format_of(line: dict[str, Any]) -> LineFormat:
-    """Tell by its keys which service's format a decoded line is in.
+    """Return which service's format a decoded line has, by its keys.
 
     The keys of the OpenAI format go first: people add keys of their own, such as `key` or `params`, to lines that are otherwise
     good.
@@ -128,12 +126,12 @@ def _other_format_of(line: dict[str, Any]) -> LineFormat:
 
 
 def describe(line_format: LineFormat) -> str:
-    """Say what lines of a family are and, for those that are not read here, what to do with them."""
+    """Describe the lines of a format and, for those that are not read here, what to do with them."""
     return DESCRIPTIONS[line_format]
 
 
 def classify(source: Source, *, otherwise: FileRole | None = None, max_line_bytes: int = LINE_CAP) -> FileRole:
-    """Return whether a file holds requests or results, by its first line that shows it, also a line above the cap.
+    """Return whether a file holds requests or results, by its first line that shows it, also one above `max_line_bytes`.
 
     Args:
         source: The file.
@@ -145,7 +143,7 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
 
     Raises:
-        MismatchError: The file is in the format of another service, or nothing in it says what it is.
+        MismatchError: The file is in the format of another service, or nothing in it shows what it is.
         FileError: The file is not there or can't be read.
         TruncatedFileError: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
@@ -158,7 +156,7 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
 
 
 def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
-    """Yield the lines of blocks, and the beginnings of lines above the max_line_bytes, which are enough to classify them.
+    """Yield the lines of blocks, and the beginnings of lines above `max_line_bytes`, which are enough to classify them.
 
     Args:
         blocks: What `read_blocks` yields.
@@ -172,12 +170,12 @@ def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Itera
 
 
 def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: FileRole | None = None) -> FileRole:
-    """Do what `classify` does for lines that are at hand already; no more of them are taken than needed.
+    """Do what `classify` does for lines that are available already; no more of them are taken than needed.
 
     Args:
         lines: The first lines of a file, or all of them.
         name: The file's display name, for the exception.
-        otherwise: What somebody has said it is, as for `classify`.
+        otherwise: What it is if that is known, as for `classify`.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
@@ -203,7 +201,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         except InvalidLineError:
             unreadable.append(line)
         if line_format != "unknown":
-            if unreadable:  # what follows tells an item of an array from a line
+            if unreadable:  # what follows distinguishes an item of an array from a line
                 seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
             if line_format == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
@@ -348,7 +346,7 @@ class ClassifiedFile(NamedTuple):
 
     Attributes:
         name: Its display name.
-        file_role: `"inputs"`, `"results"`, or `"empty"` for a file without a line that says anything.
+        file_role: `"inputs"`, `"results"`, or `"empty"` for a file without a line that shows it.
         blocks: All its lines; to be read before the next file is asked for.
     """
 
@@ -369,7 +367,7 @@ def classified_files(
 
     Args:
         sources: What `expand` returns.
-        notice: Gets a finding for a line above the max_line_bytes, and warnings.
+        notice: Gets a finding for a line above `max_line_bytes`, and warnings.
         max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
         file_roles: The given roles of files, by their keys.
@@ -400,7 +398,7 @@ def classified_files(
 def paired_as(file_role: FileRole) -> str:
     """Return a message: a file of a pair has the other role."""
     is_of, was = ("results", "requests") if file_role == "results" else ("requests", "results")
-    return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
+    return f"holds {is_of}, and was paired as {was}: use REQUESTS=RESULTS"
 
 
 def is_blank(line: bytes) -> bool:

@@ -1,6 +1,6 @@
-"""Which files are requests and which are results, where their plain bytes lie, and which results belong to which requests.
+"""Which files are requests and which are results, where their plain bytes are, and which results belong to which requests.
 
-Which request file the results in a file belong to: said by their names, and by the manifest of their campaign.
+Names and the manifests of campaigns show which request file the results in a file belong to.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ELSEWHERE = -1
 
 
 class BatchParts:
-    """Knows the request files that are joined, and tells to which of them results belong.
+    """The request files of a join, and which of them results belong to.
 
     Args:
         inputs: The request files, by number.
@@ -62,7 +62,7 @@ class BatchParts:
         self._by_path = {path: number for number, path in paths.items()}
         self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
         self.own_batches = frozenset(number for number, path in paths.items() if self._campaigns.part_of(path) is not None)
-        """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
+        """The numbers of those that a manifest names: each is its own batch, with any ids in the others."""
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
     def are_apart(self, one: int, other: int) -> bool:
@@ -126,7 +126,7 @@ def _batch_of(part: Part, stem: str | None) -> str | None:
 def without_repeats(
     inputs: Iterable[LocalFile], campaigns: Campaigns | None = None
 ) -> tuple[tuple[LocalFile, ...], tuple[LocalFile, ...]]:
-    """Separate request files from those that only repeat requests of theirs, as the manifest of their campaign says.
+    """Separate request files from those that only repeat requests of theirs, by the manifest of their campaign.
 
     Raises:
         DataError: A manifest is damaged.
@@ -155,12 +155,12 @@ class FileRoles:
     Attributes:
         inputs: Request files, in the order given.
         results: Output files and error files, in the order given.
-        empty: Files without a line that says anything.
-        retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
+        empty: Files without a line that shows what they hold.
+        retries: Request files that only repeat requests of the inputs: by the manifest of their campaign.
         not_read: The display names of files and folders in the given folders that are skipped.
         pairs: The request file that a pair names for a result file, by their indexes.
         findings: Which of the request files differ from the manifest of their campaign.
-        campaigns: What the manifests of their folders say.
+        campaigns: The manifests of their folders.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -174,7 +174,7 @@ class FileRoles:
 
     @cached_property
     def parts(self) -> BatchParts:
-        """What tells which results belong to which input file."""
+        """Which results belong to which input file."""
         return BatchParts(self.inputs, self.campaigns)
 
     def result_files(self) -> list[ResultFile]:
@@ -314,7 +314,7 @@ class PairedFiles(NamedTuple):
 
     Attributes:
         sources: They, those of the pairs last unless they were named before.
-        not_read: What is passed over in folders.
+        not_read: What is skipped in folders.
         file_roles: What the files of the pairs must be, by their keys.
         requests: The display names of the request files, by the keys of their results.
     """
@@ -346,7 +346,7 @@ class ReadAgain(NamedTuple):
     """Files that can be read twice, unlike standard input and pipes, by what they hold.
 
     Attributes:
-        requests: Request files, but for those that only repeat requests of these.
+        requests: Request files, except those that only repeat requests of these.
         retries: These.
         results: Output files and error files.
     """
@@ -373,7 +373,7 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
         return None
     try:
         copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
-    except TruncatedFileError:  # who reads it says so, after the good lines
+    except TruncatedFileError:  # the reader reports it, after the good lines
         return None
     return ReadAgain(copies, retries, tuple(results))
 
@@ -382,8 +382,8 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
     """Find the request files of result files among files that are read one after the other.
 
     Returns:
-        The display names of request files, by those of their results; and what tells of two request files whether a manifest
-        makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
+        The display names of request files, by those of their results; and a predicate: do equal lines in two request
+        files make different requests, by a manifest? Standard input and open files belong to nothing, and nothing to them.
     """
     known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
     with Spool() as spool:
@@ -404,7 +404,7 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
 
 
 def _role(source: Source, said: FileRole | None) -> FileRole | None:
-    """Tell what a file is; None where reading it will say what is wrong with it."""
+    """Return what a file is; None where reading it will raise the error."""
     if said is not None:
         return said
     try:
@@ -420,7 +420,7 @@ def _place(source: Source) -> Place:
 
 
 def _by_name(source: Source) -> FileRole | None:
-    """Tell results by a download's name, where nothing in the file says what it is."""
+    """Recognize results by a download's name, where nothing in the file shows what it is."""
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 

@@ -25,7 +25,7 @@ __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "ref
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Say before any work that the target is there already.
+    """Raise before any work if the target exists.
 
     Args:
         path: The target.
@@ -55,7 +55,7 @@ def _refuse_circle(path: Path) -> None:
 
 
 def refuse_existing_folder(path: Path, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
-    """Say before any work that a folder can't be made, or not be replaced.
+    """Raise before any work if a folder can't be made or replaced.
 
     Args:
         path: The target.
@@ -134,7 +134,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_f
     Raises:
         OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder
             counts as not there.
-        FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
+        FileError: The disk, the system or the service refused, or the target is not a folder of ours.
     """
     refuse_existing_folder(path, overwrite=overwrite, ours=ours)
     target = real_path(path)
@@ -176,7 +176,7 @@ def file_error(error: OSError, path: Path | str) -> FileError:
 
 
 def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -> None:
-    """Give the finished file its name; without `overwrite` by a link, which fails if somebody took the name meanwhile."""
+    """Give the finished file its name; without `overwrite` by a link, which fails if another process took the name meanwhile."""
     if overwrite:
         temporary.replace(target)
         return

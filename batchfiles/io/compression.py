@@ -28,7 +28,7 @@ HEAD = 512
 """Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
 MAGIC_BYTES = 4
-"""Bytes that must be there to tell a compression."""
+"""Bytes that are needed to detect a compression."""
 
 ZSTD_ERRORS: Final = {
     "too much memory": "the zstd data needs a larger window than is allowed here: decompress it first, with zstd -d --long=31",
@@ -116,7 +116,7 @@ class _Ahead:
         return piece
 
     def close(self) -> None:
-        """Do nothing: who opened the file closes it. Without it pyarrow complains on standard error."""
+        """Do nothing: the opener closes the file. Without this method pyarrow prints errors."""
 
 
 class _GzipMember:
@@ -147,7 +147,7 @@ class _GzipMember:
 class _Members:
     """Decompress gzip and bz2 with the standard library, which knows where a member ends.
 
-    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
+    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as fast
     here as there.
     """
 
@@ -197,7 +197,7 @@ class _OtherBytes(Exception):
 
 
 class _Decompressed:
-    """A decompressing stream that tells damage from the end of the file."""
+    """A decompressing stream that distinguishes damage from the end of the file."""
 
     def __init__(self, stream: _Rewound, name: str, compression: str, *, tables: bool) -> None:
         self._name = name
@@ -241,7 +241,7 @@ class _Decompressed:
 
     def _decompress(self, size: int) -> bytes:
         # A read of pyarrow's that fails takes with it what it had decompressed so far, so reads are small (hardly slower: gzip
-        # 609 and 586 MB/s, zstd 1,590 and 1,280), and smaller still behind the last compressed bytes, where a cut file ends.
+        # 609 and 586 MB/s, zstd 1,590 and 1,280), and smaller still after the last compressed bytes, where a cut file ends.
         pieces: list[bytes] = []
         while size > 0 and (piece := self._piece(min(size, TAIL if self._raw.at_last else PIECE))):
             pieces.append(piece)
@@ -263,7 +263,7 @@ class _Decompressed:
 
 
 class _Damaged:
-    """A stream whose first bytes are none that its name promises."""
+    """A stream whose first bytes do not match its name."""
 
     closed = False
 
@@ -290,7 +290,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
     Args:
         stream: The open file.
         name: The display name, for errors.
-        suffix_of: The file's own name, whose suffix may promise a compression. Text is read all the same: some HTTP clients
+        suffix_of: The file's own name, whose suffix may promise a compression. Text is read anyway: some HTTP clients
             decompress the data and keep the name. Anything else is damaged.
         tables: Whether the reader knows Parquet and Arrow.
 
@@ -315,7 +315,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
 
 
 def _why_damaged(head: bytes, promised: str) -> str | None:
-    """Say why the first bytes of a file without a magic number are neither compressed data nor text; None if they are text."""
+    """Return why the first bytes of a file without a magic number are neither compressed data nor text; None if they are text."""
     if not head:
         return f"the {promised} data is cut short: the file has 0 bytes"
     is_cut = any(magic.startswith(head) for magic in MAGIC)

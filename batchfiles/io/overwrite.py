@@ -1,4 +1,4 @@
-"""Which folders `overwrite` may replace: those in which nothing lies but what the same command writes.
+"""Which folders `overwrite` may replace: those that contain only files of the same command.
 
 Names of unfinished files and temporary folders, and the removal of those whose process is dead.
 
@@ -41,16 +41,16 @@ __all__ = [
 
 
 IsOwnFile: TypeAlias = Callable[[str], bool]
-"""Tells of the name of a file in a folder whether it could be from the same command. Only who writes the folder knows."""
+"""Predicate: is this file name one that the same command could have written?"""
 
 
 def no_file(_: str) -> bool:
-    """Say of every file that it is somebody else's."""
+    """Return False: no file is our own."""
     return False
 
 
 def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: IsOwnFile) -> None:
-    """Make sure that a folder can be replaced without a loss to anybody.
+    """Make sure that a folder can be replaced without loss of other files.
 
     Args:
         folder: Where it is.

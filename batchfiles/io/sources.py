@@ -72,7 +72,7 @@ class Source:
 
     @classmethod
     def at(cls, place: Place) -> Source:
-        """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
+        """Return the one file at a place, without a look at it."""
         return cls(_shown(str(place)), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
 
     @classmethod
@@ -90,7 +90,7 @@ class Source:
 
     @property
     def key(self) -> Place | None:
-        """Where the file is, symbolic links followed: the same for two sources of one file; None where there is no telling."""
+        """Where the file is, symbolic links followed: the same for two sources of one file; None where that is unknown."""
         return None if self.place is None else real_path(self.place)
 
     @property
@@ -108,7 +108,7 @@ class Source:
         """Open the file for reading, decompressed by its magic bytes.
 
         Args:
-            tables: Whether the reader knows Parquet and Arrow; others get an error that says what the file is.
+            tables: Whether the reader knows Parquet and Arrow; others get an error that names the format.
 
         Raises:
             FileError: The file is not there or can't be read.
@@ -156,7 +156,7 @@ class Source:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
 
     def open_for_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Open the file as it is for somebody who reads here and there, such as the footer of a Parquet file.
+        """Open the file unchanged for random access, such as to the footer of a Parquet file.
 
         Raises:
             FileError: The file is not there or can't be read.
@@ -203,7 +203,7 @@ class _Watched:
         """Return up to `size` bytes.
 
         Raises:
-            FileError: At the end: the file was cut, written to, or went on growing.
+            FileError: At the end: the file was cut, was written to, or grew.
         """
         piece = self._file.read(size)
         if not piece and size:
@@ -223,7 +223,7 @@ def _watched(file: BinaryIO, name: str) -> BinaryIO:
 
 
 FilesOf: TypeAlias = Callable[[Place], "list[Source] | None"]
-"""Gets a folder, and returns the files that it stands for; None for its batch files."""
+"""Gets a folder, and returns the files to read for it; None for its batch files."""
 
 
 def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of: FilesOf = lambda _folder: None) -> list[Source]:
@@ -232,15 +232,15 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of
     They come in the order given, those of a folder or a glob sorted by name.
 
     Args:
-        sources: What stands for the files.
+        sources: Paths, folders, globs, URLs, open files and `-`.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        files_of: Says which files a folder stands for that is named itself.
+        files_of: Returns the files to read for a folder that is named itself.
 
     Raises:
         FileError: A path is not there, or a folder or glob holds no batch file.
         ValueError: Standard input is named twice, or a URL is wrong.
-        TypeError: Something is no source at all, or no filesystem.
-        MissingDependencyError: The pyarrow at hand can't speak to a URL's service.
+        TypeError: Something is not a source, or not a filesystem.
+        MissingDependencyError: The installed pyarrow does not support a URL's service.
     """
     found: list[Source] = []
     for source in sources:
@@ -299,7 +299,7 @@ def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> li
 
 
 def _shown(path: str) -> str:
-    """Return what a file is called in findings and columns, which are text: bytes that are no UTF-8 are written out."""
+    """Return the name of a file in findings and columns, which are text: bytes that are not UTF-8 are escaped."""
     return path.encode(errors="backslashreplace").decode()
 
 
@@ -375,7 +375,7 @@ def plain_name(name: str) -> str:
 
 
 def _is_batch_file(name: str) -> bool:
-    """Tell by its name whether a file in a folder is a JSONL file; hidden files, our unfinished ones among them, are not."""
+    """Predicate: is this file in a folder a JSONL file, by its name? Hidden files, such as our unfinished ones, are not."""
     lowered = name.lower()
     return not name.startswith(".") and lowered.endswith(tuple(text + end for text in SUFFIXES for end in COMPRESSED))
 

@@ -1,6 +1,6 @@
-"""A local, regular, uncompressed copy of whatever is not: for jobs that must come back to a line by its offset.
+"""Local, regular, uncompressed copies of other files, for jobs that read lines again by their offsets.
 
-Small files that somebody wrote by hand: templates, prices, schemas, limits. Read at once, from here or there.
+Also small files written by hand: templates, prices, schemas, limits. They are read at once, local or remote.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Spool:
             self.path = new_temporary_folder(directory)
         except OSError as error:
             raise file_error(error, os.fspath(directory or tempfile.gettempdir())) from None
-        # Not a TemporaryDirectory, which complains when nobody closes it: a job lives as long as somebody holds its table.
+        # Not a TemporaryDirectory, which warns when it is not closed: a job lives as long as there is a reference to its table.
         self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         self._count = 0
 
@@ -83,7 +83,7 @@ class Spool:
         return target
 
     def _ask_for_room(self, source: Source) -> None:
-        """Make sure that a copy fits before it is begun: a disk that is full to the last bytes harms everybody on it.
+        """Make sure that a copy fits before it is started: a full disk harms every program that uses it.
 
         Where there is plenty of room, the file is not read for that.
         """

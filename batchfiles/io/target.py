@@ -54,8 +54,8 @@ class Target(ABC):
 
         Raises:
             ValueError: A URL is wrong, or there are both a URL and a filesystem.
-            TypeError: It is a file that was opened in text mode, or the filesystem is none.
-            MissingDependencyError: The pyarrow at hand can't speak to this service.
+            TypeError: It is a file that was opened in text mode, or `filesystem` is not a filesystem.
+            MissingDependencyError: The installed pyarrow does not support the service.
             FileError: The service can't be reached.
         """
         if isinstance(target, Target):

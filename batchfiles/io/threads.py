@@ -1,7 +1,4 @@
-"""Work done behind the one that asks for it: hashing, writing and waiting for the disk let go of the interpreter meanwhile.
-
-How far a job is: the one callback that all jobs take.
-"""
+"""Work in background threads: hashing, writing and waiting for the disk release the interpreter lock. And progress of jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ __all__ = [
 ]
 
 PIECE = 1024 * 1024
-"""Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock, and behind it the lock must be had
+"""Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock; after it the lock must be taken
 back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Much
 larger ones fall out of the CPU's cache."""
 
@@ -36,12 +33,11 @@ WAITING = 16
 """Things that may wait to be done: with the pieces above, 16 MB. They bridge the moments in which the disk takes nothing."""
 
 SYNCED = 128 * 1024 * 1024
-"""Bytes behind which a growing file is brought to the disk: 240 MB take 0.1 s and more, and somebody would wait for them at the
-end."""
+"""Bytes after which a growing file is synced: 240 MB take 0.1 s and more, and all of them at the end would be a wait."""
 
 
 class BackgroundWriter:
-    """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
+    """A thread that does one thing after the other, and raises an error when the next one is asked for.
 
     Args:
         name: What the thread is called.
@@ -58,7 +54,7 @@ class BackgroundWriter:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def do(self, action: Callable[[], None]) -> None:
-        """Have something done behind all that waits.
+        """Have something done after all that waits.
 
         Raises:
             OSError: What was asked for earlier could not be done.
@@ -78,12 +74,12 @@ class BackgroundWriter:
 
 
 class BackgroundFile:
-    """An open file that is written to by a thread of its own.
+    """An open file that its own thread writes to.
 
     Leaving a `with` block waits for the thread; what is not written yet by then is, unless the block is left by an exception.
 
     Args:
-        file: Where the bytes go; nobody else writes to it meanwhile.
+        file: Where the bytes go; nothing else may write to it meanwhile.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -113,12 +109,12 @@ class BackgroundFile:
         self._unsynced += len(data)
         if self._unsynced >= SYNCED:
             self._unsynced = 0
-            with suppress(OSError):  # a device or a pipe; whoever needs the file on the disk makes sure at the end
+            with suppress(OSError):  # a device or a pipe; callers that need the file on the disk make sure at the end
                 os.fdatasync(self._file.fileno())
 
 
 def write_all(sink: BinaryIO, data: bytes) -> None:
-    """Write all of it: an unbuffered file may take a part only, and one that says nothing has taken all."""
+    """Write all of it: an unbuffered file may take a part only, and one that returns None has taken all."""
     taken = sink.write(data)
     while taken is not None and taken < len(data):
         data = data[taken:]
@@ -148,8 +144,7 @@ def run_uninterrupted(*actions: Callable[[], object]) -> None:
 
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes that are done and the bytes that there are, again and again; None where nobody knows how many there are,
-as for a pipe or a compressed file."""
+"""Called repeatedly with the bytes done and all bytes; None where their number is unknown, as for a pipe or a compressed file."""
 
 
 def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], None]:
@@ -166,7 +161,7 @@ def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], No
 
 
 def source_steps(progress: Progress | None, sources: Iterable[Source]) -> Callable[[int], None] | None:
-    """Return the function for steps through sources; None where nobody asks, so that no file is looked at for it."""
+    """Return the function for steps through sources; None without a callback, so that no file is looked at for it."""
     return None if progress is None else in_steps(progress, total_of(sources))
 
 

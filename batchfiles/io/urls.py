@@ -1,4 +1,4 @@
-"""The URLs of remote files as text: what is one, what it is called where people read it, what stands in it."""
+"""The URLs of remote files as text: which strings are URLs, their parts, and how they are displayed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class RemoteUrl:
     Attributes:
         scheme: `s3`, `gs`, `gcs`, `abfs` or `abfss`.
         host: The bucket; for Azure, an account's host or a container.
-        path: What stands behind it, as it is written: a `%` is a `%`, as for the services' own tools.
-        user: What stands before the `@`, up to a colon; decoded.
-        password: What stands behind that colon; decoded.
-        query: The options behind the `?`, decoded.
+        path: What follows it, unchanged: a `%` is a `%`, as for the services' own tools.
+        user: The part before the `@`, up to a colon; decoded.
+        password: The part after that colon; decoded.
+        query: The options after the `?`, decoded.
     """
 
     scheme: str
@@ -121,7 +121,7 @@ def _is_there(name: str) -> bool:
 
 
 def why_no_url(text: str) -> str:
-    """Say why a text that begins as a URL can't be used; nothing of it is repeated but its scheme."""
+    """Return why a text that begins as a URL can't be used; only its scheme is repeated."""
     match = URL.match(text)
     scheme = match[1].lower() if match is not None else ""
     if scheme == FILE:
@@ -149,7 +149,7 @@ def shown_name(text: str) -> str:
 
 
 def is_plain_address(text: str) -> bool:
-    """Tell whether a text is the address of a service, without credentials or parameters, which may be shown."""
+    """Return whether a text is the address of a service, without credentials or parameters, so that it may be shown."""
     return ADDRESS.fullmatch(text) is not None
 
 

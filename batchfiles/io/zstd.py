@@ -32,7 +32,7 @@ class KeptOpen:
         """Do nothing: who opened the file flushes it."""
 
     def close(self) -> None:
-        """Do nothing but remember that Arrow is done."""
+        """Only note that Arrow is done."""
         self.closed = True
 
 
@@ -133,7 +133,7 @@ class Xxh64:
 
     def _add(self, stripes: bytes) -> None:
         words = array("Q", stripes)
-        if sys.byteorder == "big":  # pragma: no cover - such machines are rare, and none is at hand
+        if sys.byteorder == "big":  # pragma: no cover - such machines are rare, and none is available
             words.byteswap()
         spread = array("Q", bytes(16 * len(words)))
         spread[::2] = words

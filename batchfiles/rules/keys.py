@@ -1,4 +1,4 @@
-"""The rules on the keys of a request line, each looked at by itself: what is right or wrong whatever the other lines say.
+"""The rules on the keys of a single request line, without regard to other lines.
 
 Codes and sentences are the service's own where one is recorded, which was in llama-stack's test_batches_errors.py in 2025-08.
 Other codes are those that OpenAI's API uses elsewhere for the same fault: `invalid_type`, `invalid_value`,
@@ -6,7 +6,7 @@ Other codes are those that OpenAI's API uses elsewhere for the same fault: `inva
 
 What the body of a request must hold, endpoint by endpoint (OpenAI's OpenAPI document at f85dbe2, 2026-08-21).
 
-How many texts a request gives to be embedded: of those a service may limit how many stand in one file.
+How many texts a request embeds: a service may limit their number in a file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class KeyRules:
         if self._shortest_id <= length <= self._longest_id:
             return ()
         if not length:
-            return [Violation("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")]
+            return [Violation("invalid_value", "'custom_id' is empty: its result could not be identified.", "$.custom_id")]
         if length > self._longest_id:
             words = f"'custom_id' has {length:,} characters, and {self._longest_id:,} are allowed."
             return [Violation("string_above_max_length", words, "$.custom_id")]
@@ -94,7 +94,7 @@ class KeyRules:
         return ()
 
     def method_faults(self, method: object) -> Iterator[Violation]:
-        """Say what is wrong with a method."""
+        """Yield the faults of a method."""
         if method is None:
             if self._method_required:
                 yield _missing("method")
@@ -104,7 +104,7 @@ class KeyRules:
             yield Violation("invalid_value", f"Invalid value: '{cut(method)}'. The only method is 'POST'.", "$.method")
 
     def url_faults(self, url: object) -> Iterator[Violation]:
-        """Say whether a url is missing or none."""
+        """Yield the faults of a url."""
         if url is None:
             if self._url_required:
                 yield _missing("url")
@@ -118,7 +118,7 @@ class KeyRules:
             yield Violation("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
 
     def body_faults(self, body: object) -> Iterator[Violation]:
-        """Say whether a body is missing or none; what must stand in it is another matter."""
+        """Yield a fault if there is no body, or another value in its place; its content is not checked."""
         if body is None:
             yield _missing("body")
         elif not isinstance(body, dict):
@@ -126,14 +126,14 @@ class KeyRules:
 
 
 def wrong_type(name: str, wanted: str, value: Any) -> Violation:  # noqa: ANN401 - any value
-    """Say that a value is of the wrong type; one that JSON doesn't know is called what Python calls it."""
+    """Return the fault of a value of the wrong type; types that JSON doesn't have are named as in Python."""
     kind = type(value)
     words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(kind, kind.__name__)} instead."
     return Violation("invalid_type", words, f"$.{name}")
 
 
 def cut(text: str, length: int = 100) -> str:
-    """Keep findings small: what stands in a file may have megabytes."""
+    """Keep findings small: a text in a file may have megabytes."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 
@@ -146,7 +146,7 @@ NAME = re.compile(r"/(?:v\d+/)?(.+)")
 
 
 class Content(NamedTuple):
-    """The key of a body that says what the model shall work on.
+    """The key of a body with the input of the model.
 
     Attributes:
         key: `messages`, `input` or `prompt`.
@@ -176,7 +176,7 @@ CONTENTS = {
     "chat/completions": Content("messages", LIST, "an array", LIST),
     # The prompt may be null, which is the beginning of a new document.
     "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
-    # A stored prompt, an earlier response or a conversation may stand for the input.
+    # A stored prompt, an earlier response or a conversation may replace the input.
     "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
     "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),
     "moderations": Content("input", EITHER, EITHER_IN_WORDS, EITHER),
@@ -226,7 +226,7 @@ def is_for_embeddings(url: object) -> bool:
 
 
 def embedding_inputs_of(url: object, body: object) -> int:
-    """Count the texts that a request gives to be embedded, of whatever types it is; 0 where it is none for embeddings."""
+    """Count the texts that a request embeds, of any types; 0 where it is not for embeddings."""
     rule = content_of(url) if isinstance(url, str) else None
     if rule is None or not rule.counts_inputs or not isinstance(body, dict):
         return 0
@@ -236,7 +236,7 @@ def embedding_inputs_of(url: object, body: object) -> int:
 
 
 def embedding_inputs_of_line(line: bytes) -> int:
-    """Count them in a line, which is decoded only where it may be a request for embeddings; 0 where it is no JSON."""
+    """Count them in a line, which is decoded only where it may be a request for embeddings; 0 where it is not JSON."""
     if not may_embed(line):
         return 0
     try:
@@ -247,10 +247,10 @@ def embedding_inputs_of_line(line: bytes) -> int:
 
 
 def may_embed(text: bytes) -> bool:
-    """Tell quickly whether any line of a text may be a request for embeddings.
+    """Return whether any line of a text may be a request for embeddings, without decoding it.
 
     Args:
         text: Any number of whole lines.
     """
-    # Most lines have no escapes at all, which a look for one byte tells soonest.
+    # Most lines have no escapes at all, and a search for one byte is the fastest check.
     return LETTERS in text or (b"\\" in text and ESCAPED_LETTERS.stand_in(text))

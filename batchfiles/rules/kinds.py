@@ -214,7 +214,7 @@ def either(wanted: str, **checks: Check) -> Check:
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
-    """Return quickly whether a content is an array of only texts; a KeyError or TypeError means no too."""
+    """Return whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts
@@ -329,7 +329,7 @@ def _name(longest: int) -> Check:
 
 
 tool_name = _name(128)
-"""The name of a function or a tool: 128 in the document of /v1/responses; that of a chat says 64, and the service accepts 128
+"""The name of a function or a tool: 128 in the document of /v1/responses; for chats it documents 64, and the service accepts 128
 there too (observed in 2026-10)."""
 
 schema_name = _name(64)
@@ -348,7 +348,7 @@ ALWAYS_REASONING = re.compile(r"(?:o[1-9](?:-|$)|gpt-5(?:-|$))")
 
 
 def reasons(model: object) -> bool:
-    """Tell by its name whether a model is one of those that reason; fine-tuned and routed ones are named after theirs."""
+    """Predicate: is this a reasoning model, by its name? Names of fine-tuned and routed models contain that of theirs."""
     return isinstance(model, str) and REASONING.match(_base(model)) is not None and "-chat" not in model
 
 

@@ -68,11 +68,11 @@ class _Rest(NamedTuple):
 
     Attributes:
         check: The check of the content.
-        path: Where the content stands.
+        path: The path of the content.
         kinds: As in `_Endpoint`.
         endpoint: The rules of its url.
         before: Faults of the other keys of the line, and of what must agree with other lines.
-        behind: Faults of the other parameters.
+        after: Faults of the other parameters.
     """
 
     check: Check
@@ -80,7 +80,7 @@ class _Rest(NamedTuple):
     kinds: frozenset[type]
     endpoint: _Endpoint
     before: list[Violation]
-    behind: list[Violation]
+    after: list[Violation]
 
 
 class RequestRules:
@@ -125,13 +125,13 @@ class RequestRules:
             finally:
                 request["custom_id"] = custom_id
                 body[key] = content
-            check, path, kinds, endpoint, before, behind = self._known[text]
+            check, path, kinds, endpoint, before, after = self._known[text]
         except (KeyError, TypeError):  # nothing like it is known, or it is not like any other
             return self._new_faults(request, line_number)
         found = self._keys.custom_id_faults(custom_id)
         within = check(content, path) if type(content) in kinds and content else self._content_faults(body, endpoint)
-        if found or before or within or behind or type(request) is Repaired:
-            return [*_not_strict(request), *found, *before, *within, *behind]
+        if found or before or within or after or type(request) is Repaired:
+            return [*_not_strict(request), *found, *before, *within, *after]
         return ()
 
     def _new_faults(self, request: dict[str, Any], line_number: int) -> Sequence[Violation]:
@@ -147,12 +147,10 @@ class RequestRules:
             rest["body"] = {**body, key: None} if key in body else body
         said = len(self._unknown_urls), self._short_lines
         before = [*self._line_faults(rest, line_number)]
-        behind = endpoint.rules.violations(rest["body"]) if isinstance(body, dict) else []
-        if said == (len(self._unknown_urls), self._short_lines):  # else something was said that is said once
-            self._remember(
-                rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, behind)
-            )
-        return [*_not_strict(request), *self._keys.custom_id_faults(request.get("custom_id")), *before, *within, *behind]
+        after = endpoint.rules.violations(rest["body"]) if isinstance(body, dict) else []
+        if said == (len(self._unknown_urls), self._short_lines):  # else there was a finding that is reported once
+            self._remember(rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, after))
+        return [*_not_strict(request), *self._keys.custom_id_faults(request.get("custom_id")), *before, *within, *after]
 
     def _remember(self, rest: dict[str, Any], key: str, known: _Rest) -> None:
         try:
@@ -180,7 +178,7 @@ class RequestRules:
         return found
 
     def _line_faults(self, request: dict[str, Any], line_number: int) -> Iterator[Violation]:
-        """Say what is wrong with the keys of a line, and where the request is unlike the others of its file."""
+        """Yield the faults of the keys of a line, and where the request is unlike the others of its file."""
         body = request.get("body")
         yield from self._keys.method_faults(request.get("method"))
         yield from self._url_faults(request.get("url"), line_number)
@@ -197,11 +195,11 @@ class RequestRules:
             yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
 
     def _length_faults(self, request: dict[str, Any]) -> Iterator[Violation]:
-        """Say once that a line has more than the service's own lines have."""
+        """Report once that a line has keys that the service's lines do not have."""
         key = next((key for key in ("method", "url") if key in request), None)
         if self._short_lines and key is not None:
             self._short_lines = False
-            words = f"{self._limits.name} documents lines of 'custom_id' and 'body' only, and here stands '{key}' (said once)."
+            words = f"{self._limits.name} documents lines of 'custom_id' and 'body' only; this one has '{key}' (reported once)."
             yield Violation("unknown_parameter", words, f"$.{key}", "warning")
 
     def _url_faults(self, url: Any, line_number: int) -> Iterator[Violation]:  # noqa: ANN401 - any JSON value

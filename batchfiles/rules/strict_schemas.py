@@ -1,8 +1,8 @@
 """What OpenAI refuses in a JSON Schema that is sent with `"strict": true`.
 
 Strict schemas are a subset of JSON Schema (guide "Structured model outputs", section "Supported schemas", as of 2026-08).
-A file with a wrong one passes the batch's validation, and then every request with it fails. Checked is what the guide says,
-or what the service was seen to say; the limits on size and depth, which have grown over time, are left to it.
+A file with a wrong one passes the batch's validation, and then every request with it fails. Checked are the rules of the guide,
+and those observed at the service; the limits on size and depth, which have grown over time, are not checked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FORBIDDEN = ("oneOf", "allOf", "not", "if", "then", "else", "dependentRequired",
 """The guide lists all of them but `oneOf`, of which the service says "'oneOf' is not permitted"."""
 
 TYPED_BY = frozenset({"type", "anyOf", "$ref", "enum", "const", "properties", "items", *FORBIDDEN})
-"""A schema with none of these keys says nothing; pydantic writes one for `Any`."""
+"""A schema with none of these keys allows anything; pydantic writes one for `Any`."""
 
 PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
@@ -33,7 +33,7 @@ class StrictSchema(NamedTuple):
     """A strict schema found in a body.
 
     Attributes:
-        json_path: Where it stands, from the body on.
+        json_path: Its path, from the body on.
         user: What it is for, in the words of the service: `response_format 'name'` or `function 'name'`.
         code: What the service calls a fault in it.
         schema: The schema itself; anything, if the body is wrong.

@@ -17,7 +17,7 @@ from batchfiles.table.formats import PARQUET_MAGIC, Peeked, recognized
 __all__ = ["ArrowFile", "TextFile", "opened_table", "told_as_damage"]
 
 READ_AHEAD = 1024 * 1024
-"""Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
+"""Bytes of a Parquet column to read at a time: a row group of another program may be larger than memory."""
 
 AFTER_PARQUET = 64 * 1024
 """Bytes in which the end of a Parquet file is looked for."""
@@ -63,7 +63,7 @@ def opened_table(source: Source) -> Iterator[ArrowFile | TextFile]:
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file is damaged.
-        MismatchError: It is no table, or one that this pyarrow can't read.
+        MismatchError: It is not a table, or one that this pyarrow can't read.
         ValueError: Standard input holds a format that needs a file.
     """
     with recognized(source) as (found, stream):
@@ -101,7 +101,7 @@ def _arrow_file(raw: object) -> ArrowFile:
 
 @contextmanager
 def told_as_damage(source: Source) -> Iterator[None]:
-    """Turn what pyarrow says about files that it can't read into our error; not all of them are damaged."""
+    """Turn an error of pyarrow about a file that it can't read into ours; not all such files are damaged."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

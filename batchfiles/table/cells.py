@@ -61,7 +61,7 @@ INT64 = 2**63
 
 
 OFFSET = re.compile(r"([+-][0-9]{2})([0-9]{2})$")
-"""A zone as Arrow writes it, `+0100`; behind a time with colons ISO 8601 has one too, `+01:00`."""
+"""A zone as Arrow writes it, `+0100`; after a time with colons ISO 8601 has one too, `+01:00`."""
 
 
 def is_nested(kind: pa.DataType) -> bool:
@@ -154,14 +154,14 @@ def base64_texts(column: pa.Array) -> pa.Array:
 
 
 def any_length(column: pa.Array) -> pa.Array:
-    """Turn fixed-size lists into lists of any length; behind a null stands nothing, which older Parquet writers ask for."""
+    """Turn fixed-size lists into lists of any length, in which a null has no values: older Parquet writers need that."""
     if not column.null_count:
         return column.cast(pa.list_(column.type.value_type))
     return pa.ListArray.from_arrays(_offsets(column), column.flatten(), mask=column.is_null())
 
 
 def _offsets(column: pa.Array) -> pa.Array:
-    """Say where the list of each row begins among the numbers that `flatten` gives."""
+    """Return where the list of each row begins among the numbers that `flatten` returns."""
     import pyarrow.compute as pc
 
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0)).cast(pa.int32())
@@ -247,7 +247,7 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
 
 
 def _shortest(value: float, *, code: str, digits: range) -> float:
-    """Return the number of the fewest digits that a narrower float can't tell from a value."""
+    """Return the number of the fewest digits that is the same value as a narrower float."""
     if not math.isfinite(value):
         return value
     for count in digits:
@@ -270,7 +270,7 @@ def _vector_texts(column: pa.Array) -> pa.Array:
     """
     import pyarrow.compute as pc
 
-    numbers = column.flatten()  # without those that stand behind a null
+    numbers = column.flatten()  # without those of a null
     texts = pc.fill_null(pc.if_else(pc.is_finite(numbers), pc.cast(numbers, pa.string()), "null"), "null")
     lists = pa.ListArray.from_arrays(_offsets(column), texts)
     joined = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")

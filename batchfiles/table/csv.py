@@ -48,7 +48,7 @@ class CsvTable(TableWriter):
             programs; how many such cells there are is counted.
     """
 
-    # pyarrow's writer was chosen over the standard library's: it needs no Python object per cell, and it tells null from "".
+    # pyarrow's writer was chosen over the standard library's: it needs no Python object per cell, and null differs from "".
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ __all__ = ["EmbeddingRows"]
 
 KEPT = itemgetter(*[place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS])
 ONCE = frozenset({"input_tokens", "output_tokens", "total_tokens", "request_body", "response_body"})
-"""Columns of a request that stand on its first row only: tokens summed over the table are then the tokens that were used."""
+"""Columns of a request that only its first row has: tokens summed over the table are then the tokens that were used."""
 NAMES = [name for name in REQUESTS if name not in NOT_OF_VECTORS]
 REPEATED = [name not in ONCE for name in NAMES]
 
@@ -34,7 +34,7 @@ class EmbeddingRows(RequestRows):
     """Builds the embeddings table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says.
+        schema: What `table.schema.schema` returns.
         keep: As for the requests table; `"auto"` keeps bodies of which not every vector can be read.
         dimensions: The length that every vector must have; None takes any.
 
@@ -105,7 +105,7 @@ class EmbeddingRows(RequestRows):
         self.conversion_errors += unreadable
         if request_ref is not None and request is not None:
             wanted = embedding_answers(request)
-            if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # not one vector for one text
+            if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # all but one vector for one text
                 sent += self._missing(request_ref, wanted, {index for index, _ in sent if index is not None})
             if not NO_DIMENSIONS(request):
                 self._compare_dimensions(request_ref, request, encoding, sent)
@@ -183,7 +183,7 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
 
 def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLineError:
     return InvalidLineError(
-        f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
+        f"the vector has {length} dimensions and not {wanted}: use --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
         path=result_ref.source,
         line_number=result_ref.line_number,

@@ -24,7 +24,7 @@ SUFFIXES = (*BINARY_SUFFIXES, ".csv", ".jsonl", ".ndjson")
 
 
 HEAD = 512
-"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
+"""Bytes that show the format; looked at again by the reader, since a pipe can't be rewound."""
 
 
 class Peeked:
@@ -48,17 +48,17 @@ class Peeked:
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Do nothing: whoever opened the stream closes it."""
+        """Do nothing: the caller that opened the stream closes it."""
 
 
 def endings_of(suffixes: Iterable[str]) -> tuple[str, ...]:
-    """Return suffixes, each alone and with those of compressions behind it."""
+    """Return suffixes, each alone and followed by those of compressions."""
     return tuple(suffix + end for suffix in suffixes for end in COMPRESSED)
 
 
 @contextmanager
 def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
-    """Open a table for reading, and tell its format.
+    """Open a table for reading, and detect its format.
 
     Every command that reads a user's table asks here, so that all of them take a file for the same.
 
@@ -68,8 +68,8 @@ def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFileError: The file does not begin as its name says, or its compressed bytes are damaged.
-        MismatchError: It is no table.
+        TruncatedFileError: The file does not begin like the format of its name, or its compressed bytes are damaged.
+        MismatchError: It is not a table.
     """
     with source.open(tables=True) as stream:
         peeked = Peeked(stream)
@@ -94,5 +94,5 @@ def _format_of(lowered: str, head: bytes, name: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise MismatchError("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+        raise MismatchError("this is not a table: neither Parquet, Arrow, CSV nor JSONL", path=name)
     return "csv" if text and not text.lstrip().startswith("{") else "jsonl"

@@ -35,7 +35,7 @@ EXTENSION_NAME: Final = b"ARROW:extension:name"
 
 VARIANT: Final = {"metadata", "value"}
 SHREDDED: Final = {*VARIANT, "typed_value"}
-"""The fields of a Parquet VARIANT; its annotation is lost on the way through pyarrow."""
+"""The fields of a Parquet VARIANT; pyarrow drops its annotation."""
 
 
 class LogicalTypes:

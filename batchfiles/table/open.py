@@ -69,10 +69,10 @@ def format_of(name: str) -> str:
 
 
 def agreed_format(name: str, named: str | None) -> str:
-    """Return the format that somebody names, or else the one that a file's name asks for.
+    """Return the named format, or else that of a file's suffix.
 
     Raises:
-        ValueError: There is none, or the two are different: whoever opens `table.parquet` does not expect CSV.
+        ValueError: There is none, or the two are different: readers of `table.parquet` do not expect CSV.
     """
     if named is None:
         return format_of(name)
@@ -101,7 +101,7 @@ def format_of_target(target: Target, named: str | None) -> str:
     if target.stream is None:
         return agreed_format(target.name, named)
     if named is None:
-        raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
+        raise ValueError(f"standard output has no suffix: name the format, one of {', '.join(FORMATS)}")
     return named
 
 
@@ -129,7 +129,7 @@ def open_table(
         **parquet: How Parquet is written: see `parquet_options`.
 
     Raises:
-        ValueError: The format is unknown, or another one than the name says, or `csv_safe` goes with another one than CSV.
+        ValueError: The format is unknown, or another one than that of the name, or `csv_safe` is given and it is not CSV.
         OutputExistsError: On entering: the file is there already.
         FileError: While writing: the disk or the system refused.
     """

@@ -62,13 +62,13 @@ DICTIONARY_BYTES = 2 * GROUP_BYTES
 """The longest dictionary. Parquet's usual 1 MiB would end that of `texts` in the middle of a row group, and its lists with it."""
 
 NO_STATISTICS = frozenset({"text", "refusal", "reasoning", "request_body", "response_body", "input_text", "parsed"})
-"""Nobody looks for texts that lie between two others, and the least and the greatest text would stand in the footer in full."""
+"""Nobody searches for a range of texts, and the footer would contain the least and the greatest text in full."""
 
 BLOOM_COLUMN = "custom_id"
 BLOOM_ERRORS = 0.01
 
 HAS_BLOOM_FILTER = "bloom_filter_options" in inspect.signature(pq.ParquetWriter.__init__).parameters
-"""Whether the pyarrow at hand can write bloom filters; they came long after our floor."""
+"""Whether the installed pyarrow can write bloom filters; our oldest version can't."""
 
 
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
@@ -107,12 +107,11 @@ class ParquetTable(TableWriter):
     a Parquet file in which a fixed-size list is null (apache/arrow#35692), and every failed request has a null there.
 
     Args:
-        sink: Where it goes. A path is written in place: whoever wants it whole or not at all writes through `open_table`, or
-            into an
+        sink: Where it goes. A path is written in place: for a file that is whole or not there, use `open_table` or an
             `atomic_folder`.
         schema: The columns of every batch.
         metadata: More key-value metadata, free of credentials.
-        compression: That of all pages, but for vectors.
+        compression: That of all pages, except vectors.
         compression_level: Its level; None takes the usual one.
         row_group_size: The rows of a full row group; None ends it at `GROUP_ROWS` or `GROUP_BYTES`.
     """
@@ -183,7 +182,7 @@ class ParquetTable(TableWriter):
         self._file.close()
 
     def _release(self) -> None:
-        # pyarrow finishes an open writer when it is collected, and says so when that fails: better to try it here.
+        # pyarrow finishes an open writer when it is collected, and warns when that fails: better to try it here.
         try:
             if self._writer is not None:
                 self._writer.close()
@@ -196,7 +195,7 @@ def _is_fixed(kind: pa.DataType) -> bool:
 
 
 def _stored(field: pa.Field) -> pa.Field:
-    """Say how a column stands in the file."""
+    """Return the field of a column in the file."""
     return field.with_type(pa.list_(field.type.value_type)) if _is_fixed(field.type) else field
 
 

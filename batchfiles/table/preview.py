@@ -29,7 +29,7 @@ NAMES = {"parquet": "Parquet", "arrow": "Arrow file", "arrows": "Arrow stream"}
 """What the formats are called."""
 
 MALFORMED = "(malformed)"
-"""The column in which a line that is no JSON object says why."""
+"""The column with the reason why a line is not a JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Preview:
         format: `Parquet`, `Arrow file`, `Arrow stream`, `JSONL` or `CSV`.
         columns: The names of the columns, in order.
         rows: The first rows, as JSON values by column.
-        row_count: All rows of the file; None where only reading it would tell.
+        row_count: All rows of the file; None where that needs reading it.
         size: Bytes on disk; None for a pipe.
         schema_version: The version of our schema that the file was written with; None for other files.
         files: How many files there are, for a folder of parts.
@@ -69,7 +69,7 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file is damaged.
-        MismatchError: The file is no table.
+        MismatchError: The file is not a table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
     folders: list[Place] = []
@@ -90,7 +90,7 @@ def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[s
     for part in parts:
         rows_left = count - sum(len(preview.rows) for preview in previews)
         if rows_left <= 0 and previews and previews[-1].row_count is None:
-            break  # all rows are here, and only reading would tell how many there are
+            break  # all rows are here, and their number would need reading
         previews.append(_first_of_file(part, max(rows_left, 0), columns))
     counts = [preview.row_count for preview in previews]
     return replace(

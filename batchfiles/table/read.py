@@ -152,7 +152,7 @@ class RowTable:
 def user_tables(
     table: TableLike, *, max_line_bytes: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Generator[UserTable | RowTable, None, None]:
-    """Open the tables that something stands for, one after the other, each until the next one is asked for.
+    """Open tables one after the other, each until the next one is asked for.
 
     Args:
         table: A table, or a list of sources.
@@ -163,9 +163,9 @@ def user_tables(
     Raises:
         FileError: A file is not there or can't be read.
         TruncatedFileError: A file is damaged.
-        MismatchError: A file is no table, or two of its columns have the same name.
+        MismatchError: A file is not a table, or two of its columns have the same name.
         ValueError: Standard input holds a format that needs a file.
-        TypeError: It is no table at all.
+        TypeError: It is not a table at all.
     """
     if hasattr(table, "__arrow_c_stream__"):
         try:
@@ -180,7 +180,7 @@ def user_tables(
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
-    """Return the files that something stands for, a folder for the tables in it and in the folders below.
+    """Return the files of tables; a folder means the tables in it and in the folders below.
 
     Args:
         table: A path, folder or glob, an open binary file, `-`, or a list of them.
@@ -188,7 +188,7 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
 
     Raises:
         FileError: A file is not there, or a folder holds no table.
-        TypeError: There is none, or something is no source at all.
+        TypeError: There is none, or something is not a source.
         ValueError: A URL is wrong.
     """
     items = list(table) if isinstance(table, (list, tuple)) else [table]
@@ -223,7 +223,7 @@ def tables_in(folder: Place) -> list[Source]:
 
 
 def _is_table(names: Sequence[str]) -> bool:
-    """Tell by its path below a folder whether a file is a table; hidden ones, and those of Spark's own, are not."""
+    """Predicate: is this file in a folder a table, by its path? Hidden files and Spark's own files are not."""
     return names[-1].lower().endswith(endings_of(SUFFIXES)) and not any(name.startswith((".", "_")) for name in names)
 
 
@@ -243,10 +243,10 @@ def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
 
 
 def _json_rows(name: str, stream: Peeked, max_line_bytes: int) -> Iterator[Row]:
-    """Yield the objects of a JSONL file, integers beyond 64 bits as such: whoever uses one refuses it.
+    """Yield the objects of a JSONL file, integers beyond 64 bits as such: code that uses one refuses it.
 
     Raises:
-        InvalidLineError: A line is no JSON object, or not strictly one.
+        InvalidLineError: A line is not a JSON object, or not strictly one.
     """
     findings: list[Finding] = []
     found = blocks(cast("BinaryIO", stream), name, findings.append, max_line_bytes=max_line_bytes)
@@ -279,5 +279,5 @@ def _check_names(names: Sequence[str], path: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise MismatchError(f"two columns are called {name!r}: which one is meant can't be told", path=path)
+            raise MismatchError(f"two columns are called {name!r}: which one is meant is not clear", path=path)
         seen.add(name)

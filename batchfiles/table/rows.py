@@ -40,7 +40,7 @@ class RequestRef(NamedTuple):
         url: The endpoint that the line names.
         model: The model that the line names.
         body: The bytes of the request's body; None where there is none, or where the table has no use for them.
-        decoded: What they decode to; None where they don't, or are no object.
+        decoded: What they decode to; None where they don't, or are not an object.
     """
 
     custom_id: str | None
@@ -53,16 +53,16 @@ class RequestRef(NamedTuple):
 
 
 class ResultRef(NamedTuple):
-    """A result line, chosen for a request or standing for itself.
+    """A result line, for a request or alone.
 
     Attributes:
-        result: What became of the request.
+        result: The outcome of the request.
         line: The bytes of the line.
         value: What the line decodes to; None where it doesn't.
         source: The result file's display name.
         line_number: Counted from 1.
         batch_id: The batch that the file's name gives; None where it gives none.
-        attempts: How many results there are for the request; None where nobody counted.
+        attempts: How many results there are for the request; None where they were not counted.
     """
 
     result: Result
@@ -75,7 +75,7 @@ class ResultRef(NamedTuple):
 
 
 def malformed_input(code: str, message: str) -> ResultRef:
-    """Return what stands for a request line that can't be read: the same line can't succeed, so it is not retryable."""
+    """Return the placeholder for a request line that can't be read: the same line can't succeed, so it is not retryable."""
     return ResultRef(
         Result(MALFORMED, None, None, code, None, None, message, False, None, EMPTY, 0), b"", None, None, None, None, 0
     )
@@ -90,14 +90,14 @@ MISSING = ResultRef(
     None,
     0,
 )
-"""What stands for a request that no result names."""
+"""The placeholder for a request that no result names."""
 
 
 class RequestRows:
     """Builds the requests table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says.
+        schema: What `table.schema.schema` returns.
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
 
     Attributes:
@@ -123,7 +123,7 @@ class RequestRows:
         return len(self._rows)
 
     def add(self, request_ref: RequestRef | None, result_ref: ResultRef) -> None:
-        """Add the row of one request, or of one result that stands for itself."""
+        """Add the row of one request, or of one result without its request."""
         result = result_ref.result
         self._count_noted(result)
         answer = result.answer

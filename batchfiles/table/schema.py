@@ -71,7 +71,7 @@ REQUESTS: dict[str, pa.DataType] = {
 PARSED_PLACE = 37
 """The position of `parsed` and `parse_error`, the last columns of version 1; later columns come after them."""
 
-# What an answer in words has and a vector has not.
+# Columns of answers in text, not of vectors.
 NOT_OF_VECTORS = frozenset(
     {
         "finish_reason",
@@ -100,7 +100,7 @@ def schema(
     """Return the columns of a table.
 
     The embeddings table has the columns of the requests table that make sense for vectors, in the same order (`output_tokens`,
-    `created_at` and `response_id` too, which OpenAI doesn't send for embeddings and other services do), and behind them
+    `created_at` and `response_id` too, which OpenAI doesn't send for embeddings and other services do), and after them
     `embedding_index`, `input_text` and `embedding`.
 
     Args:

@@ -122,7 +122,7 @@ TYPES = {
 
 
 def _kind(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    """Say what a value is; an integer that a float64 can't hold is `large`."""
+    """Return the kind of a value; an integer that a float64 can't hold is `large`."""
     if value is None:
         return None
     if type(value) is int:

@@ -1,6 +1,6 @@
 """What the writers of all formats have in common: the verbs, and how they reach the file.
 
-Writing beside decoding: the writer has a thread of its own, since Arrow lets go of the interpreter while it works.
+The writer has its own thread, so that it works while lines are decoded: Arrow releases the interpreter lock.
 
 Small batches, gathered until they are worth writing; large ones, cut until they are small enough.
 
@@ -91,7 +91,7 @@ class TableWriter(ABC):
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the file, whatever state it is in; may fail."""
+        """Close the file, in any state; may fail."""
 
     def abort(self) -> None:
         """Give the file up: it is unfinished, and nothing more is written on purpose."""
@@ -137,7 +137,7 @@ class _Zstd(ZstdWriter):
 
 
 def with_provenance(schema: pa.Schema, metadata: Mapping[str, str] | None) -> pa.Schema:
-    """Add the key-value metadata that tells where a file comes from; `metadata` must hold no credentials."""
+    """Add the key-value metadata about the origin of a file; `metadata` must hold no credentials."""
     table = "embeddings" if "embedding_index" in schema.names else "requests"
     ours = {
         "batchfiles.schema_version": str(SCHEMA_VERSION),
@@ -158,10 +158,10 @@ class _Table(Protocol):
 def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
     """Write every record batch among the products to the table, and yield the other products.
 
-    However this ends, nobody writes to the table any more when it has ended.
+    When this has ended, in any way, nothing writes to the table any more.
 
     Raises:
-        Exception: Whatever the writer raised, as soon as it is known.
+        Exception: What the writer raised, as soon as it is known.
     """
     import pyarrow as pa
 
@@ -172,7 +172,7 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
     def write() -> None:
         while (batch := waiting.get()) is not None:
             if failures or given_up:
-                continue  # keep taking, so that nobody waits for room for ever
+                continue  # keep taking, so that no producer waits for room forever
             try:
                 table.write(batch)
             except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that gives the batches
@@ -200,7 +200,7 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
 
 
 class Groups:
-    """Batches on their way to a file that likes larger ones.
+    """Gathers batches for a file that is better written in larger ones.
 
     A group is full as soon as it has the rows, to the row, or the bytes; it may exceed the bytes by as much again, and only a
     single row that is larger than that makes it larger still. Nothing is copied: a group is a table of the batches that came.
@@ -266,7 +266,7 @@ class Groups:
 def _size(batch: pa.RecordBatch) -> int:
     """Return the bytes of a batch, or of the whole that it is the beginning of.
 
-    `nbytes` is exact for any slice, but it lets go of the interpreter lock, and while another thread is busy it gets it back 5 ms
+    `nbytes` is exact for any slice, but it releases the interpreter lock, and while another thread is busy it gets it back 5 ms
     later: for batches of 1,000 rows that was half of a writer's time.
     """
     size: int = batch.nbytes if batch.num_columns and batch.column(0).offset else batch.get_total_buffer_size()

@@ -28,7 +28,7 @@ def _count(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write one batch and say on stderr what was written."""
+    """Write one batch and report on stderr what was written."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generate", description="Write a made-up batch.")
     parser.add_argument("kind", choices=NAMES)
     parser.add_argument("lines", type=_count, help="how many requests")

@@ -87,7 +87,7 @@ def generate(
 
 def _lines(endpoints: tuple[Kind, ...], plan: Plan, seed: int) -> Iterator[tuple[int, bytes]]:
     """Yield every line with the number of its file: 0 requests, 1 outputs, 2 errors."""
-    # Every line has a seed of its own: a result can be made in any order, and knows nothing of its neighbours.
+    # Every line has its own seed: a result can be made in any order, and knows nothing of its neighbours.
     rng = Random()
     for index in range(len(plan.fates)):
         endpoint = endpoints[index % len(endpoints)]

@@ -76,5 +76,5 @@ class Chat:
 
 
 def _style(index: int) -> str:
-    """Say what becomes of a request; the most are plain prose."""
+    """Return the kind of answer for a request; the most are plain prose."""
     return "two" if index % 400 == 13 else _STYLES.get(index % 50, "prose")

@@ -60,7 +60,7 @@ class Embeddings:
 
 
 def _texts(index: int) -> int:
-    """Say how many texts a request has."""
+    """Return how many texts a request has."""
     return 2 + index // 10 % 3 if index % 10 == 5 else 1
 
 

@@ -1,4 +1,4 @@
-"""What becomes of every request, and in which order the results come."""
+"""The outcome of every request, and the order of the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Fate", "Plan"]
 
 
 class Fate(IntEnum):
-    """What becomes of one request; small numbers, because a file may have millions."""
+    """The outcome of one request; small numbers, because a file may have millions."""
 
     SUCCEEDED = 0
     FAILED = 1

@@ -1,4 +1,4 @@
-"""Text that stands inside a JSON string as it is: words, line breaks, quotation marks and what is not ASCII."""
+"""Text that can be in a JSON string unchanged: words, line breaks, quotation marks and what is not ASCII."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PHRASES = 1 << 16
 
 
 class Prose:
-    """A stock of phrases, from which texts are put together quickly.
+    """A stock of phrases, from which texts are put together fast.
 
     The phrases are many and short, so that the text is about as hard to compress as a real one.
     """
@@ -48,7 +48,7 @@ class Prose:
         self._phrases = [_phrase(rng) for _ in range(_PHRASES)]
 
     def text(self, rng: Random, phrases: int) -> bytes:
-        """Return about `phrases` times 19 bytes, ready to stand between quotation marks."""
+        """Return about `phrases` times 19 bytes, ready to put between quotation marks."""
         return b" ".join(rng.choices(self._phrases, k=phrases))
 
 

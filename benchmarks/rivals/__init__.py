@@ -1,1 +1,1 @@
-"""The other ways to do the same work, each a program of its own: they are started like any user's script."""
+"""The other ways to do the same work, each its own program: they are started like any user's script."""

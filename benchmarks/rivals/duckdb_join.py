@@ -4,7 +4,7 @@ Two plans, chosen by measuring:
 
 `fast`: the files become temporary tables, which both threads fill; `rowid` is the line number, and the rows are sorted by it.
 Least time where both cores are free.
-`lean`: the files are read as the join goes on, in one thread (that is the price of `row_number() OVER ()`), and the ids once
+`lean`: the files are read during the join, in one thread (that is the price of `row_number() OVER ()`), and the ids once
 more for the counts, so that only the results stay in memory. Least memory, and least processor time. The optimizer that swaps the
 sides of a join is off: the inputs stay on the probing side and in their order, and nothing is sorted.
 

@@ -174,7 +174,7 @@ def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
 def test_an_answer_without_a_message_is_described(value: object) -> None:
     """Its size and its kind."""
     error = error_of(Response(400, {"content-type": "application/json"}, json.dumps(value).encode()))
-    assert "bytes of application/json that are no JSON of its API" in error.reason
+    assert "bytes of application/json that are not JSON of its API" in error.reason
 
 
 def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:

@@ -173,7 +173,7 @@ def test_an_invalid_id_never_becomes_an_address(value: Any) -> None:
     if value is not None:
         builders += [lambda: batches.list_request(OPENAI, after=value), lambda: files.list_request(OPENAI, after=value)]
     for build in builders:
-        with pytest.raises(ValueError, match=r"is no id of a (batch|file)") as caught:
+        with pytest.raises(ValueError, match=r"is not an id of a (batch|file)") as caught:
             build()
         assert len(str(caught.value)) < 100
 
@@ -313,7 +313,7 @@ def test_a_name_can_not_add_headers_to_a_form() -> None:
 @pytest.mark.parametrize("boundary", ["", "a b", 'a"b', "a\r\nb", "x" * 71])
 def test_an_invalid_boundary_is_refused(boundary: str) -> None:
     """RFC 2046."""
-    with pytest.raises(ValueError, match="is no boundary"):
+    with pytest.raises(ValueError, match="is not a valid boundary"):
         content_type(boundary)
 
 

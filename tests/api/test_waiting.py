@@ -152,7 +152,7 @@ def test_a_wrong_key_is_not_waited_out() -> None:
 def test_after_the_timeout_the_batch_continues_without_us() -> None:
     """The exception has it as it was seen last; no sleep goes beyond the time."""
     stage = Stage(batch(), repeat=True)
-    with pytest.raises(StillRunningError, match="batch_1 is in_progress, and the time to wait is over") as caught:
+    with pytest.raises(StillRunningError, match="batch_1 is in_progress, and the time to wait has ended") as caught:
         waited(stage, timeout=300.0)
     assert caught.value.batch.status == "in_progress"
     assert stage.now - 1_000.0 <= 300.0
@@ -170,7 +170,7 @@ def test_an_interval_of_one_s_own_is_kept() -> None:
 def test_an_invalid_id_is_never_requested() -> None:
     """Before any request."""
     stage = Stage()
-    with pytest.raises(ValueError, match="no id of a batch"):
+    with pytest.raises(ValueError, match="not an id of a batch"):
         stage.run(wait(Config(), "../files", NO_RETRIES))
     assert issubclass(StillRunningError, TimeoutError)
     assert not issubclass(StillRunningError, APIError)

@@ -90,7 +90,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], place: Path) -> N
         (["a.jsonl", "-o", "b.jsonl"], 2, "exists already"),
         (["a.jsonl", "-o", "-", "--json"], 2, "both write to standard output"),
         (["a.jsonl", "-o", "all.jsonl", "--on-duplicate", "best"], 2, "--on-duplicate"),
-        (["a.jsonl", "-o", "all.jsonl", "--max-line-bytes", "20"], 3, "a.jsonl:1: the line is above the cap"),
+        (["a.jsonl", "-o", "all.jsonl", "--max-line-bytes", "20"], 3, "a.jsonl:1: the line is above the limit"),
         (["nowhere.jsonl", "-o", "all.jsonl"], 3, "no such file"),
         (["a.jsonl"], 2, "--output"),
     ],

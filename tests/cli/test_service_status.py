@@ -209,7 +209,7 @@ def test_wait_stops_after_its_time_and_says_4(server: Server, ask: Ask, submitte
     code, out, err = ask("wait", batch, "--timeout", "60")
     assert code == 4
     assert "status    validating" in out
-    assert f"{batch} is validating, and the time to wait is over" in err
+    assert f"{batch} is validating, and the time to wait has ended" in err
     assert ask("wait", batch)[0] == 0
 
 

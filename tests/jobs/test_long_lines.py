@@ -92,13 +92,13 @@ def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: py
     path = put(tmp_path / "table.jsonl", b'{"id": "1"}', b'{"id": "' + b"2" * CAP + b'"}')
     rows = first_rows(str(path), 10).rows
     assert rows[0] == {"id": "1"}
-    assert "above the cap" in rows[1]["(malformed)"]
+    assert "above the limit" in rows[1]["(malformed)"]
     template = {
         "method": "POST",
         "url": "/v1/chat/completions",
         "body": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
     }
-    with pytest.raises(batchfiles.InvalidLineError, match=r"table\.jsonl:2: .* above the cap"):
+    with pytest.raises(batchfiles.InvalidLineError, match=r"table\.jsonl:2: .* above the limit"):
         batchfiles.prepare(path, template=template, id_template="{{id}}", output=tmp_path / "out.jsonl", max_line_bytes=CAP)
 
 

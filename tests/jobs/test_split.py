@@ -233,7 +233,7 @@ def test_parts_may_be_compressed(tmp_path: Path, folder: Path, compress: str) ->
         ({"limits": Limits(name="own", max_line_bytes=100)}, LineTooLongError, "and 100 fit into a part"),
         ({"limits": Limits(name="own", max_embedding_inputs=2)}, InvalidLineError, r"3 texts to embed, and 2 are allowed"),
         ({"max_tokens": 10}, InvalidLineError, "tokens, and 10 are allowed"),
-        ({"max_line_bytes": 100}, LineTooLongError, "above the cap of 100 bytes"),
+        ({"max_line_bytes": 100}, LineTooLongError, "above the limit of 100 bytes"),
     ],
 )
 def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(

@@ -146,9 +146,9 @@ def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> N
 
 def test_a_url_and_a_filesystem_are_too_much(service: Service) -> None:
     """It is ambiguous."""
-    with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
+    with pytest.raises(ValueError, match="is a URL, which names its own filesystem"):
         batchfiles.split("s3://b/r.jsonl", output="c", filesystem=service.filesystem)
-    with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
+    with pytest.raises(ValueError, match="is a URL, which names its own filesystem"):
         batchfiles.merge(service.put("r.jsonl", LINE % 1), output="s3://b/r.jsonl", filesystem=service.filesystem)
 
 

@@ -79,7 +79,7 @@ class Append:
 
     Attributes:
         offset: 0 for a file from its beginning.
-        total: The bytes of the whole file; None where the answer doesn't say.
+        total: The bytes of the whole file; None where the answer doesn't contain it.
         etag: The strong entity tag of the file.
     """
 
@@ -104,7 +104,7 @@ Verdict: TypeAlias = "Append | Complete | Restart"
 
 
 def read_content(head: Response, have: Partial) -> Verdict | None:
-    """Tell what to do with an answer, by its status and headers; None if it is an error.
+    """Decide what to do with an answer, by its status and headers; None if it is an error.
 
     Args:
         head: The answer without its body.
@@ -152,7 +152,7 @@ def _length(head: Response) -> int | None:
 
 
 RESTARTS = 3
-"""How often a file is begun again because what came did not fit what we have."""
+"""How often a file is fetched from the beginning because a part did not fit what we have."""
 
 FRUITLESS = 6
 """Attempts in a row that brought no byte."""
@@ -180,7 +180,7 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         IncompleteDownloadError: A file did not come whole, in all attempts.
         APIError: The service refused; if it has deleted the output file (`GONE`), the error file was fetched.
         FileError: The disk did.
-        ValueError: The batch has an id that is none.
+        ValueError: The batch has an id that is not valid.
     """
     checked_id(batch.id, "batch")
     paths: list[str] = []
@@ -225,8 +225,8 @@ def _gone(error: APIError, kind: str, file_id: str, batch_id: str) -> APIError:
 def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
     """Fetch one file to a path, unless it is there.
 
-    What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    continues from there. It waits for another download that is writing it.
+    The bytes so far are kept next to it, as `<path>.part`, and their description as `<path>.part.json`: another process continues
+    from there. It waits for another download that is writing it.
 
     Args:
         config: Where the service is.
@@ -237,7 +237,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
     Raises:
         IncompleteDownloadError: It did not come whole, in all attempts.
-        APIError: The service said no.
+        APIError: The service refused it.
         FileError: The disk did, or there is another file.
     """
     expected = yield from _expected_size(config, file_id, policy)
@@ -260,7 +260,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
 
 def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
-    """Return whether the file is there, with the size that the service says.
+    """Return whether the file is there, with the size that the service reports.
 
     Raises:
         FileError: Another file is there, which is not to be replaced.
@@ -322,14 +322,14 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                     yield from _note(part, notes, file_id, verdict)
                     saved: Saved = yield SaveBody(part, verdict.offset, total or 0)
                     size, ended = saved.size, saved.problem is None
-                    # Without a strong tag nobody can say that the rest will be the rest of these bytes.
+                    # Without a strong tag the rest could belong to other bytes.
                     have = Partial(size, verdict.etag) if verdict.etag is not None else Partial()
                 if ended and (size == total or (total is None and _marks_its_end(head))):
                     yield Move(part, path, notes, size)
                     yield Log(logging.INFO, f"{path}: {size:,} bytes")
                     return
                 if total is not None and size >= total:
-                    have = Partial()  # more than there should be, or an end that is none
+                    have = Partial()  # more than there should be, or a false end
                 problem, headers = _cut(path, size, total), {}
         except APIConnectionError as error:
             problem, headers = error, {}
@@ -343,7 +343,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
 
 
 def _opened(config: Config, request: Request) -> Flow[Response]:
-    """Ask for the bytes of a file, wherever the service has put them; returns the answer without its body.
+    """Ask for the bytes of a file, also at another address of the service; returns the answer without its body.
 
     Raises:
         APIError: The redirects never end, or lead to a forbidden address.
@@ -385,7 +385,7 @@ def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[in
 
 
 def _begun(part: str, notes: str, file_id: str) -> Flow[Partial]:
-    """Tell what an earlier attempt left."""
+    """Return what an earlier attempt left."""
     size: int | None = yield Size(part)
     content: bytes | None = yield ReadFile(notes)
     if not size or content is None:
@@ -400,8 +400,8 @@ def _begun(part: str, notes: str, file_id: str) -> Flow[Partial]:
 
 
 def _note(part: str, notes: str, file_id: str, take: Append) -> Flow[None]:
-    """Write down of which file the bytes are that come now."""
+    """Note which file the next bytes belong to."""
     if take.offset == 0:
-        # Killed between the two writings, nobody must find old bytes beside the new tag.
+        # If this process is killed between the two writes, old bytes must not be left with the new tag.
         yield Truncate(part)
     yield WriteFile(notes, json.dumps({"file_id": file_id, "etag": take.etag, "total": take.total}).encode())

@@ -4,9 +4,7 @@ There is no socket, no clock and no file in a flow, so that each can be tested w
 effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError`
 by the disk.
 
-One call, tried again where that can't do harm.
-
-A flow on its way through a driver.
+Also a single call with retries where they are safe, and a flow that a driver runs.
 """
 
 from __future__ import annotations
@@ -70,7 +68,7 @@ class ReadBody:
 
 @dataclass(frozen=True, slots=True)
 class SaveBody:
-    """Write the body of the open response to a file, from `offset` on, and cut off what stood behind; the answer is a `Saved`."""
+    """Write the body of the open response to a file, from `offset` on, and cut off what followed; the answer is a `Saved`."""
 
     path: str
     offset: int
@@ -79,7 +77,7 @@ class SaveBody:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of a body.
+    """The outcome of saving a body.
 
     Attributes:
         size: The bytes of the file now.
@@ -128,7 +126,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Write a small file, whole or not at all; its bytes are on the disk when the flow goes on."""
+    """Write a small file, whole or not at all; its bytes are on the disk when the flow continues."""
 
     path: str
     content: bytes
@@ -188,7 +186,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell the caller how a batch stands."""
+    """Report the state of a batch to the caller."""
 
     batch: Batch
 
@@ -235,7 +233,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
         conflicts: Whether a conflict (409) is worth another attempt.
 
     Raises:
-        APIError: The service said no, to the last attempt.
+        APIError: The service refused it at the last attempt.
         APIConnectionError: There was no answer to the last attempt.
     """
     began: float = yield Now()
@@ -267,7 +265,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
 
 
 def again_in(pause: float, what: str, why: Exception) -> Log:
-    """Say that something went wrong and is tried again: no wait is silent."""
+    """Log that something failed and is tried again: no wait is silent."""
     return Log(logging.WARNING, f"{what}: {why}; tried again in {pause:.1f} s")
 
 
@@ -276,9 +274,9 @@ FAILURES = (APIConnectionError, FileError)
 
 
 class Running(Generic[T]):
-    """A flow, and what it was told last.
+    """A flow, and the last answer to it.
 
-    A driver performs each effect that `asks` returns, says what came of it with `answer` or `fail`, and asks again:
+    A driver performs each effect that `asks` returns, passes the outcome to `answer` or `fail`, and asks again:
 
         while (effect := running.asks()) is not None:
             try:
@@ -288,7 +286,7 @@ class Running(Generic[T]):
         return running.result
 
     Args:
-        flow: One that was not begun yet, or that sleeps.
+        flow: One that was not started yet, or that sleeps.
 
     Attributes:
         result: What the flow has returned; there is none while it still asks.
@@ -302,7 +300,7 @@ class Running(Generic[T]):
         self._problem: APIConnectionError | FileError | None = None
 
     def asks(self) -> Effect | None:
-        """Let the flow go on to its next effect; None if it has returned.
+        """Run the flow to its next effect; None if it has returned.
 
         Raises:
             BatchFilesError: What the flow raises.
@@ -316,7 +314,7 @@ class Running(Generic[T]):
         return None
 
     def answer(self, answer: object) -> None:
-        """Note what came of the effect."""
+        """Note the outcome of the effect."""
         self._answer = answer
 
     def fail(self, problem: APIConnectionError | FileError) -> None:

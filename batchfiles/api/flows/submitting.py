@@ -1,6 +1,6 @@
 """Submitting: a file goes up and becomes one batch, never two.
 
-A batch is paid for, and making one can't be repeated blindly: where the answer is lost, nobody knows whether there is a batch.
+A batch is paid for, and making one can't be repeated blindly: where the answer is lost, there may be a batch or not.
 So each one is made with a marker in its metadata, and after a lost answer the service's list is searched for it.
 """
 
@@ -40,7 +40,7 @@ MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
 
 LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0)
-"""Pauses before each search for a batch whose making nobody confirmed: lists lag."""
+"""Pauses before each search for a batch that may have been made: lists lag."""
 
 PAGES = 20
 """Pages of `MAX_PAGE` batches that are searched."""
@@ -77,7 +77,7 @@ UNPROCESSED_CODE = "file_not_processed"
 PROCESSING_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 QUIET_PAUSE = 2.0
 LONGEST_PROCESSING = 3600.0
-"""Seconds between two looks at a file; up to which pause nothing is said of it but to a log; and for which one is waited for."""
+"""Seconds between two looks at a file; up to which pause it is only logged; and for which one is waited for."""
 
 NOT_READY = re.compile(
     rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
@@ -137,7 +137,7 @@ def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again
     Raises:
         AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
         SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached, and nothing was made.
     """
     if not again:
@@ -170,7 +170,7 @@ def create(
 
     Raises:
         SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached, and nothing was made.
     """
     marker: str = token if token is not None else (yield Token())
@@ -187,10 +187,10 @@ def upload(
     purpose: str = files.PURPOSE,
     expires_after: BatchFileExpirationAfter | None = None,
 ) -> Flow[FileObject]:
-    """Upload a file. Trying again costs nothing but the way: a second copy is not paid for.
+    """Upload a file. Trying again costs only the transfer: a second copy is free.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: It could not be reached.
     """
     boundary: str = yield Token()
@@ -210,7 +210,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
 
     Args:
         config: Where the service is.
-        file: What it said of the file.
+        file: Its answer about the file.
         policy: For each look.
 
     Raises:
@@ -278,7 +278,7 @@ def list_batches(
     Args:
         config: Where the service is.
         policy: For each page.
-        after: Only those behind this id.
+        after: Only those after this id.
         limit: How many at most; None for all.
         partly: Whether the newest ones are enough where the service returns the same page again.
 
@@ -303,7 +303,7 @@ def list_batches(
 
 
 def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -> Flow[Batch]:
-    """Make the batch; after an answer that says nothing sure, look for it before anything is sent again."""
+    """Make the batch; after an unclear answer, look for it before anything is sent again."""
     attempt = 0
     pauses = iter(NEW_FILE_PAUSES)
     while True:
@@ -360,7 +360,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
 
 
 def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
-    """Look for the batch of a token, some times; also tells whether the last look was a good one."""
+    """Look for the batch of a token, several times; also return whether the last look succeeded."""
     looked = False
     for pause in LOOKS:
         if pause:

@@ -1,6 +1,6 @@
 """Waiting for a batch, for as long as it takes.
 
-Several flows at once over one connection: while one sleeps, another goes on.
+Several flows at once over one connection: while one sleeps, another runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ that slept for a night has lost hours, and no look."""
 def wait(
     config: Config, batch_id: str, policy: RetryPolicy, *, interval: float | None = None, timeout: float | None = None
 ) -> Flow[Batch]:
-    """Look at a batch until nothing changes any more, and tell of each change.
+    """Look at a batch until nothing changes any more, and report each change.
 
     A completed batch is waited for until it names its files. A status that we don't know is waited out like any other, and
     reported as a warning once. So is each look that fails.
@@ -57,9 +57,9 @@ def wait(
         timeout: Seconds after which we stop waiting; None for never.
 
     Raises:
-        StillRunningError: The timeout is over; the batch is in the exception.
+        StillRunningError: The timeout has ended; the batch is in the exception.
         NotFoundError: The service doesn't know the batch, look after look.
-        APIError: The service said no.
+        APIError: The service refused it.
         APIConnectionError: The service could not be reached for an hour.
     """
     began: float = yield Now()
@@ -131,7 +131,7 @@ def lacks_files(batch: Batch) -> bool:
     """Return whether a batch has results but does not name their files."""
     counts = batch.request_counts
     if batch.unread_files:
-        return False  # it says where, in a way that can't be read
+        return False  # it has an address that can't be read
     answers = counts.completed > 0 and batch.output_file_id is None
     failures = counts.failed > 0 and batch.error_file_id is None and batch.output_file_id is None
     return batch.status != "failed" and (answers or failures)
@@ -141,7 +141,7 @@ T = TypeVar("T")
 
 
 def gather(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
-    """Run flows by turns, each until it sleeps; whichever has slept enough goes on.
+    """Run flows by turns, each until it sleeps, and again when it has slept enough.
 
     A flow that sleeps has no answer open, so one exchange at a time is enough for all.
 

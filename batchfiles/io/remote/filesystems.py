@@ -1,4 +1,4 @@
-"""Which `pyarrow.fs` filesystem a URL, or the user's own object, stands for.
+"""The `pyarrow.fs` filesystem of a URL, or of the user's own object.
 
 What went wrong with a remote file, in plain words that hold no keys.
 """
@@ -21,7 +21,7 @@ __all__ = ["filesystem_of", "told_as_file_error", "wrapped"]
 
 
 STATUS = re.compile(r"AWS Error (\w+)|google::cloud::Status\((\w+)|Azure Error: \[?(\w+)|error \((\w+)\) occurred")
-"""How pyarrow, and botocore behind s3fs, say what the service answered."""
+"""How pyarrow, and botocore under s3fs, report the answer of the service."""
 
 ACCESS = "access denied: check the credentials and what they are allowed to do"
 CREDENTIALS = "the service does not accept the credentials"
@@ -61,25 +61,25 @@ WORDS = {
 }
 
 NO_CREDENTIALS = re.compile(r"Failed to get token|DefaultAzureCredential|Unable to locate credentials|DefaultCredentials")
-"""What the libraries say that looked for credentials in all their places."""
+"""Messages of libraries that found no credentials."""
 
 SECRETS = re.compile(r"\?\S*|(?<=//)[^\s'\"]+@")
-"""What may hold keys in a URL that a library repeats: the options, and what stands before an `@`."""
+"""What may hold keys in a URL that a library repeats: the options, and what comes before an `@`."""
 
 LONGEST = 300
-"""Characters of somebody else's message."""
+"""Characters of a message of a library."""
 
 
 @contextmanager
 def told_as_file_error(shown: str) -> Iterator[None]:
-    """Turn whatever a filesystem raises into a `FileError` with the file's name.
+    """Turn any exception of a filesystem into a `FileError` with the file's name.
 
     Args:
         shown: The display name, free of credentials.
 
     Raises:
-        FileError: The filesystem refused, of whatever kind its exception was: those of fsspec raise the exceptions of their
-            services' libraries, which have no root in common.
+        FileError: The filesystem raised any exception: those of fsspec raise those of their services' libraries, which have no
+            common base class.
     """
     try:
         yield
@@ -90,7 +90,7 @@ def told_as_file_error(shown: str) -> Iterator[None]:
         told = FileError(words, path=shown, number=number)
     else:
         return
-    raise told from None  # outside, so that nothing holds what the library said: it may repeat a URL
+    raise told from None  # outside, so that nothing holds the message of the library: it may repeat a URL
 
 
 def _words(error: Exception) -> tuple[str, int]:
@@ -133,12 +133,12 @@ def filesystem_of(url: RemoteUrl) -> tuple[Any, str]:
         url: Without its path, so that the files of a bucket share a connection.
 
     Returns:
-        The filesystem, and the path in it for which the URL stands.
+        The filesystem, and the path of the URL in it.
 
     Raises:
-        MissingDependencyError: The pyarrow at hand can't speak to this service.
-        ValueError: The URL has an option that there is not, or a value that can't be.
-        FileError: The service can't be reached, or wants credentials.
+        MissingDependencyError: The installed pyarrow does not support the service.
+        ValueError: The URL has an unknown option, or an invalid value.
+        FileError: The service can't be reached, or needs credentials.
     """
     if not url.host:
         raise ValueError(f"the URL {url.shown} names no bucket")
@@ -183,14 +183,14 @@ def _endpoint() -> dict[str, str]:
 
 
 def _region(url: RemoteUrl, options: dict[str, Any]) -> str | None:
-    """Ask where a bucket is, where nothing says so and it can only be Amazon's."""
+    """Ask for the region of a bucket, if none is given and it can only be Amazon's."""
     from pyarrow.fs import resolve_s3_region
 
     if "endpoint_override" in options or any(map(os.environ.get, REGIONS)):
         return None
     try:
         region: str = resolve_s3_region(url.host)
-    except OSError:  # whatever it is, the first request says it better
+    except OSError:  # the first request reports it better
         return None
     return region
 
@@ -204,7 +204,7 @@ def _by_pyarrow(url: RemoteUrl) -> tuple[Any, str]:
         query.setdefault("retry_limit_seconds", GCS_RETRY_SECONDS)
     password = "" if url.password is None else f":{quote(url.password, safe='')}"
     user = "" if url.user is None else f"{quote(url.user, safe='')}{password}@"
-    # From a path with a slash at its end pyarrow takes the container; what stands behind it is ours to add.
+    # From a path with a slash at its end pyarrow takes the container; we add the rest.
     text = f"{url.scheme}://{user}{url.host}/{f'?{urlencode(query)}' if query else ''}"
     wrong = missing = False
     with told_as_file_error(url.shown):
@@ -217,7 +217,7 @@ def _by_pyarrow(url: RemoteUrl) -> tuple[Any, str]:
     if missing:
         raise MissingDependencyError(f"this pyarrow can't read {url.scheme}:// files: install a newer one, from PyPI")
     if wrong:
-        raise ValueError(f"the URL of {url.shown} is wrong: look at the part before the @ and at the options behind the ?")
+        raise ValueError(f"the URL of {url.shown} is wrong: look at the part before the @ and at the options after the ?")
     return filesystem, path.strip("/")
 
 

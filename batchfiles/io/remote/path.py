@@ -1,6 +1,6 @@
 """A file or folder of an object store: where it is, what it is called, what it holds, and its bytes in order.
 
-Which files of an object store a folder or a pattern means: by the rules of the local ones, with as few requests as can be.
+Which files of an object store a folder or a pattern means: by the rules of local ones, with as few requests as possible.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SCHEMES = {"s3": "s3", "gcs": "gs", "abfs": "abfs"}
 """How URLs call the filesystems that pyarrow calls otherwise."""
 
 BUCKETS = ("s3", "gcs", "abfs")
-"""Filesystems whose paths begin with a bucket or container, in which folders are nothing but the beginnings of names."""
+"""Filesystems whose paths begin with a bucket or container, in which folders are only the beginnings of names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +98,7 @@ class RemotePath:
         """Return the `pyarrow.fs.FileInfo`: type, size and time of change, as they are now.
 
         Raises:
-            FileError: The service can't be asked, or does not say.
+            FileError: The service can't be reached, or does not report it.
         """
         with told_as_file_error(self.shown):
             return self.filesystem.get_file_info(self.path)
@@ -114,10 +114,10 @@ class RemotePath:
         return bool(self.look().type == FileType.Directory)
 
     def check_bucket(self) -> None:
-        """Make sure that there is a bucket, as far as that may be known.
+        """Make sure that there is a bucket, as far as the credentials allow to know.
 
         Raises:
-            FileError: There is none.
+            FileError: There is no such bucket.
         """
         from pyarrow.fs import FileType
 
@@ -220,8 +220,8 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
 
     Raises:
         ValueError: The URL is wrong, or there are both a URL and a filesystem.
-        TypeError: The filesystem is none.
-        MissingDependencyError: The pyarrow at hand can't speak to this service.
+        TypeError: It is not a filesystem.
+        MissingDependencyError: The installed pyarrow does not support the service.
         FileError: The service can't be reached.
     """
     if isinstance(path, RemotePath):
@@ -230,7 +230,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     url = parse_url(text)
     if filesystem is not None:
         if url is not None:
-            raise ValueError(f"{url.shown} is a URL, which says its filesystem itself: with filesystem=, give the path in it")
+            raise ValueError(f"{url.shown} is a URL, which names its own filesystem: with filesystem=, give the path in it")
         return _in_filesystem(text, wrapped(filesystem))
     if url is None:
         found = local_path_of(text)
@@ -252,9 +252,8 @@ def _in_filesystem(text: str, filesystem: Any) -> Path | RemotePath:  # noqa: AN
 def matches(pattern: RemotePath) -> list[tuple[RemotePath, Any]]:
     """Return the files and folders that a pattern names, sorted, each with its `pyarrow.fs.FileInfo`.
 
-    `*`, `[…]` and `**` are what they are for `glob.glob`.
-
-    A `?` stands for a character only where a path is no URL. Names that begin with a dot are matched by a dot only.
+    `*`, `[…]` and `**` work as in `glob.glob`; `?` matches a character only in paths, not in URLs. Only a dot matches the dot at
+    the beginning of a name.
 
     Raises:
         FileError: Nothing matches, or the folder can't be listed.

@@ -2,9 +2,9 @@
 
 The bytes go to a local temporary file first, and are copied only when that is whole. An object appears when its upload is
 completed, and pyarrow completes it whenever a stream is closed or forgotten, half written or not. So a copy that fails is neither
-closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts that are no object.
+closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts without an object.
 
-The bytes of a remote file in order, a few megabytes a request, the next ones on their way while these are worked on.
+Reading: the bytes of a remote file in order, a few megabytes a request, the next ones requested in advance.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ UNFINISHED_NAME = re.compile(r"(.+)\.[0-9a-f]{8}" + re.escape(UNFINISHED))
 """What a process that was killed leaves in a folder that has no bucket: see `_upload`."""
 
 LAST = ".json"
-"""How the names of files end that speak of the others, as a manifest does: they come last."""
+"""The suffix of files that describe the others, such as manifests: they come last."""
 
 
 def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
-    """Say before any work that a file can't be written.
+    """Raise before any work if a file can't be written.
 
     Raises:
         OutputExistsError: It is there already, and `overwrite` was not given.
@@ -60,7 +60,7 @@ def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
 
 
 def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
-    """Say before any work that a folder can't be written.
+    """Raise before any work if a folder can't be written.
 
     Args:
         target: Where it is.
@@ -134,7 +134,7 @@ def uploaded_folder(
 
     Raises:
         OutputExistsError: There is something in the target and `overwrite` was not given, at the beginning or at the end.
-        FileError: The disk or the service refused, or the target is no folder that we could have written.
+        FileError: The disk or the service refused, or the target is not a folder of ours.
     """
     refuse_remote_folder(target, overwrite=overwrite, ours=ours)
     with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder:
@@ -199,7 +199,7 @@ def _upload(file: Path, target: RemotePath) -> None:
         _copy(file, target)
         _check_size(file, target)
         return
-    # Elsewhere a file may be there, half of it, as soon as it is begun: it gets its name when it is whole.
+    # Elsewhere a file may be there, half of it, as soon as it is opened: it gets its name when it is whole.
     temporary = target.at(f"{target.path}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         _copy(file, temporary)
@@ -232,8 +232,8 @@ def _copy(file: Path, target: RemotePath) -> None:
 def _abandon(stream: Any) -> None:  # noqa: ANN401 - pyarrow has no types
     """Let an upload never be completed.
 
-    pyarrow has no way to give one up, and closes what nobody holds any more. So somebody holds it for ever; at the program's end
-    it is too late to complete anything. A few megabytes are the price.
+    pyarrow can't abort one, and completes it when the stream is collected. So a reference is kept until the program ends, when it
+    is too late to complete anything. This costs a few megabytes.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
 
@@ -311,6 +311,6 @@ class _ReadAhead:
             raise changed(self._source.shown)
 
     def close(self) -> None:
-        """Let go of the file; a request that is on its way is waited for, as long as the timeouts of the connection."""
+        """Close the file, after the request in progress, or the timeouts of its connection."""
         self._pool.shutdown(cancel_futures=True)
         self._file.close()

@@ -1,4 +1,4 @@
-"""Where a JSON Schema comes from when somebody names one: a value, a file, or a pydantic model.
+"""JSON Schemas that the user names: a value, a file, or a pydantic model.
 
 The JSON Schema that a request asks its answer to follow.
 """
@@ -44,7 +44,7 @@ MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*
 
 
 def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, Any]:
-    """Return the JSON Schema that somebody named, as plain values.
+    """Return the JSON Schema that the user named, as plain values.
 
     Args:
         source: The schema itself, or a file with it; or a pydantic model (or a dataclass or `TypedDict`, which pydantic
@@ -53,7 +53,7 @@ def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, A
 
     Raises:
         FileError: The file can't be read.
-        MismatchError: It is no JSON Schema, there is no such class, or its module can't be imported.
+        MismatchError: It is not a JSON Schema, there is no such class, or its module can't be imported.
         MissingDependencyError: A model was named and pydantic is not installed.
     """
     if isinstance(source, Mapping):
@@ -129,7 +129,7 @@ def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - wha
             result_ref = import_module(module)
         for step in name.split("."):
             result_ref = getattr(result_ref, step)
-    except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
+    except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         reason = f"{type(error).__name__}: {error}"
     else:
         return result_ref
@@ -150,13 +150,13 @@ def _current_folder_importable() -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - whatever somebody named
+def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - any value of the user
     """Ask pydantic for the JSON Schema of a model, or of another type that it understands."""
     from pydantic import TypeAdapter
 
     try:
         return TypeAdapter(model).json_schema()
-    except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic has many ways to say so
+    except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic raises many exceptions
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     raise MismatchError(f"pydantic makes no JSON Schema of {name}: {reason}")
 
@@ -178,7 +178,7 @@ ESCAPED: Final = tuple(EscapedLetters(word) for word in WORDS)
 
 
 def may_ask(line: bytes) -> bool:
-    """Tell quickly whether a request line may ask for a schema."""
+    """Return whether a request line may ask for a schema, without decoding it."""
     if any(letters in line for letters in LETTERS):
         return True
     return b"\\" in line and any(escaped.stand_in(line) for escaped in ESCAPED)

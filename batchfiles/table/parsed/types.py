@@ -1,7 +1,7 @@
 """From a JSON Schema to a tree of types.
 
-What has no Arrow type becomes `JsonText` where it stands: objects without named properties, maps, true unions, tuples, recursion.
-Keywords that say nothing about the type (`minimum`, `pattern`, `minItems`, …) are left to whoever made the answer.
+What has no Arrow type becomes `JsonText` in its place: objects without named properties, maps, true unions, tuples, recursion.
+Keywords that don't affect the type (`minimum`, `pattern`, `minItems`, …) are not checked.
 
 What a table makes of a JSON Schema: a small tree, of which both the Arrow type and the check of values are made.
 
@@ -97,7 +97,7 @@ UNIONS = ("anyOf", "oneOf")
 
 OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "patternProperties"})
 TYPING = OF_OBJECTS | {"$ref", "type", "enum", "const", "items", "prefixItems", "anyOf", "oneOf", "allOf"}
-"""Keywords that say of which type a value is; beside a reference or a union they would have to be joined with it."""
+"""Keywords for the type of a value; next to a reference or a union they would have to be merged with it."""
 
 NULL = {"type": "null"}
 
@@ -110,7 +110,7 @@ def read_schema(schema: Any, *, parse_dates: bool = False) -> Node:  # noqa: ANN
         parse_dates: Whether texts with the format `date` or `date-time` are times.
 
     Raises:
-        MismatchError: It is no object, unfolds to too much, or has a reference that leads nowhere.
+        MismatchError: It is not an object, unfolds to too much, or has a reference that leads nowhere.
     """
     if not isinstance(schema, Mapping):
         raise MismatchError("the JSON Schema must be an object")
@@ -151,8 +151,8 @@ class _Reader:
         """Make the node of a schema.
 
         Args:
-            schema: The schema, or whatever stands in its place.
-            depth: How many objects and arrays it stands in.
+            schema: The schema, or any other value in its place.
+            depth: How many objects and arrays it is in.
             way: The schemas that led here, by their addresses: one that leads to itself is recursive.
         """
         self._nodes += 1
@@ -182,7 +182,7 @@ class _Reader:
         return replace(merged, nullable=merged.nullable or len(others) < len(members))
 
     def _typed(self, schema: Mapping[str, Any], depth: int, way: frozenset[int]) -> Node:
-        """Make the node of a schema that says its type itself."""
+        """Make the node of a schema that has a type."""
         choices = _choices(schema)
         kinds = _kinds(schema, choices)
         nullable = "null" in kinds and (choices is None or None in choices)
@@ -247,7 +247,7 @@ def _kinds(schema: Mapping[str, Any], choices: list[Any] | None) -> set[str]:
         return {kind for kind in said if isinstance(kind, str)}
     if choices is not None:
         return {_kind_of(value) for value in choices}
-    # Without a `type` other values would be allowed too; whoever names properties or items means an object or an array.
+    # Without a `type` other values would be allowed too; with properties or items, an object or an array is meant.
     return {"object"} if "properties" in schema else {"array"} if "items" in schema else set()
 
 
@@ -288,7 +288,7 @@ ARROW_SCALARS = {
 
 
 def arrow_type(node: Node) -> pa.DataType:
-    """Return the type of a column, or of what stands in it."""
+    """Return the type of a column, or of a value in it."""
     if isinstance(node, Scalar):
         return ARROW_SCALARS[node.kind]
     if isinstance(node, Array):

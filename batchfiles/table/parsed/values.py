@@ -1,14 +1,10 @@
 """From a decoded answer to what Arrow takes, or the reason why it doesn't fit.
 
 Checked is what the columns depend on: types, `required`, `additionalProperties: false`, `enum` and `const`. Nothing is rounded,
-cut or converted on the way, but for `1.0`, which JSON Schema calls an integer.
-
-Why an answer has no place in the `parsed` column.
-
-JSON read to the digit and written again.
+cut or converted on the way, except `1.0`, which JSON Schema calls an integer.
 
 `codec.loads` makes floats of integers beyond 64 bits and null of `NaN`, which is right for whole lines. A typed answer is exact
-or it is none, so this is the standard library, which keeps every integer.
+or it is null, so this is the standard library, which keeps every integer.
 
 Dates and times as RFC 3339 writes them, which is what JSON Schema means by the formats `date` and `date-time`.
 
@@ -34,14 +30,14 @@ __all__ = ["ConversionError", "Fit", "ParsedColumns", "fit_for", "read", "read_a
 
 
 LONGEST = 500
-"""Characters of a sentence: keys in its path may be as long as whoever made the answer liked."""
+"""Characters of a sentence: keys in its path may have any length."""
 
 
 class ConversionError(Exception):
-    """An answer is no JSON, or doesn't fit the schema; `sentence` says why, without quoting values.
+    """An answer is not JSON, or doesn't fit the schema; `sentence` says why, without quoting values.
 
     Args:
-        reason: What is wrong. Where a value is to blame, the sentence goes on from its path: `is a string, not an integer`.
+        reason: What is wrong. Where a value is to blame, it follows the path of the value: `is a string, not an integer`.
         at_value: Whether a value is to blame.
     """
 
@@ -52,7 +48,7 @@ class ConversionError(Exception):
         self._at_value = at_value
 
     def within(self, step: str | int) -> ConversionError:
-        """Say in which property or item it happened; called from the inside out."""
+        """Add the property or item to the path; called from the inside out."""
         self._steps.append(SURROGATE.sub("\ufffd", step) if isinstance(step, str) else step)
         self._at_value = True
         return self
@@ -67,10 +63,10 @@ class ConversionError(Exception):
 
 
 def read(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Decode a text as `json.loads` does, but without `NaN` and infinities, which are no JSON.
+    """Decode a text as `json.loads` does, but without `NaN` and infinities, which are not JSON.
 
     Raises:
-        ConversionError: The text is no JSON, or holds what can't be kept.
+        ConversionError: The text is not JSON, or holds what can't be kept.
     """
     try:
         return DECODER.decode(text)
@@ -164,25 +160,25 @@ def read_date(text: str) -> date:
     """Read a date, such as `2026-08-01`.
 
     Raises:
-        ConversionError: It is none, or one that the calendar doesn't have.
+        ConversionError: It is not a date, or one that the calendar doesn't have.
     """
     if DATE.fullmatch(text):
         try:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise ConversionError("is no date such as 2026-08-01", at_value=True)
+    raise ConversionError("is not a date such as 2026-08-01", at_value=True)
 
 
 def read_date_time(text: str) -> datetime:
     """Read a date with a time and an offset, such as `2026-08-01T12:00:00Z`; returns it in UTC.
 
     Raises:
-        ConversionError: It is none, the calendar or the clock doesn't have it, or microseconds can't hold it.
+        ConversionError: It is not a time, the calendar or the clock doesn't have it, or microseconds can't hold it.
     """
     match = DATE_TIME.fullmatch(text)
     if match is None:
-        raise ConversionError("is no time with an offset such as 2026-08-01T12:00:00Z", at_value=True)
+        raise ConversionError("is not a time with an offset such as 2026-08-01T12:00:00Z", at_value=True)
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > 6:
         raise ConversionError("is a time of more digits than microseconds have", at_value=True)
@@ -270,7 +266,7 @@ def _string(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if type(value) is not str:
         raise _no("a string", value)
     if not value.isascii() and SURROGATE.search(value) is not None:
-        raise _wrong("holds half a surrogate pair, which is no text")
+        raise _wrong("holds half a surrogate pair, which is not text")
     return value
 
 
@@ -344,7 +340,7 @@ class ParsedColumns(RequestRows):
     """Builds the requests table with `parsed` and `parse_error` batch by batch.
 
     Args:
-        schema: What `table.schema.schema` says, with these columns.
+        schema: What `table.schema.schema` returns, with these columns.
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
@@ -376,7 +372,7 @@ class ParsedColumns(RequestRows):
     def _parsed(self, request_ref: RequestRef | None, row: Row) -> Row:
         """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
-        # A refusal says that the text is no answer, and some services write "" beside a tool call.
+        # With a refusal the text is not an answer, and some services write "" next to a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
             return None, None
         without_schema = False
