@@ -301,14 +301,14 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
     """All requests were written as missing, without a word, and would have been paid for twice."""
     again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
-    with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
+    with pytest.raises(MismatchError, match=r"other\.jsonl: 0 of 2 results belong to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)
     damaged = put(tmp_path / "damaged.jsonl", success("zz"), b'{"id": "x", "cust')
-    with pytest.raises(MismatchError, match="not one result of 2"):
+    with pytest.raises(MismatchError, match="0 of 2 results belong"):
         batchfiles.retry(batch / "requests.jsonl", damaged, output=tmp_path / "retry.jsonl")
     put(tmp_path / "more.jsonl", request("zz-a"))
     batchfiles.join(tmp_path / "more.jsonl", other).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(MismatchError, match=r"other\.parquet: not one result of 1 belongs"):
+    with pytest.raises(MismatchError, match=r"other\.parquet: 0 of 1 results belong"):
         batchfiles.retry(batch / "requests.jsonl", tmp_path / "other.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 

@@ -155,7 +155,7 @@ def test_the_id_of_a_broken_line_is_what_stands_before_the_damage(line: bytes, c
     assert scan.id_of_malformed(line) == custom_id
 
 
-def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> None:
+def test_fast_and_exact_scans_agree_on_ordinary_files(tmp_path: Path) -> None:
     """A thousand lines, a seed, the same entries."""
     rng = random.Random(7)
     lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]

@@ -1,12 +1,8 @@
-"""`export`: a row for each result, in the order of the files; for results whose requests are not at hand.
+"""`export`: a row for each result, in the order of the files; for results whose requests are not available.
 
-The export's one pass over a range of a result file: each result is a row.
-
-Ranges that count their lines from their own beginning, and who adds the lines that came before.
-
-So nobody has to pass over a file to count its lines first: with lines of 25 KB that was 3 % of an export's time. It works where
-one process takes all rows in order. Parts of a folder are written where they are made, and so their ranges must know their
-numbers before (`result_index.with_line_numbers`).
+There is one pass over each range of a result file. If one process takes all rows in order, ranges count lines from their own
+beginning, and `renumbered` adds the lines before: with lines of 25 KB, counting first took 3 % of an export's time. Parts of a
+folder are written by the workers, so their ranges need line numbers first (`scan.with_line_numbers`).
 """
 
 from __future__ import annotations
@@ -53,8 +49,8 @@ class ExportRows(RowWork):
     """Yields a row for each line of a range of a result file.
 
     Args:
-        spec: As for `RowJob`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file what
-            `EmbeddingColumns.text_sizes` says, or None for a table without vectors.
+        spec: As for `RowWork`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file the
+            `EmbeddingRows.text_sizes`, or None for a table without vectors.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -105,12 +101,12 @@ def renumbered(
     """Yield what the ranges yield, with the line numbers of the whole files.
 
     Args:
-        products: What `Crew.run` yields: batches, and at the end of each range a summary with its `lines` and `findings`.
+        products: What `WorkerPool.run` yields: batches, and at the end of each range a summary with its `lines` and `findings`.
         ranges: What `numbered_from_one` says.
         column: The column of the record batches that holds the line numbers.
 
     Raises:
-        InvalidLineError: The job raised it; its line number is put right too.
+        InvalidLineError: The job raised it; its line number is corrected too.
     """
     before = 0  # the lines of the file that came before the range whose products come
     last = {number for number, (one, other) in enumerate(pairwise(ranges)) if one["file"] != other["file"]}
@@ -152,7 +148,7 @@ class Export(LazyTable[ExportReport]):
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
-        raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
+        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs a schema here (--schema)")
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
