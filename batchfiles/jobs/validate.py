@@ -1,7 +1,4 @@
-"""Check request files before they are sent, by the rules of the service that shall get them.
-
-What `validate` found: the report, and the tally that it is made from.
-"""
+"""`validate`: check request files before they are sent, by the rules of a service."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class FindingGroup:
         count: How many there are.
         lines: On how many lines they are.
         line_numbers: The numbers of their lines, the first ten.
-        same_message: Whether all say the same as the first.
+        same_message: Whether all have the message of the first.
     """
 
     first: Finding
@@ -185,7 +182,7 @@ class FindingCollector:
     """Counts every finding, keeps the first ones, and passes each on.
 
     Args:
-        limits: Whose words for a code are noted beside ours.
+        limits: The service whose error codes are added to findings.
         keep: How many findings to keep.
         strict: Whether warnings become errors.
         on_finding: Gets each finding at once.
@@ -246,7 +243,7 @@ class FindingCollector:
 
 
 IDS_IN_MEMORY = 200_000
-"""About 32 MB; the ids behind them wait on the disk, and their repetitions are found at the end."""
+"""About 32 MB; all further ids are written to the disk, and their repetitions are found at the end."""
 
 
 def validate(
@@ -267,7 +264,7 @@ def validate(
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
             in a folder or by a glob are skipped, and reported as not read.
-        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or `Limits` of your own; `"none"` checks only
+        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or your own `Limits`; `"none"` checks only
             what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
@@ -276,16 +273,16 @@ def validate(
         progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
         max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
-        temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
+        temp_dir: Where the other ids are written; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
         What was found.
 
     Raises:
-        FileError: A file is not there or can't be read, or the temporary folder is full.
+        FileError: A file does not exist or can't be read, or the temporary folder is full.
         MismatchError: A folder or a glob holds results only.
-        TypeError: There is no source, or something is no source at all.
+        TypeError: There is no source, or one has a wrong type.
         ValueError: Standard input is named twice, or there are no limits of this name.
 
     Example:
@@ -355,7 +352,7 @@ class _Repetitions:
         self._collector = collector
 
     def add(self, custom_id: str, first: int, place: int, byte_offset: int | None = None) -> None:
-        """Report an id that stood at one place before and stands at another now."""
+        """Report an id that was found at an earlier place and is repeated at this one."""
         first_file, first_line = _split(first)
         file, line = _split(place)
         first_path = self._files[first_file].name

@@ -339,7 +339,7 @@ def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"only": ["expired"], "every": True}, "exclude each other"),
-        ({"only": [" , "]}, "names nothing"),
+        ({"only": [" , "]}, "only is empty"),
         ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids says all"),
         ({"values": {"custom_id": "x"}}, "same custom_id"),
     ],
@@ -421,7 +421,7 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
 
 def test_a_name_without_a_suffix_is_said_to_mean_a_folder(batch: Path, tmp_path: Path) -> None:
     """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
-    with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
+    with pytest.raises(MismatchError, match=r"its name has no suffix: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")
 
 

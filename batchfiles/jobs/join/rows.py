@@ -262,8 +262,9 @@ class JoinRows(RowWork):
 
     Args:
         spec: As for `RowWork`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index`, `count`:
-            the index of the scan; `marks`: the file of this pass's flags; `refuse_duplicates`; `repeated`: what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None;
-            `prefetch`: whether the results are too large for the system's memory, so that they are prefetched.
+            the index of the scan; `marks`: the file of this pass's flags; `refuse_duplicates`; `repeated`:
+            what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None; `prefetch`: whether
+            the results are too large for the system's memory, so that they are prefetched.
     """
 
     def __init__(self, spec: Spec) -> None:
