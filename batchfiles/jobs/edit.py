@@ -41,7 +41,7 @@ class EditReport:
         blank_lines: Blank lines, which are left out.
         bad_lines: Lines that can't be changed: copied or dropped, as `bad_lines` says.
         bytes: What was written, uncompressed.
-        findings: What was noticed, the first hundred.
+        findings: The first hundred findings.
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
     """
@@ -101,7 +101,7 @@ def edit(
     Args:
         *sources: Request files: paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their
             lines are written one file after the other.
-        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
+        output: A path, compressed if it has such a suffix; `-` for standard output; an open file.
         values: Values to set, by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key
             goes last. Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
         unset: Paths of values to remove.
@@ -110,11 +110,11 @@ def edit(
         short: Whether to remove `method` and `url`, for services that take the url from the job.
         bad_lines: What to do with a line that can't be changed, because it is not a JSON object or the path does not fit:
             `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
-        overwrite: Replace what is there.
+        overwrite: Replace existing output.
         max_line_bytes: The longest line that is read, in bytes.
-        temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        temp_dir: Where a remote output waits until it is complete; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         How many lines were changed.

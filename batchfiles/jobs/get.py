@@ -24,7 +24,7 @@ r"""An id that has an escape in it, as in `"custom_id": "caf\u00e9"`."""
 
 
 class Occurrence(NamedTuple):
-    r"""A line with the id that was asked for.
+    r"""A line with the requested id.
 
     Attributes:
         path: The file's display name.
@@ -80,14 +80,14 @@ def get(
             standard input; plain or compressed.
         pairs: Request files, each with the results that belong to it, as for `join`.
         max_line_bytes: The longest line that is read, in bytes; longer ones are skipped.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         The lines in the order of the files; none if there is no such id. Where ids restart in the parts of a campaign, there
         are several requests. A damaged line is among them if its id can be read.
 
     Raises:
-        MismatchError: A file is in the format of another service, or nothing in it says what it is.
+        MismatchError: A file is in the format of another service, or its role is not known.
         FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or one has a wrong type.
@@ -122,9 +122,9 @@ def find(
         pairs: As for `get`.
         max_line_bytes: As for `get`.
         filesystem: As for `get`.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
-        on_not_read: Gets the names of files and folders in the given folders that were skipped.
-        notice: Gets findings, such as lines longer than `max_line_bytes`, which are skipped.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        on_not_read: Called with the names of files and folders in the given folders that were skipped.
+        notice: Called with findings, such as lines longer than `max_line_bytes`, which are skipped.
     """
     literal = custom_id.encode("utf-8", "replace")
     files = files_and_pairs(sources, pairs, filesystem)

@@ -193,7 +193,7 @@ def merge(
     Args:
         *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder means its parts:
             merging the parts that `split` made gives the original file.
-        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
+        output: A path, compressed if it has such a suffix; `-` for standard output; an open file.
         on_duplicate: What to do with a repeated `custom_id`: `"error"` refuses, `"first"` and `"last"` keep one of the
             lines that can be read, `"keep"` keeps all and does not compare. `"first"` and `"last"` read the files twice, and a
             third time if an id is repeated. A request line that is in another file too, byte for byte, is the same request:
@@ -202,9 +202,9 @@ def merge(
         max_line_bytes: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; all further ids are compared at the end.
         temp_dir: For the other ids, copies of sources that can't be read twice, and a remote output until it is complete; None
-            takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+            for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         What was written.
@@ -219,7 +219,7 @@ def merge(
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         TypeError: There is no source, or one has a wrong type.
-        ValueError: An option has no such value.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> report = batchfiles.merge("fixtures/chat_completions/requests.jsonl", output="merged.jsonl.gz")

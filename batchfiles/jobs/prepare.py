@@ -106,10 +106,9 @@ def prepare(
         limits: Whose limits the file keeps to: `Limits`, or a name such as `"azure"`.
         overwrite: Replace an existing file.
         max_line_bytes: The longest line of a JSONL table, in bytes.
-        temp_dir: A folder for the ids after the first million, and for a remote output until it is complete; None takes the
+        temp_dir: A folder for the ids after the first million, and for a remote output until it is complete; None for the
             system's.
-        filesystem: The filesystem in which paths are paths, that of the template too, of `pyarrow.fs` or of fsspec; None takes
-            the local one.
+        filesystem: The filesystem of all paths, also of the template, from `pyarrow.fs` or fsspec; None for the local one.
 
     Raises:
         ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or an option has an unknown value.
@@ -213,7 +212,7 @@ class _Preparation:
         self.tables[name] = number
 
     def add_findings(self, table: UserTable | RowTable) -> None:
-        """Take the notes about the columns of a table that the template names."""
+        """Add the notes about columns of a table that the template names."""
         cells = getattr(table, "csv", None)
         if cells is not None:
             self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))
@@ -222,7 +221,7 @@ class _Preparation:
         """Refuse what `validate` would refuse.
 
         Raises:
-            InvalidLineError: The service would not take the request.
+            InvalidLineError: The service would refuse the request.
             ValueError: It equals the request before it.
         """
         request = loads(text)
@@ -266,7 +265,7 @@ def bad_row(name: str, number: int) -> Iterator[None]:
         code = "missing_value" if error.missing else "null_value"
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
     except NotANumber as error:
-        code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON has no word for it"
+        code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON can't represent it"
     except IntegerTooLarge as error:
         code, what = "integer_too_large", f"row {number:,} has {BEYOND} in {error.name!r}: {AS_TEXT}"
     except InvalidLineError as error:

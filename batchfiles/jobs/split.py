@@ -32,7 +32,7 @@ class SplitReport:
         manifest: The content of its manifest.
         blank_lines: Blank lines, which were left out.
         unreadable: Lines that had to be decoded and are not JSON; they were copied.
-        findings: What else was noticed about the bytes: byte order marks that were left out, newlines that were added.
+        findings: Findings about the bytes: byte order marks that were left out, newlines that were added.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -110,9 +110,9 @@ def split(
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are of the uncompressed parts.
         overwrite: Replace an existing folder, if it holds only a manifest and its parts, and none was sent yet.
         max_line_bytes: The longest line that is read, in bytes.
-        temp_dir: Where a remote folder waits until it is complete; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        temp_dir: Where a remote folder waits until it is complete; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         What was made.
@@ -126,7 +126,7 @@ def split(
         DataError: The manifest of a campaign folder is damaged.
         MissingDependencyError: `tokens` needs tiktoken, and it or its encoding is not on this machine.
         TypeError: There is no source, or one has a wrong type.
-        ValueError: An option has no such value.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)

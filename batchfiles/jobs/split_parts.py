@@ -47,7 +47,7 @@ class PartWriter:
             part.abandon()
 
     def open(self, path: Path) -> PartFile:
-        """Begin a new file; its name says how it is compressed."""
+        """Start a new file, compressed if its name has such a suffix."""
         part = PartFile(path, self._writing.do)
         self._open.add(part)
         return part
@@ -188,7 +188,7 @@ class Parts:
         folder: Where the parts go.
         writer: Writes them.
         limits: The limits of one part.
-        scales: Weighs the lines.
+        scales: Measures the lines.
         by: The names of the divisions, in the order of a group's values.
         compress: The suffix of compressed parts; None for plain ones.
     """
@@ -299,7 +299,7 @@ class Parts:
         return f"{stem}-{number:0{digits}d}{self._suffix}"
 
     def _refuse(self, line: bytes, weight: RequestSize, path: str, number: int, offset: int) -> NoReturn:
-        """Say why a line fits into no part."""
+        """Return the error for a line that fits into no part."""
         most = min(self._limits.bytes - 1, self._limits.line_bytes)
         if len(line) > most:
             words = f"the line has {len(line):,} bytes, and {most:,} fit into a part: shorten the request, or allow more"

@@ -211,7 +211,7 @@ LIMIT_KEYS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 class Measure(NamedTuple):
-    """What one request asks.
+    """The size of a request for a model.
 
     Attributes:
         input_tokens: An estimate, by the rule of thumb of `jobs/tokens.py`.

@@ -117,13 +117,13 @@ class Report:
     Attributes:
         limits: The name of the profile that was applied.
         files: A report of each file, in the order of reading.
-        findings: The first ones, as many as were asked for.
+        findings: The first ones, at most `max_findings`.
         errors: How many errors there are of each code, those that are not listed included.
         warnings: The same for warnings.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
         info: The same for findings that are neither.
-        groups: The findings of one code at one path of a file together, the first groups, as many as were asked for.
+        groups: The findings of one code at one path of a file together, the first groups, at most `max_findings`.
     """
 
     limits: str
@@ -185,7 +185,7 @@ class FindingCollector:
         limits: The service whose error codes are added to findings.
         keep: How many findings to keep.
         strict: Whether warnings become errors.
-        on_finding: Gets each finding at once.
+        on_finding: Called with each finding at once.
     """
 
     def __init__(self, limits: Limits, *, keep: int, strict: bool, on_finding: Callable[[Finding], None] | None) -> None:
@@ -259,7 +259,7 @@ def validate(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
 ) -> Report:
-    """Check request files; each file is taken for one batch.
+    """Check request files; each file is one batch.
 
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
@@ -269,12 +269,12 @@ def validate(
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
-        on_finding: Gets each finding as it is found, those that are not listed included.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        on_finding: Called with each finding as it is found, those that are not listed included.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
-        temp_dir: Where the other ids are written; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        temp_dir: Where the other ids are written; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was found.

@@ -35,8 +35,8 @@ class FileCheck:
         number: Its place among the files that are checked together.
         limits: The service's rules.
         ids: The ids; shared by all files if they must be unique across files.
-        notice: Gets each finding.
-        repeated: Gets each repeated id, its first place, this place, and the offset of this line.
+        notice: Called with each finding.
+        repeated: Called with each repeated id, its first place, this place, and the offset of this line.
         max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Called with the uncompressed bytes of every piece that was read.
     """

@@ -103,7 +103,7 @@ def test_an_export_takes_a_schema_that_somebody_names(files: tuple[Path, Path], 
     job = batchfiles.export(files[1], parsed=True, schema=BOOK, workers=workers)
     assert typed(job) == EXPECTED
     assert job.summarize().parse_errors == 2
-    with pytest.raises(ValueError, match="parsed takes a schema here"):
+    with pytest.raises(ValueError, match="parsed needs a schema here"):
         batchfiles.export(files[1], parsed=True)
 
 

@@ -285,7 +285,7 @@ def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> N
     with pytest.raises(MismatchError, match="no file holds requests"):
         batchfiles.retry(batch / "batch_1_output.jsonl", output=tmp_path / "retry.jsonl")
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
-    with pytest.raises(MismatchError, match="no results beside it"):
+    with pytest.raises(MismatchError, match="name one table, and no results"):
         batchfiles.retry(batch, tmp_path / "joined.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 
@@ -340,7 +340,7 @@ def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
     [
         ({"only": ["expired"], "every": True}, "exclude each other"),
         ({"only": [" , "]}, "only is empty"),
-        ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids says all"),
+        ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids selects requests"),
         ({"values": {"custom_id": "x"}}, "same custom_id"),
     ],
 )
@@ -393,7 +393,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     assert [Path(file.path).name for file in first.files] == ["a-retry-1.jsonl", "b-retry-1.jsonl"]
     assert (campaign / "a-retry-1.jsonl").read_bytes() == request("2", user="a") + b"\n"
     assert (campaign / "b-retry-1.jsonl").read_bytes() == request("1", user="b") + b"\n"
-    with pytest.raises(MismatchError, match="on their way"):
+    with pytest.raises(MismatchError, match="in progress"):
         batchfiles.retry(campaign, output=campaign)
     put(campaign / "a-retry-1_output.jsonl", success("2", "again", created=5))
     put(campaign / "b-retry-1_output.jsonl", expired("1"))

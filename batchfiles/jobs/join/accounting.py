@@ -25,7 +25,7 @@ EXAMPLES = 5
 
 LINES_LOOKED_AT = 1000
 LONGEST_LOOKED_AT = 64 * 1024 * 1024
-"""Malformed lines that are looked at more closely, and the longest of them in bytes."""
+"""Malformed lines that are checked for several results, and the longest of them in bytes."""
 
 
 class Accounting:

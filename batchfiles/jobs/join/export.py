@@ -102,7 +102,7 @@ def renumbered(
 
     Args:
         products: What `WorkerPool.run` yields: batches, and at the end of each range a summary with its `lines` and `findings`.
-        ranges: What `numbered_from_one` says.
+        ranges: The ranges of `numbered_from_one`.
         column: The column of the record batches that holds the line numbers.
 
     Raises:
@@ -218,8 +218,8 @@ def export(
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
-            of the first request.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None chooses by the url of the first
+            request.
         dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
         bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
             content is not in the other columns.
@@ -227,21 +227,20 @@ def export(
         schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; needed with `parsed`.
         parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
         max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
-        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec;
-            None takes the local one.
-        workers: Processes that decode; None takes as many as are useful for files of this size.
-        progress: Called with the bytes that are done and the bytes that there are, again and again.
+        temp_dir: Where temporary files go; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, also of `schema`, from `pyarrow.fs` or fsspec; None for the local one.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
         MismatchError: A file holds requests, or lines of another service's format.
-        FileError: A file can't be read, or there is no room for temporary files.
+        FileError: A file can't be read, or the disk is full.
         TruncatedFileError: A compressed file is damaged.
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
-        ValueError: An option has no such value, or they don't go together.
+        ValueError: An option has an invalid value, or options exclude each other.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.

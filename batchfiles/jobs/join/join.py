@@ -96,8 +96,8 @@ class Join(LazyTable[JoinReport]):
 
         Args:
             output: A new file, or the URL of one; compressed if it has such a suffix.
-            overwrite: Replace what is there.
-            filesystem: The filesystem in which `output` is a path; None takes the local one.
+            overwrite: Replace existing output.
+            filesystem: The filesystem of `output`; None for the local one.
 
         Raises:
             OutputExistsError: The output exists and `overwrite` was not given.
@@ -326,30 +326,30 @@ def join(
         pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
             is needed only if ids are in several request files and neither a manifest, nor the batch object next to the
             results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
-        on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
-            the rest, among equals the later one; `"error"` refuses.
+        on_duplicate: What to do if there are several results for a request: `"best"` prefers succeeded, then incomplete,
+            then the rest, among equals the later one; `"error"` refuses.
         with_table: Your own table, such as the one that the requests were made from (see `prepare`): its columns come after those
             of the results, in the rows whose `custom_id` matches. It is read, and copied to a temporary file, when this is
             called.
         id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
         csv_nulls: What null is in your CSV table, as for `prepare`.
         with_prefix: A prefix for the names of your columns: a column with the name of a result column is refused.
-        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
-            of the first request.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None chooses by the url of the first
+            request.
         dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
         bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
             content is not in the other columns.
         request_bodies: Whether the bodies of the requests are kept in `request_body`: `"all"` or `"none"`.
         parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
-        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None takes the first one that a request asks
-            for.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None for the first one in the
+            requests.
         parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
         max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
-        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
-            None takes the local one.
-        workers: Processes that decode; None takes as many as are useful for files of this size.
-        progress: Called with the bytes that are done and the bytes that there are, again and again.
+        temp_dir: Where temporary files go; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, also of `with_table` and `schema`, from `pyarrow.fs` or fsspec; None for the
+            local one.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -358,11 +358,11 @@ def join(
         MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or
             there is no JSON Schema for `parsed`.
         DuplicateCustomIdError, InvalidLineError: Two rows of `with_table` make the same id, or one makes none.
-        FileError: A file can't be read, or there is no room for temporary files.
+        FileError: A file can't be read, or the disk is full.
         TruncatedFileError: A compressed file is damaged.
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         TypeError: There is no file, or `inputs` is a single path.
-        ValueError: An option has no such value, or they don't go together.
+        ValueError: An option has an invalid value, or options exclude each other.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.

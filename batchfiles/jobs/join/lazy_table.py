@@ -118,7 +118,7 @@ class LazyTable(Generic[ReportT]):
         """Read all files, keep no rows, and return the report.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         for _ in self.to_batches():
             pass
@@ -128,7 +128,7 @@ class LazyTable(Generic[ReportT]):
         """Yield the table in record batches of some hundred rows each, in order.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         with self._pool(parts=False) as pool:
             yield from self._run(pool, None, {})
@@ -151,7 +151,7 @@ class LazyTable(Generic[ReportT]):
         """Return the whole table in memory.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         import pyarrow as pa
 
@@ -166,7 +166,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             MissingDependencyError: pandas is not installed.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         if dtype_backend not in ("numpy", "pyarrow"):
             raise ValueError(f"dtype_backend is 'numpy' or 'pyarrow', not {dtype_backend!r}")
@@ -181,7 +181,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             MissingDependencyError: polars is not installed.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         try:
             import polars as pl
@@ -208,14 +208,14 @@ class LazyTable(Generic[ReportT]):
             compression_level: A level that the compression has; None takes 1 for zstd, and the usual one for the others.
             row_group_size: The rows of a row group; None ends it at 122,880 rows or at 24 MiB in memory, whichever comes first.
                 That much memory is what the writer keeps.
-            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
-            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            overwrite: Replace existing output; a folder only if it contains only such parts.
+            filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
             ValueError: There is no such compression, it has no such level, or the row group size is below 1.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         from batchfiles.table.parquet import parquet_options
 
@@ -238,15 +238,15 @@ class LazyTable(Generic[ReportT]):
             output: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
                 `.zst`; or a folder of Parquet parts, as in `to_parquet`.
             format: The format, if the name does not show it.
-            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
+            overwrite: Replace existing output; a folder only if it contains only such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
-            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
             ValueError: The name has no suffix of a format.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         from batchfiles.table.open import table_target
 
@@ -321,7 +321,7 @@ class LazyTable(Generic[ReportT]):
         """Find the JSON Schema of the answers.
 
         Raises:
-            ValueError: The table has no answers in words, or nothing says what their schema is.
+            ValueError: The table has no answers in words, or their schema is not known.
             BatchFilesError: As `named_schema` and `requested_schema` say.
         """
         from batchfiles.jobs.join.user_columns import named_schema, requested_schema
@@ -340,7 +340,7 @@ class LazyTable(Generic[ReportT]):
         )
 
     def _requests(self) -> Sequence[LocalFile]:
-        """Return the request files, which may say what answers are to look like.
+        """Return the request files, which may have the schema of the answers.
 
         Raises:
             ValueError: There are none by the nature of the job, and no schema was named.

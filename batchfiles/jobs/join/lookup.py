@@ -131,7 +131,7 @@ class ResultLookup:
         Args:
             custom_id: The id.
             key: Its digest.
-            input_file: The number of the file that asks.
+            input_file: The number of the request file.
             request_ref: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:

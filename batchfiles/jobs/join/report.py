@@ -52,12 +52,12 @@ class TableReport:
         embeddings_in_requests: Vectors in a requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
         formula_cells: Cells of a CSV file that a spreadsheet reads as formulas; with `csv_safe` they begin with `'`.
-        findings: What was noticed about the files, the first of each range.
+        findings: Findings about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.
         examples: The first words, places or files of each count.
         empty_text: Successes with an empty text, and with no refusal and no tool call.
-        unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
+        unknown_finish_reason: Answers with an unknown finish reason; `examples` has the reasons.
         short: Texts without a vector or a result, in answers that have fewer than their requests have texts; only in a join.
         surplus: Vectors or results for a text that the request does not have; only in a join.
         repeated_index: Vectors with the index of another one of the same answer; where they differ, both are null.
@@ -67,7 +67,7 @@ class TableReport:
         other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
         no_token_counts: Answers that state neither input nor output tokens.
         token_sum: Answers whose input and output tokens are not their total, and no part of them explains the difference.
-        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
+        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows.
         not_read: Files and folders in the given folders that were skipped; `examples` has names.
         no_results: The number of requests, if no line of results was found.
     """
@@ -216,9 +216,9 @@ class TableOptions:
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called with the bytes that are done and the bytes that there are.
+        progress: Called repeatedly with the bytes done and the total bytes.
         parsed: Whether the table has the columns `parsed` and `parse_error`; only for requests.
-        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None takes the first one that a request asks for.
+        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None for the first one in the requests.
         parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
     """
 

@@ -299,7 +299,7 @@ class ResultIndex:
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
         repaired_lines: How many unkeyed lines are not strict JSON; others are counted when they are fetched.
-        findings: What was noticed about the files, the first of each range.
+        findings: Findings about the files, the first of each range.
         findings_not_listed: How many more there were.
     """
 
@@ -324,7 +324,7 @@ def scan_results(
         path: The index to make.
         max_line_bytes: The longest line that is read, in bytes.
         exact: Whether to look for repeated keys.
-        progress: Gets the bytes of each range that is done.
+        progress: Called with the bytes of each range that is done.
 
     Raises:
         FileError: A file can't be read, or the index can't be written.

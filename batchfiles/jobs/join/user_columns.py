@@ -355,7 +355,7 @@ class AnswerSchema(TypedDict):
         json_schema: The schema of the answers.
         parse_dates: Whether dates and times become dates and timestamps; without it they stay strings.
         named: Whether the user named the schema; else it is the first one that a request asks for.
-        requests_ask: Whether any request asks for a schema; then requests without one expect other answers.
+        requests_ask: Whether any request has a schema; then requests without one expect other answers.
     """
 
     json_schema: dict[str, Any]

@@ -81,7 +81,7 @@ def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tup
 
     Args:
         files: Files that may be tables.
-        filesystem: The filesystem in which a path is one; None takes the local one.
+        filesystem: The filesystem of all paths; None for the local one.
 
     Returns:
         The tables, and the other files as `expand` returns them.

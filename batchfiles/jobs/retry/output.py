@@ -215,6 +215,6 @@ def _not_in(folder: Path) -> str:
     meaning = ", which is a folder, because its name has no suffix" if is_named_so else ""
     example = f" such as {folder}.jsonl" if is_named_so else ""
     return (
-        f"is not in {folder}{meaning}: the retry file of a request file goes where that is, so that their results find each "
-        f"other; name that folder, or a file{example}"
+        f"is not in {folder}{meaning}: a retry file must be in the folder of its request file, so that their results "
+        f"are joined; name that folder, or a file{example}"
     )

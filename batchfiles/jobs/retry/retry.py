@@ -185,10 +185,9 @@ def retry(
         overwrite: Replace existing files; with a folder also send requests again whose last retry has no results yet.
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
-        filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
-            takes the local one.
+        filesystem: The filesystem of all paths, also of `output` and `ids`, from `pyarrow.fs` or fsspec; None for the local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called with the bytes that are done and the bytes that there are.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         How many requests were written and how many were left out, and why.
@@ -252,7 +251,7 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
         raise ValueError(
-            "a list of ids selects the requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
+            "a list of ids selects requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
         )
     if only is not None and everything:
         raise ValueError("--only and --all (in Python only and every) exclude each other")

@@ -167,9 +167,9 @@ def error_digest(
             compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list for each error; None lists all, at most a million in total.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was counted.

@@ -97,7 +97,7 @@ class Price:
             input_tokens: Tokens of prompts, all parts included.
             cached_tokens: How many of them came from a cache.
             output_tokens: Tokens of answers, all parts included.
-            discount: The share that is taken off, such as 0.5.
+            discount: The discount, such as 0.5 for half the price.
             parts: How many of them may have their own price, by the names of the fields: `{"cache_write": 1024}`.
         """
         total = Decimal(0)
@@ -229,7 +229,7 @@ def to_toml(prices: Prices, models: Iterable[str] = ()) -> str:
     names = {*prices.models, *(alias_of(model) for model in models if prices.price(model) is None)}
     lines = [
         f"currency = {_quoted(prices.currency or '')}",
-        f"batch_discount = {prices.batch_discount:f}  # the share that the service takes off for a batch: 0.5 for half the price",
+        f"batch_discount = {prices.batch_discount:f}  # the discount of the service for a batch: 0.5 for half the price",
     ]
     for name in sorted(names):
         price = prices.models.get(name, Price())
@@ -274,7 +274,7 @@ def discount_of(value: Any) -> Decimal:  # noqa: ANN401 - any TOML value
     """
     discount = amount(value, "batch_discount") or Decimal(0)
     if discount > 1:
-        raise ValueError("batch_discount: it is a share from 0 to 1, and 0.5 takes half the price off")
+        raise ValueError("batch_discount: it is a number from 0 to 1, such as 0.5 for half the price")
     return discount
 
 

@@ -159,7 +159,7 @@ class Prices:
     Attributes:
         models: Prices by the name of the model.
         currency: The currency of the prices; any word, not checked.
-        batch_discount: The share that the service takes off for a batch: 0.5 for half the price.
+        batch_discount: The discount of the service for a batch: 0.5 for half the price.
         source: Whose prices these are, and of which date.
         others: Other sources for models that are not in `models`.
     """
@@ -176,7 +176,7 @@ class Prices:
 
         Args:
             path: A path or a URL.
-            filesystem: The filesystem in which it is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem of the path, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
             FileError: The file does not exist or can't be read.

@@ -109,7 +109,7 @@ class FileStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEstimate:
-    """What the requests for one model may take, by the rule of thumb of `jobs/tokens.py`.
+    """The estimated use of the requests for one model, by the rule of thumb of `jobs/tokens.py`.
 
     Attributes:
         model: As the requests name it; None for requests that name none.

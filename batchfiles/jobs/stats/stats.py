@@ -51,10 +51,9 @@ def stats(
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
-        filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
-            local one.
+        filesystem: The filesystem of all paths, also of `prices`, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was counted.
@@ -62,7 +61,7 @@ def stats(
     Raises:
         FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        MismatchError: A file is in the format of another service, or nothing in it says what it is.
+        MismatchError: A file is in the format of another service, or its role is not known.
         TypeError: There is no source, or one has a wrong type.
         MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
