@@ -26,6 +26,7 @@ PATHS = [
     "batchfiles/counts.py",
     "batchfiles/findings.py",
     "batchfiles/ids",
+    "batchfiles/jobs",
     "batchfiles/jsontext",
     "batchfiles/limits",
     "batchfiles/outcome.py",
