@@ -347,7 +347,7 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     with pytest.raises(FileError, match="no such file"):
         made(NULLS, tmp_path / "none.json")
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
+    with pytest.raises(ValueError, match=r"list\.json: the template is JSON but not an object"):
         made(NULLS, tmp_path / "list.json")
     (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # it was told that its newlines are missing
     with pytest.raises(ValueError, match=r"lines\.jsonl: holds several JSON objects, and a template is one"):

@@ -338,7 +338,7 @@ def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder
     source = put(tmp_path / "in.jsonl", request("a"))
     batchfiles.split(source, output=folder)
     (folder / MANIFEST).write_bytes(b"{")
-    with pytest.raises(DataError, match=r"manifest\.json: is no JSON"):
+    with pytest.raises(DataError, match=r"manifest\.json: not valid JSON"):
         batchfiles.split(source, output=folder, overwrite=True)
     assert (folder / "in-00001.jsonl").exists()
 
