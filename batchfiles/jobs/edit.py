@@ -23,10 +23,10 @@ from batchfiles.writing import CopyWriter
 __all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
 
 BAD_LINES = ("refuse", "copy", "drop")
-"""What may become of a line that can't be changed."""
+"""What to do with a line that can't be changed."""
 
 FINDINGS_KEPT = 100
-"""Findings that a report tells in words; all are counted."""
+"""Findings that a report lists; all are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,15 @@ class EditReport:
     """What an edit did. `lines == changed + unchanged + dropped`.
 
     Attributes:
-        lines: Lines that were read, blank ones aside.
-        changed: Lines that are others now.
+        lines: Lines that were read, without blank ones.
+        changed: Lines that were changed.
         unchanged: Lines that were copied as they are, those that can't be changed included.
         dropped: Lines that can't be changed and were left out.
         blank_lines: Blank lines, which are left out.
-        bad_lines: Lines that can't be changed: copied or dropped, as was asked for.
+        bad_lines: Lines that can't be changed: copied or dropped, as `bad_lines` says.
         bytes: What was written, uncompressed.
-        findings: What was noticed, the first hundred.
-        not_read: Files and folders that were found in the folders that were given and are passed over.
+        findings: The first hundred findings.
+        not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
     """
 
@@ -73,7 +73,7 @@ def made_short() -> tuple[Edit, ...]:
 
 
 def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
-    """Return a warning for each edit that gives a line a key that no service reads, as `model` in place of `body.model`."""
+    """Return a warning for each edit that gives a line a key that no service reads, such as `model` for `body.model`."""
     keys = dict.fromkeys(str(each.path[0]) for each in edits if each.action != "unset")
     faults = [unknown_key(key) for key in keys if key not in LINE_KEYS]
     return tuple(
@@ -100,33 +100,33 @@ def edit(
 
     Args:
         *sources: Request files: paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their
-            lines are written one behind the other.
-        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
+            lines are written one file after the other.
+        output: A path, compressed if it has such a suffix; `-` for standard output; an open file.
         values: Values to set, by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key
             goes last. Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
-        unset: Paths of values to take away.
+        unset: Paths of values to remove.
         edits: Changes whose order matters; they are made before those of `unset` and then of `values`.
         full: The url for lines that have none; they get `"method": "POST"` too, as most services want it.
-        short: Whether `method` and `url` are taken away, as services want it where the url belongs to the job.
-        bad_lines: What to do with a line that can't be changed, being no JSON object or having something else at the path:
+        short: Whether to remove `method` and `url`, for services that take the url from the job.
+        bad_lines: What to do with a line that can't be changed, because it is not a JSON object or the path does not fit:
             `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
-        overwrite: Replace what is there.
+        overwrite: Replace existing output.
         max_line_bytes: The longest line that is read, in bytes.
-        temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        temp_dir: Where a remote output waits until it is complete; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         How many lines were changed.
 
     Raises:
         InvalidLineError: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
-        LineTooLongError: A line is above the cap.
-        MismatchError: A file holds results, or what is neither requests nor results.
-        OutputExistsError: The output is there and `overwrite` was not given.
-        FileError: A file can't be read, or the disk refused.
+        LineTooLongError: A line is longer than `max_line_bytes`.
+        MismatchError: A file holds results, or neither requests nor results.
+        OutputExistsError: The output exists and `overwrite` was not given.
+        FileError: A file can't be read or written.
         TruncatedFileError: A compressed file is damaged.
-        ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
+        ValueError: There is nothing to change, a path or a value is not valid, or all lines would get one `custom_id`.
 
     Example:
         >>> report = batchfiles.edit(
@@ -148,7 +148,7 @@ def edit(
         *(made_short() if short else ()),
     ]
     if not chosen:
-        raise ValueError("there is nothing to change: say what to set or to unset")
+        raise ValueError("there is nothing to change: give values to set or to unset")
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
@@ -175,14 +175,16 @@ def checked_edits(edits: Iterable[Edit], values: Mapping[str, Any] | None, unset
     """Return all edits in the order in which they are made.
 
     Raises:
-        ValueError: A path or a value is none, or all lines would get one `custom_id`.
+        ValueError: A path or a value is not valid, or all lines would get one `custom_id`.
     """
     if isinstance(unset, str):
         raise TypeError("unset is a list of paths, not a single string")
     chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (values or {}).items())]
     for each in chosen:
         if each.action == "set" and each.path == ("custom_id",):
-            raise ValueError("every line would get the same custom_id, and results could not be told apart: it can't be set")
+            raise ValueError(
+                "every line would get the same custom_id, and results could not be assigned to requests: it can't be set"
+            )
     return chosen
 
 
@@ -200,7 +202,7 @@ class _Work:
         """Write the lines of a run.
 
         Raises:
-            InvalidLineError: One can't be changed, and such lines are refused.
+            InvalidLineError: A line can't be changed, and `bad_lines` is `"refuse"`.
         """
         edits = self._edits
         found: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Every line of a `custom_id`: the request, and its results wherever they are."""
+"""`get`: the request of a `custom_id`, and all its results."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ r"""An id that has an escape in it, as in `"custom_id": "caf\u00e9"`."""
 
 
 class Occurrence(NamedTuple):
-    r"""A line with the id that was asked for.
+    r"""A line with the requested id.
 
     Attributes:
         path: The file's display name.
         line_number: Counted from 1, blank lines included.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        role: `"request"` or `"result"`, as the line itself says; as the file's first lines say where it says nothing.
+        role: `"request"` or `"result"`, by the line's keys, else by the first lines of the file.
         data: The bytes of the line, without its `\n`.
-        requests: Of a result: the request file that it belongs to, where there are several and a pair, a manifest, a batch
-            object, a name or a folder says so, as for `join`; None where nothing does.
+        requests: Of a result: its request file, if there are several and a pair, a manifest, a batch object, a name or a
+            folder shows it, as for `join`; else None.
         repeats: Of a request: where the same line is in an earlier file, as `path:line`: they are one request.
     """
 
@@ -46,7 +46,7 @@ class Occurrence(NamedTuple):
     repeats: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the place of the line, what it is, and the decoded `line`; where that is None, `text` has it as it is."""
+        """Return the place and the role of the line, and the decoded `line`; if that is None, `text` has the raw text."""
         if self.role == "result":
             value, result = read_result(self.data)
             outcome = result.outcome
@@ -79,18 +79,18 @@ def get(
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
         pairs: Request files, each with the results that belong to it, as for `join`.
-        max_line_bytes: The longest line that is read, in bytes; longer ones are passed over.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are skipped.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         The lines in the order of the files; none if there is no such id. Where ids restart in the parts of a campaign, there
         are several requests. A damaged line is among them if its id can be read.
 
     Raises:
-        MismatchError: A file is in the format of another service, or nothing in it says what it is.
-        FileError: A file is not there or can't be read.
+        MismatchError: A file is in the format of another service, or its role is not known.
+        FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        TypeError: There is no source, or something is no source at all.
+        TypeError: There is no source, or one has a wrong type.
         ValueError: Standard input is named twice.
 
     Example:
@@ -122,9 +122,9 @@ def find(
         pairs: As for `get`.
         max_line_bytes: As for `get`.
         filesystem: As for `get`.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
-        on_not_read: Gets the names of files and folders that were found in the folders that were given and are passed over.
-        notice: Gets findings, such as lines above the cap, which are not looked at.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        on_not_read: Called with the names of files and folders in the given folders that were skipped.
+        notice: Called with findings, such as lines longer than `max_line_bytes`, which are skipped.
     """
     literal = custom_id.encode("utf-8", "replace")
     files = files_and_pairs(sources, pairs, filesystem)
@@ -157,8 +157,8 @@ def find(
 
 
 def _role_of(line: bytes, file_role: FileRole) -> Literal["request", "result"]:
-    """Tell what a line is: a file that begins with requests may hold results too."""
-    with suppress(MismatchError):  # a line of another service says nothing
+    """Return what a line is: a file that begins with requests may hold results too."""
+    with suppress(MismatchError):  # a line of another service does not show it
         file_role = classify_lines([line], otherwise=file_role)
     return "result" if file_role == "results" else "request"
 

@@ -1,7 +1,4 @@
-"""`merge`: the lines of several files in one, each as it stands, and no `custom_id` twice unless somebody asks for it.
-
-Which ids stand twice in several files, and where.
-"""
+"""`merge`: the lines of several files in one, byte for byte; a repeated `custom_id` is an error by default."""
 
 from __future__ import annotations
 
@@ -31,10 +28,10 @@ __all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
 
 
 class RepeatedIds:
-    """The ids of all files, and which of them stand twice.
+    """The ids of all files, and the places of repeated ones.
 
     Args:
-        unique: Compares them.
+        unique: Compares the ids.
         files: The files, by number.
 
     Attributes:
@@ -52,11 +49,11 @@ class RepeatedIds:
 
         Args:
             run: The lines.
-            number: That of their file.
-            refuse: Whether a repeated id ends it.
+            number: The number of their file.
+            refuse: Whether a repeated id is an error.
 
         Raises:
-            DuplicateCustomIdError: An id was there before.
+            DuplicateCustomIdError: An id is repeated.
         """
         place = (number << PLACE_BITS) + run.line_number
         ids = ids_of(run.whole_lines, run.text)
@@ -73,7 +70,7 @@ class RepeatedIds:
             place += 1
 
     def refuse(self) -> None:
-        """Raise what could not be seen before.
+        """Raise the error for ids that were compared at the end.
 
         Raises:
             DuplicateCustomIdError: For the id that is repeated first.
@@ -97,7 +94,7 @@ class RepeatedIds:
 
         Args:
             damaged: The places of lines that can't be read, among those of `places`. Such a line is kept only if all lines of its
-                id are such.
+                id are damaged.
             last: Whether the last line of an id is kept, and not the first.
         """
         found = array("q")
@@ -113,7 +110,7 @@ class RepeatedIds:
         file, line = self._place(place)
         return DuplicateCustomIdError(
             f"the custom_id {custom_id[:128]!r} is already on line {first_line} of {first_file}: "
-            "say which line to keep, or to keep both",
+            "choose the line to keep, or keep both",
             custom_id=custom_id,
             first_path=first_file,
             first_line_number=first_line,
@@ -128,7 +125,7 @@ class RepeatedIds:
 ON_DUPLICATE = ("error", "first", "last", "keep")
 
 IDS_IN_MEMORY = 10_000
-"""Enough to find at once that ids begin anew in each file; those behind are compared at the end, which is quicker."""
+"""Enough to find early that ids restart in each file; all further ids are compared at the end, which is faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +137,12 @@ class MergeReport:
         files: The files that were read, in order.
         lines: Lines that were written.
         bytes: Their size, uncompressed.
-        dropped: Lines that were left out because their id stands elsewhere too.
+        dropped: Lines that were left out because their id is repeated.
         repeated_inputs: Request lines that were left out because they repeat a line of another file, byte for byte; of `dropped`.
-        unreadable: Lines that are no JSON or have no id: they were copied, and compared with nothing. 0 where nobody looked.
-        blank_lines: Lines that were left out because nothing is on them.
+        unreadable: Lines that are not JSON or have no id: they were copied, and not compared. 0 if ids were not read.
+        blank_lines: Blank lines, which were left out.
         findings: Byte order marks that were left out, and newlines that were added.
-        not_read: Files and folders that were found in the folders that were given and are passed over, such as the results in a
-            campaign folder.
+        not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
 
@@ -192,38 +188,38 @@ def merge(
 ) -> MergeReport:
     r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
 
-    What is left out, and reported, is blank lines and byte order marks; what is added is a `\n` behind a last line that has none.
+    Blank lines and byte order marks are left out, and a missing `\n` is added after a last line; both are reported.
 
     Args:
-        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts:
-            merging what `split` made of one file gives back that file.
-        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
-        on_duplicate: What to do where a `custom_id` stands twice: `"error"` refuses, `"first"` and `"last"` keep one of the
-            lines that can be read, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice, and a third
-            time where an id is repeated. A request line that is in another file too, byte for byte, is the same request:
+        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder means its parts:
+            merging the parts that `split` made gives the original file.
+        output: A path, compressed if it has such a suffix; `-` for standard output; an open file.
+        on_duplicate: What to do with a repeated `custom_id`: `"error"` refuses, `"first"` and `"last"` keep one of the
+            lines that can be read, `"keep"` keeps all and does not compare. `"first"` and `"last"` read the files twice, and a
+            third time if an id is repeated. A request line that is in another file too, byte for byte, is the same request:
             `"error"` leaves it out and counts it, unless the output is standard output or an open file.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Replace an existing file.
         max_line_bytes: The longest line that is read, in bytes.
-        ids_in_memory: How many ids stay in memory; those behind are compared at the end.
-        temp_dir: Where the other ids wait, what can't be read twice, and a remote output until it is whole; None takes the
-            system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        ids_in_memory: How many ids stay in memory; all further ids are compared at the end.
+        temp_dir: For the other ids, copies of sources that can't be read twice, and a remote output until it is complete; None
+            for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         What was written.
 
     Raises:
-        DuplicateCustomIdError: With `on_duplicate="error"`: an id is there twice. No target file is written then; an open file or
+        DuplicateCustomIdError: With `on_duplicate="error"`: an id is repeated. No target file is written then; an open file or
             standard output has some lines already.
-        LineTooLongError: A line is above the cap.
+        LineTooLongError: A line is longer than `max_line_bytes`.
         MismatchError: A file holds neither requests nor results, or one holds requests and another one results.
-        OutputExistsError: The target is there and `overwrite` was not given.
-        FileError: A file can't be read, or the disk refused.
+        OutputExistsError: The target exists and `overwrite` was not given.
+        FileError: A file can't be read or written.
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
-        TypeError: There is no source, or something is no source at all.
-        ValueError: An option has no such value.
+        TypeError: There is no source, or one has a wrong type.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> report = batchfiles.merge("fixtures/chat_completions/requests.jsonl", output="merged.jsonl.gz")
@@ -274,11 +270,11 @@ class _Merge:
         """Copy the lines.
 
         Args:
-            on_duplicate: What to do where an id is there twice.
+            on_duplicate: What to do with a repeated id.
             repeated: The places of lines that are known to repeat others; None if this was not checked.
 
         Raises:
-            DuplicateCustomIdError: An id is there twice, and that is to be refused.
+            DuplicateCustomIdError: An id is repeated, and `on_duplicate` is `"error"`.
         """
         files = self._files
         refuse = on_duplicate == "error" and repeated is None
@@ -314,9 +310,9 @@ class _Merge:
         )
 
     def repeated(self) -> array[int] | None:
-        """Return the places of request lines that repeat one of an earlier file; None where other lines share an id.
+        """Return the places of request lines that repeat one of an earlier file; None if other lines share an id.
 
-        Also None where the lines can't be read or written once more, as on standard output.
+        Also None if the lines can't be read or written once more, as on standard output.
         """
         if self._output.stream is not None or any(file.stream is not None for file in self._files):
             return None
@@ -349,7 +345,7 @@ def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
 
 
 def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> set[int]:
-    """Return which of the places are those of lines that can't be read."""
+    """Return the places of lines that can't be read."""
     found: set[int] = set()
     if not places:
         return found
@@ -364,7 +360,7 @@ def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> se
 
 
 def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:
-    """Write lines, but for those that are not needed."""
+    """Write lines, except those to leave out."""
     start = bisect_left(unneeded, base + run.line_number)
     end = bisect_left(unneeded, base + run.line_number + len(run.whole_lines), start)
     if start == end:

@@ -94,31 +94,30 @@ def prepare(
 
     Args:
         table: A Parquet, Arrow, CSV or JSONL file, a folder or a glob of such files, or a list of them; or a table in memory:
-            whatever has `__arrow_c_stream__`, such as those of polars, pandas and pyarrow, and relations of DuckDB.
+            any object with `__arrow_c_stream__`, such as those of polars, pandas and pyarrow, and relations of DuckDB.
         output: A path, `-` for standard output, or an open binary file.
         template: The request, as a dict, or the JSON file that holds it: a whole line without its `custom_id`, or a body alone.
         id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
         url: The endpoint, where the template has none.
-        null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
+        null: What to do with a null: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
         csv_nulls: What null is in CSV, as written in the file: `""` for nothing between two commas, `'""'` for two quotes, and
             words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
         limits: Whose limits the file keeps to: `Limits`, or a name such as `"azure"`.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Replace an existing file.
         max_line_bytes: The longest line of a JSONL table, in bytes.
-        temp_dir: A folder for the ids behind the first million, and for a remote output until it is whole; None takes the
+        temp_dir: A folder for the ids after the first million, and for a remote output until it is complete; None for the
             system's.
-        filesystem: The filesystem in which paths are paths, that of the template too, of `pyarrow.fs` or of fsspec; None takes
-            the local one.
+        filesystem: The filesystem of all paths, also of the template, from `pyarrow.fs` or fsspec; None for the local one.
 
     Raises:
         ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or an option has an unknown value.
-        InvalidLineError: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
-            `validate` would refuse; its number is named.
+        InvalidLineError: A row lacks a needed value, has a number that JSON can't represent, or makes a request that `validate`
+            would refuse; the number of the row is named.
         DuplicateCustomIdError: Two rows make the same id; both are named.
-        TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError, LineTooLongError: The service would not take it.
-        MismatchError, TruncatedFileError: A file is no table, or is damaged.
-        OutputExistsError: The file is there and `overwrite` was not given.
+        TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError, LineTooLongError: The service would refuse the file.
+        MismatchError, TruncatedFileError: A file is not a table, or is damaged.
+        OutputExistsError: The file exists and `overwrite` was not given.
         FileError: A file can't be read or written.
 
     Example:
@@ -167,7 +166,7 @@ def prepare(
 
 
 class _Preparation:
-    """The state of one call: which row of which table is at hand.
+    """The state of one call: the current row and table.
 
     Args:
         line: The template of a line, without its `custom_id`.
@@ -213,7 +212,7 @@ class _Preparation:
         self.tables[name] = number
 
     def add_findings(self, table: UserTable | RowTable) -> None:
-        """Take the notes about the columns of a table that the template names."""
+        """Add the notes about columns of a table that the template names."""
         cells = getattr(table, "csv", None)
         if cells is not None:
             self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))
@@ -222,19 +221,19 @@ class _Preparation:
         """Refuse what `validate` would refuse.
 
         Raises:
-            InvalidLineError: The service would not take the request.
-            ValueError: It is the same as the one before it.
+            InvalidLineError: The service would refuse the request.
+            ValueError: It equals the request before it.
         """
         request = loads(text)
         if number > 1 and not self._line.holes and request["body"]:
-            raise ValueError("the template names no column, so that all requests would be the same: write {{column}} in it")
+            raise ValueError("the template names no column, so all requests would be the same: write {{column}} in it")
         for fault in self._rules.violations(request, number):
             if fault.severity == "error":
                 where = f" at {fault.json_path}" if fault.json_path else ""
                 raise InvalidLineError(f"{fault.message}{where}", code=fault.code, json_path=fault.json_path)
 
     def check_names(self) -> None:
-        """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.
+        """Refuse a placeholder without a value in any row: with nulls allowed, a misspelled one would go unnoticed.
 
         Raises:
             ValueError: There is one.
@@ -245,7 +244,7 @@ class _Preparation:
             raise ValueError(no_column(missing, list(self._seen)))
 
     def place_of(self, number: int) -> str:
-        """Say which row became a line of the request file."""
+        """Return the row of a line of the request file."""
         for name, count in self.tables.items():
             if number <= count:
                 return f"row {number:,} of {name}"
@@ -255,10 +254,10 @@ class _Preparation:
 
 @contextmanager
 def bad_row(name: str, number: int) -> Iterator[None]:
-    """Name the row in what is wrong with it.
+    """Name the row in its errors.
 
     Raises:
-        InvalidLineError: Something is.
+        InvalidLineError: The row has an error.
     """
     try:
         yield
@@ -266,7 +265,7 @@ def bad_row(name: str, number: int) -> Iterator[None]:
         code = "missing_value" if error.missing else "null_value"
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
     except NotANumber as error:
-        code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON has no word for it"
+        code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON can't represent it"
     except IntegerTooLarge as error:
         code, what = "integer_too_large", f"row {number:,} has {BEYOND} in {error.name!r}: {AS_TEXT}"
     except InvalidLineError as error:
@@ -278,7 +277,7 @@ def bad_row(name: str, number: int) -> Iterator[None]:
 
 @contextmanager
 def _rows_named(job: _Preparation) -> Iterator[None]:
-    """Say in the words of the table what is wrong with the file: which rows have the same id, and what to do with many."""
+    """Reword an error of the file for the table: name the rows with the same id, or what to do with too many requests."""
     try:
         yield
     except DuplicateCustomIdError as error:
@@ -298,8 +297,8 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
     """Read a template from its JSON file.
 
     Raises:
-        FileError: The file is not there or can't be read.
-        ValueError: It holds no JSON object, or not strictly one.
+        FileError: The file does not exist or can't be read.
+        ValueError: It is not exactly one JSON object.
     """
     text = small_file(path, filesystem=filesystem)
     try:
@@ -311,10 +310,10 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
 
 
 def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> dict[str, Any]:
-    """Make a whole line, but for its id, of a template that may be a body alone.
+    """Make a line without its id from a template that may be a body alone.
 
     Raises:
-        ValueError: It has an id, a body that is no object, two urls, or none where the service needs one.
+        ValueError: It has an id, a body that is not an object, two urls, or no url although the service needs one.
     """
     if "custom_id" in given:
         raise ValueError("the template has a custom_id, which the id (--id) makes: take it out")

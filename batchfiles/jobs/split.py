@@ -1,4 +1,4 @@
-"""`split`: request files cut into parts that a service takes, each line as it stands, in a campaign folder with a manifest."""
+"""`split`: divide request files into parts that a service accepts, in a campaign folder with a manifest."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class SplitReport:
 
     Attributes:
         folder: The campaign folder.
-        manifest: What stands in its manifest.
-        blank_lines: Lines that were left out because nothing is on them.
-        unreadable: Lines that had to be decoded and are no JSON; they were copied.
-        findings: What else was noticed about the bytes: byte order marks that were left out, newlines that were added.
+        manifest: The content of its manifest.
+        blank_lines: Blank lines, which were left out.
+        unreadable: Lines that had to be decoded and are not JSON; they were copied.
+        findings: Findings about the bytes: byte order marks that were left out, newlines that were added.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -93,27 +93,26 @@ def split(
 ) -> SplitReport:
     r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
 
-    A part ends where the next line would exceed a limit, and at the end of its source. Every line is copied byte for byte. What
-    is left out, and reported, is blank lines and a byte order mark; what is added is a `\n` behind a last line that has none.
+    A part ends where the next line would exceed a limit, and at the end of its source. Every line is copied byte for byte.
+    Blank lines and a byte order mark are left out, and a missing `\n` is added after a last line; both are reported.
 
     Args:
-        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts.
-        output: The folder to make; it appears when it is whole.
-        limits: Whose limits a part keeps to, as `Limits` or by a name, such as `"azure"`: requests, bytes (the documented number,
-            where a service takes more), texts to embed.
+        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder means its parts.
+        output: The folder to make; it appears when it is complete.
+        limits: The limits of a part, as `Limits` or by a name, such as `"azure"`: requests, bytes (the documented number, even if
+            a service accepts more), texts to embed.
         max_requests: Another number of requests.
         max_bytes: Another number of bytes.
         max_tokens: Tokens that the models read for one part.
         tokens: How they are counted: `"estimate"`, the UTF-8 bytes of the texts in a body by four; `"tiktoken"`, by the
             encoding of each request's model; or `"tiktoken:o200k_base"`, by that encoding.
         by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
-        compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
-        overwrite: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent
-            yet.
+        compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are of the uncompressed parts.
+        overwrite: Replace an existing folder, if it holds only a manifest and its parts, and none was sent yet.
         max_line_bytes: The longest line that is read, in bytes.
-        temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        temp_dir: Where a remote folder waits until it is complete; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
 
     Returns:
         What was made.
@@ -121,13 +120,13 @@ def split(
     Raises:
         LineTooLongError: A line is too large for any part.
         MismatchError: A file holds results, or no file holds a request.
-        OutputExistsError: The folder is there and `overwrite` was not given.
-        FileError: A file can't be read, the disk refused, or the folder holds what `overwrite` does not replace.
+        OutputExistsError: The folder exists and `overwrite` was not given.
+        FileError: A file can't be read or written, or the folder holds files that `overwrite` does not replace.
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
-        MissingDependencyError: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
-        TypeError: There is no source, or something is no source at all.
-        ValueError: An option has no such value.
+        MissingDependencyError: `tokens` needs tiktoken, and it or its encoding is not on this machine.
+        TypeError: There is no source, or one has a wrong type.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
@@ -171,7 +170,7 @@ def split(
 
 
 def _checked_options(by: Division | Sequence[Division], compress: str | None, **numbers: int | None) -> tuple[Division, ...]:
-    """Refuse what no split can do; returns the divisions, each once."""
+    """Check the options, and return the divisions, each once."""
     divisions = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
     for name in divisions:
         if name not in DIVISIONS:

@@ -1,6 +1,6 @@
 """The parts of a split: which line goes into which file, and when a file is full.
 
-The files that a split writes: several may be open, and a thread of its own writes and digests what they get.
+Several files may be open, and a background thread writes and digests them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["COMPRESSIONS", "PartFile", "PartLimits", "PartWriter", "Parts"]
 
 
 class PartWriter:
-    """Writes and digests parts in a thread, and has each whole part brought to the disk in another one."""
+    """Writes and digests parts in a thread, and syncs each complete part to the disk in another one."""
 
     def __init__(self) -> None:
         self._writing = BackgroundWriter("batchfiles-writer")
@@ -47,7 +47,7 @@ class PartWriter:
             part.abandon()
 
     def open(self, path: Path) -> PartFile:
-        """Begin a new file; its name says how it is compressed."""
+        """Start a new file, compressed if its name has such a suffix."""
         part = PartFile(path, self._writing.do)
         self._open.add(part)
         return part
@@ -73,7 +73,7 @@ class PartWriter:
 
 
 class _Appended:
-    """A file that is open only while it gets a piece: a process may have few files open, and a split many parts."""
+    """A file that is open only while a piece is written: a split may have more parts than a process may open files."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -90,7 +90,7 @@ class PartFile:
 
     Args:
         path: Where it goes.
-        do: Has something done in the writer's thread.
+        do: Runs a function in the writer's thread.
 
     Attributes:
         path: Where it goes.
@@ -132,7 +132,7 @@ class PartFile:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what waits to the writer."""
+        """Pass the buffered bytes to the writer."""
         if self._pieces:
             text = b"".join(self._pieces)
             self._pieces, self._size = [], 0
@@ -147,7 +147,7 @@ class PartFile:
         self._stack.close()
 
     def abandon(self) -> None:
-        """Close the file, whatever becomes of what is in it."""
+        """Close the file without finishing it."""
         with suppress(OSError):
             self._stack.close()
 
@@ -155,17 +155,17 @@ class PartFile:
 COMPRESSIONS = ("gz", "bz2", "zst")
 
 DIGITS = 5
-"""Of a part's number; more where there are more parts, so that their names sort as the parts do."""
+"""Digits of a part's number; more if there are more parts, so that their names sort as the parts do."""
 
 MOST_OPEN = 64
-"""Parts that are open at once where a file is divided; then the one that waited longest is closed."""
+"""Parts that are open at once when a file is divided; then the least recently used one is closed."""
 
 STEM_BYTES = 200
-"""Of a source's name that a part's name keeps: names may have 255, and results get an ending."""
+"""Bytes of a source's name that a part's name keeps: names may have 255, and results get a suffix."""
 
 
 class PartLimits(NamedTuple):
-    """What one part may hold."""
+    """The limits of one part."""
 
     requests: int
     bytes: int
@@ -175,7 +175,7 @@ class PartLimits(NamedTuple):
 
     @classmethod
     def of(cls, limits: Limits, max_tokens: int | None) -> Self:
-        """Take the numbers of a profile: of two numbers of bytes the lower one, which is the documented one."""
+        """Take the limits of a profile: of two numbers of bytes the lower one, which is the documented one."""
         sizes = [size for size in (limits.max_bytes, limits.warn_bytes) if size is not None]
         numbers = (limits.max_requests, min(sizes, default=None), limits.max_line_bytes, limits.max_embedding_inputs, max_tokens)
         return cls(*(sys.maxsize if number is None else number for number in numbers))
@@ -187,8 +187,8 @@ class Parts:
     Args:
         folder: Where the parts go.
         writer: Writes them.
-        limits: What one part may hold.
-        scales: Weighs the lines.
+        limits: The limits of one part.
+        scales: Measures the lines.
         by: The names of the divisions, in the order of a group's values.
         compress: The suffix of compressed parts; None for plain ones.
     """
@@ -209,23 +209,23 @@ class Parts:
         self._made: list[tuple[PartFile, str, str, int, Group]] = []
 
     def begin(self, source: Source) -> None:
-        """Begin with a source."""
+        """Start a source."""
         self._source = source.name
         self._stem = _stem_of_parts(source)
 
     def end(self) -> None:
-        """End all parts: none holds lines of two sources."""
+        """Finish all parts: a part has lines of one source only."""
         for part in self._open.values():
             self._writer.close(part)
         self._open.clear()
 
     def add(self, run: Run) -> None:
-        """Put lines where they belong.
+        """Add lines to their parts.
 
         Raises:
             LineTooLongError: A line is too long for any part.
             InvalidLineError: A line has too many texts to embed, or too many tokens, for any part.
-            FileError: The disk refused.
+            FileError: A part can't be written.
         """
         if not self._scales.must_decode(run.text) and (
             self._limits.line_bytes > len(run.text) or max(map(len, run.whole_lines)) - 1 <= self._limits.line_bytes
@@ -238,7 +238,7 @@ class Parts:
             offset += len(line) + 1
 
     def _add_plain(self, run: Run) -> None:
-        """Put lines that weigh nothing but their bytes where they belong: all at once, or those up to the end of the part."""
+        """Add lines of which only the bytes are limited: all at once, or those up to the end of the part."""
         part, count, size = self._part(()), len(run.whole_lines), len(run.text)
         if self._has_room(part, count, size):
             part.add(run.text, count, run.line_number, run.line_number + count - 1)
@@ -252,7 +252,7 @@ class Parts:
                 line = run.whole_lines[done][:-1]
                 self._add_line(
                     line, run.path, run.line_number + done, run.byte_offset + start
-                )  # in the next part, or it fits nowhere
+                )  # in the next part, or it fits into no part
                 until = done + 1
             else:
                 part.add(run.text[start : ends[until - 1]], until - done, run.line_number + done, run.line_number + until - 1)
@@ -299,7 +299,7 @@ class Parts:
         return f"{stem}-{number:0{digits}d}{self._suffix}"
 
     def _refuse(self, line: bytes, weight: RequestSize, path: str, number: int, offset: int) -> NoReturn:
-        """Say why a line fits into no part."""
+        """Return the error for a line that fits into no part."""
         most = min(self._limits.bytes - 1, self._limits.line_bytes)
         if len(line) > most:
             words = f"the line has {len(line):,} bytes, and {most:,} fit into a part: shorten the request, or allow more"
@@ -344,7 +344,7 @@ class Parts:
 
 
 def _stem_of_parts(source: Source) -> str:
-    """Return how the parts of a source are called before their number; never as a hidden file."""
+    """Return the names of a source's parts before their number; never the name of a hidden file."""
     if source.path is None:
         return "requests"
     name = stem_of(source.path.name).lstrip(".")

@@ -29,13 +29,13 @@ NULLS: tuple[NullPolicy, ...] = ("error", "null", "drop")
 Row: TypeAlias = Mapping[str, Any]
 
 MARK = re.compile(r"\{\{\{\{|\{\{(?P<name>.*?)\}\}|\{\{", re.DOTALL)
-"""Four braces stand for two, two open the name of a column, and two that are never closed are a mistake."""
+"""Four braces mean two, two open the name of a column, and two that are never closed are an error."""
 
 MISSING: Any = object()
-"""What a row has under a name that it doesn't have."""
+"""The value of a name that the row doesn't have."""
 
 DROPPED: Any = object()
-"""What stands for a value whose key, or place in a list, goes."""
+"""Marks a value whose key, or place in a list, is left out."""
 
 
 class NullInRow(Exception):
@@ -53,7 +53,7 @@ class NullInRow(Exception):
 
 
 class NotANumber(Exception):
-    """A row has NaN or an infinite number, for which JSON has no word."""
+    """A row has NaN or an infinite number, which JSON can't represent."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -61,7 +61,7 @@ class NotANumber(Exception):
 
 
 class IntegerTooLarge(Exception):
-    """A row has an integer beyond 64 bits, which a request can't keep to the digit."""
+    """A row has an integer beyond 64 bits, which a request can't keep with all digits."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -78,7 +78,7 @@ class Hole(NamedTuple):
     name: str
 
     def value(self, row: Row) -> Any:  # noqa: ANN401 - any JSON value
-        """Return what a row has for it: the column of that very name, else the value within a column; or `MISSING`."""
+        """Return the row's value: the column of exactly this name, else the value within a column; or `MISSING`."""
         value = row.get(self.name, MISSING)
         if value is MISSING and "." in self.name:
             value = row
@@ -99,19 +99,19 @@ Fill: TypeAlias = Callable[[Row], Any]
 class Template:
     """A JSON value whose strings name columns.
 
-    A string that is one placeholder and nothing else, `"{{question}}"`, becomes the column's value with its type: a number, a
+    A string that is exactly one placeholder, `"{{question}}"`, becomes the column's value with its type: a number, a
     list, an object. Within a longer string a value is put in as text: strings as they are, everything else as JSON.
-    `{{author.name}}` is the field `name` of the column `author`, unless there is a column of the whole name. `{{{{` stands for
-    two braces. The keys of objects name nothing.
+    `{{author.name}}` is the field `name` of the column `author`, unless there is a column of the whole name. `{{{{` means two
+    braces. The keys of objects name nothing.
 
     Args:
         value: The JSON value.
-        null: What a null becomes: `"error"` refuses the row; `"null"` is null where it is the whole string, and nothing within a
-            longer one; `"drop"` leaves out the key, or the item of a list, whose string names it.
+        null: What to do with a null: `"error"` refuses the row; `"null"` is null for a whole string, and nothing within a longer
+            one; `"drop"` leaves out the key, or the item of a list, whose string names it.
 
     Attributes:
         holes: The placeholders, each once.
-        unseen: Those for which no row had a value, or a null, until now.
+        unseen: Placeholders for which no row had a value or a null until now.
 
     Raises:
         ValueError: A placeholder is not closed, or has no name.
@@ -141,7 +141,7 @@ class Template:
         return None if value is DROPPED else value
 
     def _compiled(self, value: Any) -> Fill | None:  # noqa: ANN401 - any JSON value
-        """Return what fills a value; None if nothing in it names a column, and then the value itself is kept."""
+        """Return a function that fills a value; None if it names no column, so that the value itself is kept."""
         fill = self._filler(value)
         self._constant = unescaped(value) if fill is None else None
         return fill
@@ -215,7 +215,7 @@ class Template:
 
 
 class IdTemplate:
-    """Makes a `custom_id` of each row: text, whatever the columns hold.
+    """Makes a `custom_id` from each row: always text.
 
     Args:
         text: The template, such as `{{doc}}-{{chunk}}`.
@@ -231,7 +231,7 @@ class IdTemplate:
 
     @property
     def only(self) -> str | None:
-        """The column, if the id is one column and nothing else."""
+        """The column, if the id is exactly one column."""
         holes = list(self.template.holes)
         return holes[0] if len(holes) == 1 and self.template.fill({holes[0]: "\0"}) == "\0" else None
 
@@ -252,8 +252,8 @@ def columns_needed(holes: Sequence[str], there: Sequence[str], table: str) -> li
 
     Args:
         holes: The names.
-        there: The columns that there are.
-        table: What errors call the table.
+        there: The columns of the table.
+        table: The name of the table, for errors.
 
     Raises:
         ValueError: There is no such column; the table is named, and the nearest column.
@@ -268,7 +268,7 @@ def columns_needed(holes: Sequence[str], there: Sequence[str], table: str) -> li
 
 
 def no_column(name: str, there: Sequence[str]) -> str:
-    """Say that there is no such column, and which one may be meant."""
+    """Return the message for an unknown column, with the most similar one."""
     near = nearest(name, there)
     if not there:
         return f"the template names {{{{{name}}}}}, and the table has no columns: is it empty?"
@@ -291,7 +291,7 @@ def single_braces(value: Any) -> set[str]:  # noqa: ANN401 - any JSON value
 
 
 def unescaped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a value without placeholders as it is meant: two braces where there are four."""
+    """Return a value without placeholders: each four braces become two."""
     if isinstance(value, str):
         return "".join(piece for piece in _pieces(value) if isinstance(piece, str))
     if isinstance(value, list):
@@ -306,7 +306,7 @@ def _always(value: Any) -> Fill:  # noqa: ANN401 - any JSON value
 
 
 def _pieces(text: str) -> Iterator[str | Hole]:
-    """Yield the texts between the placeholders, and these."""
+    """Yield the placeholders and the texts between them."""
     literal = ""
     end = 0
     for match in MARK.finditer(text):

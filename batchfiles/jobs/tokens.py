@@ -2,9 +2,8 @@
 
 Services limit the prompt tokens that wait in their queues, so what a model may write is not counted.
 
-What can be said of a request before it is sent: its text, the tokens that it may take, and the most that it may get.
-
-What a request weighs against the limits of one file, and which requests may share one; decoded only where that is needed.
+`measure` estimates the tokens and texts of a request. `RequestSizer` finds its size for the limits of a file, and the requests
+with which it may share one; lines are decoded only if needed.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ NOT_READ: Final = frozenset({"model"})
 """Keys of a body whose text is not part of the prompt."""
 
 MEDIA_KEYS: Final = frozenset({
-    "image_url", "video_url", "audio_url", "file_url", "fileUri",  # an address, or an object that has one
+    "image_url", "video_url", "audio_url", "file_url", "fileUri",  # a URL, or an object that has one
     "file_data", "input_audio", "input_image", "image", "images", "video", "audio",
     "image_base64", "video_base64", "image_embeds", "audio_embeds", "prompt_embeds",  # Voyage, vLLM
     "inline_data", "inlineData", "fileData",  # Gemini
@@ -164,7 +163,7 @@ class _Tiktoken:
             tokens += len(encoding.encode(item, disallowed_special=())) if isinstance(item, str) else item
         return tokens
 
-    def _encoding_of(self, model: str) -> Any:  # noqa: ANN401 - tiktoken is no dependency of ours
+    def _encoding_of(self, model: str) -> Any:  # noqa: ANN401 - tiktoken is not a dependency
         if model not in self._encodings:
             try:
                 name = self._tiktoken.encoding_name_for_model(model)
@@ -182,12 +181,12 @@ class _Tiktoken:
             near = get_close_matches(name, known, 1)
             words = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
             raise ValueError(f"tiktoken has no encoding {name[:100]!r}: {words}")
-        kept, tiktoken.load.read_file = tiktoken.load.read_file, _refuse  # what it calls for what is not in its cache
+        kept, tiktoken.load.read_file = tiktoken.load.read_file, _refuse  # called for files that are not in its cache
         try:
             return self._tiktoken.get_encoding(name)
         except _NotAtHandError:
             words = (
-                f"tiktoken's encoding {name} is not on this machine, and nothing is downloaded here: have tiktoken load it once"
+                f"tiktoken's encoding {name} is not on this machine, and nothing is downloaded here: let tiktoken load it once"
             )
             raise MissingDependencyError(f"{words} (tiktoken.get_encoding({name!r})), or count by 'estimate'") from None
         finally:
@@ -195,7 +194,7 @@ class _Tiktoken:
 
 
 class _NotAtHandError(Exception):
-    """Tiktoken wants to download."""
+    """Tiktoken tried to download a file."""
 
 
 def _refuse(blobpath: str) -> bytes:
@@ -203,20 +202,20 @@ def _refuse(blobpath: str) -> bytes:
 
 
 CONTENT_KEYS: Final = ("messages", "input", "prompt", "instructions")
-"""Keys of a body under which the texts stand that people wrote."""
+"""Keys of a body that hold the texts of users."""
 
 TEXT_KEYS: Final = frozenset({"content", "text", "input", "output", "arguments", "reasoning_content", "refusal"})
-"""Keys within them that hold texts; `role`, `type` and ids are none."""
+"""Keys within them that hold texts, unlike `role`, `type` and ids."""
 
 LIMIT_KEYS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 class Measure(NamedTuple):
-    """What one request asks.
+    """The size of a request for a model.
 
     Attributes:
         input_tokens: An estimate, by the rule of thumb of `jobs/tokens.py`.
-        output_tokens_at_most: The request's own limit, once for each answer that it asks for; None where it names none.
+        output_tokens_at_most: The request's own limit, once for each answer that it asks for; None if it has no limit.
         characters: The length of its texts together, without the JSON around them.
     """
 
@@ -226,7 +225,7 @@ class Measure(NamedTuple):
 
 
 def measure(body: Any) -> Measure:  # noqa: ANN401 - any JSON value
-    """Measure the decoded body of a request. It never raises; what is no object has nothing in it."""
+    """Measure the decoded body of a request. It never raises; a value that is not an object is empty."""
     if not isinstance(body, dict):
         return Measure(0, None, 0)
     return Measure(estimated_tokens(body), _limit(body), _characters(body))
@@ -248,7 +247,7 @@ def _characters(body: dict[str, Any]) -> int:
 
 
 def _limit(body: dict[str, Any]) -> int | None:
-    """Return the most tokens that the answers may have together."""
+    """Return the maximum tokens of all answers together."""
     found = next((value for key in LIMIT_KEYS if (value := whole(body.get(key))) is not None and value >= 0), None)
     answers = whole(body.get("n"))
     return found * answers if found is not None and answers is not None and answers > 0 else found
@@ -260,7 +259,7 @@ DIVISIONS: tuple[Division, ...] = ("model", "url")
 """What files can be divided by."""
 
 Group: TypeAlias = "tuple[str | None, ...]"
-"""A value for each of the divisions; None where a request has none."""
+"""A value for each of the divisions; None if a request has none."""
 
 
 class RequestSize(NamedTuple):
@@ -269,7 +268,7 @@ class RequestSize(NamedTuple):
     Attributes:
         group: The requests with which it may share a file.
         inputs: Texts to embed.
-        tokens: Tokens that the model reads; 0 if nobody asked.
+        tokens: Tokens that the model reads; 0 if they are not counted.
     """
 
     group: Group
@@ -278,15 +277,15 @@ class RequestSize(NamedTuple):
 
 
 class RequestSizer:
-    """Weighs request lines.
+    """Finds the size of request lines.
 
     Args:
         by: The divisions: `model`, `url`, both or none.
         counts_inputs: Whether texts to embed are limited.
-        tokens: What counts tokens; None if nobody asked.
+        tokens: The token counter; None to count no tokens.
 
     Attributes:
-        unreadable: How many of the weighed lines are no JSON: they weigh nothing but their bytes.
+        unreadable: How many of the lines are not JSON: only their bytes count.
     """
 
     def __init__(self, by: Sequence[str], *, counts_inputs: bool, tokens: TokenCounter | None) -> None:
@@ -296,7 +295,7 @@ class RequestSizer:
         self._tokens = tokens
 
     def must_decode(self, text: bytes) -> bool:
-        """Return whether any of these lines has to be decoded to be weighed.
+        """Return whether the size of any of these lines needs decoding.
 
         Args:
             text: Any number of whole lines.
@@ -306,7 +305,7 @@ class RequestSizer:
         return self._counts_inputs and may_embed(text)
 
     def weigh(self, line: bytes) -> RequestSize:
-        """Weigh one line."""
+        """Return the size of one line."""
         if not self.must_decode(line):
             return NOTHING
         try:

@@ -1,7 +1,4 @@
-"""Check request files before they are sent, by the rules of the service that shall get them.
-
-What `validate` found: the report, and the tally that it is made from.
-"""
+"""`validate`: check request files before they are sent, by the rules of a service."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class FindingGroup:
         count: How many there are.
         lines: On how many lines they are.
         line_numbers: The numbers of their lines, the first ten.
-        same_message: Whether all say the same as the first.
+        same_message: Whether all have the message of the first.
     """
 
     first: Finding
@@ -120,13 +117,13 @@ class Report:
     Attributes:
         limits: The name of the profile that was applied.
         files: A report of each file, in the order of reading.
-        findings: The first ones, as many as were asked for.
+        findings: The first ones, at most `max_findings`.
         errors: How many errors there are of each code, those that are not listed included.
         warnings: The same for warnings.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
         info: The same for findings that are neither.
-        groups: The findings of one code at one path of a file together, the first groups, as many as were asked for.
+        groups: The findings of one code at one path of a file together, the first groups, at most `max_findings`.
     """
 
     limits: str
@@ -185,10 +182,10 @@ class FindingCollector:
     """Counts every finding, keeps the first ones, and passes each on.
 
     Args:
-        limits: Whose words for a code are noted beside ours.
+        limits: The service whose error codes are added to findings.
         keep: How many findings to keep.
         strict: Whether warnings become errors.
-        on_finding: Gets each finding at once.
+        on_finding: Called with each finding at once.
     """
 
     def __init__(self, limits: Limits, *, keep: int, strict: bool, on_finding: Callable[[Finding], None] | None) -> None:
@@ -246,7 +243,7 @@ class FindingCollector:
 
 
 IDS_IN_MEMORY = 200_000
-"""About 32 MB; the ids behind them wait on the disk, and their repetitions are found at the end."""
+"""About 32 MB; all further ids are written to the disk, and their repetitions are found at the end."""
 
 
 def validate(
@@ -262,30 +259,30 @@ def validate(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
 ) -> Report:
-    """Check request files; each file is taken for one batch.
+    """Check request files; each file is one batch.
 
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
             in a folder or by a glob are skipped, and reported as not read.
-        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or `Limits` of your own; `"none"` checks only
+        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or your own `Limits`; `"none"` checks only
             what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
-        on_finding: Gets each finding as it is found, those that are not listed included.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        on_finding: Called with each finding as it is found, those that are not listed included.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
-        temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        temp_dir: Where the other ids are written; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was found.
 
     Raises:
-        FileError: A file is not there or can't be read, or the temporary folder is full.
+        FileError: A file does not exist or can't be read, or the temporary folder is full.
         MismatchError: A folder or a glob holds results only.
-        TypeError: There is no source, or something is no source at all.
+        TypeError: There is no source, or one has a wrong type.
         ValueError: Standard input is named twice, or there are no limits of this name.
 
     Example:
@@ -355,7 +352,7 @@ class _Repetitions:
         self._collector = collector
 
     def add(self, custom_id: str, first: int, place: int, byte_offset: int | None = None) -> None:
-        """Report an id that stood at one place before and stands at another now."""
+        """Report an id that was found at an earlier place and is repeated at this one."""
         first_file, first_line = _split(first)
         file, line = _split(place)
         first_path = self._files[first_file].name

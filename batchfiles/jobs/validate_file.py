@@ -1,4 +1,4 @@
-"""One request file, read once from its first byte to its last, with everything that is wrong said as it is met."""
+"""The checks of one request file in one pass, which report each finding at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batchfiles.rules.requests import RequestRules
 __all__ = ["FileCheck"]
 
 STRANGERS_THAT_TELL = 1000
-"""Lines of another format that begin a file: after so many the file is of that format, and it is said once instead of on each."""
+"""After so many first lines of another format, the file is of that format: one finding instead of one per line."""
 
 Notice: TypeAlias = Callable[[Finding], None]
 Repeated: TypeAlias = Callable[[str, int, int, int], None]
@@ -34,11 +34,11 @@ class FileCheck:
         source: The file.
         number: Its place among the files that are checked together.
         limits: The service's rules.
-        ids: Where its ids go; shared by all files when they must differ across files.
-        notice: Gets each finding.
-        repeated: Gets each id that is met again, the place where it stood first, this place, and the offset of this line.
+        ids: The ids; shared by all files if they must be unique across files.
+        notice: Called with each finding.
+        repeated: Called with each repeated id, its first place, this place, and the offset of this line.
         max_line_bytes: The longest line that is read, in bytes.
-        on_bytes: Hears of every piece that was read, in uncompressed bytes.
+        on_bytes: Called with the uncompressed bytes of every piece that was read.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class FileCheck:
         """Read the file.
 
         Raises:
-            FileError: It is not there or can't be read, or the ids don't fit on the disk.
+            FileError: It does not exist or can't be read, or the ids don't fit on the disk.
         """
         self._check_name()
         try:
@@ -88,7 +88,7 @@ class FileCheck:
                     self._check_block(block)
         except TruncatedFileError as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
-            if not self.requests:  # what else it holds is not known
+            if not self.requests:  # the rest is not known
                 return
         except MismatchError as error:
             self._holds_no_lines(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
@@ -96,7 +96,7 @@ class FileCheck:
         self._check_whole()
 
     def _holds_no_lines(self, code: str, words: str) -> None:
-        """Say what the file is; its size is known without reading it, unless it is compressed or remote."""
+        """Report a file without lines; its size is known without reading it, unless it is compressed or remote."""
         self._say(code, words)
         if self._source.is_seekable_text():
             self.bytes = self._source.size() or 0
@@ -107,7 +107,7 @@ class FileCheck:
             self._on_bytes(count)
 
     def _reading_notice(self, finding: Finding) -> None:
-        """Take what was noticed about the bytes; how bad that is, the service decides."""
+        """Pass on a finding about the bytes; its severity depends on the service."""
         if finding.code == "byte_order_mark":
             finding = replace(finding, severity=self._limits.byte_order_mark)
         elif finding.code == "line_too_long":
@@ -155,7 +155,7 @@ class FileCheck:
                 self._repeated(custom_id, first, place + each, offsets.of(number + each))
 
     def _take_special(self, line: bytes, number: int, offsets: _Offsets) -> None:
-        """Take a line that is not strict JSON, or no request by its keys."""
+        """Check a line that is not strict JSON, or not a request by its keys."""
         try:
             value = loads(line)
         except InvalidLineError as error:
@@ -175,7 +175,7 @@ class FileCheck:
         self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path)
 
     def _add_request(self, request: dict[str, Any], violations: Sequence[Violation], number: int, offsets: _Offsets) -> None:
-        """Say what is wrong with a request, and add its id."""
+        """Report the violations of a request, and add its id."""
         self._requests_seen = True
         self._say_strangers()
         self.requests += 1
@@ -191,18 +191,18 @@ class FileCheck:
                 self._repeated(custom_id, first, self._base + number, offsets.of(number))
 
     def _strange(self, line_format: LineFormat, number: int, offset: int) -> None:
-        """Take a line of another format: one among requests is said at once, a file that begins with them may be all such."""
+        """Report a line of another format: at once after a request, else when it is known whether all lines have this format."""
         if self._is_strange:
             return
         if self._requests_seen:
-            self._say("wrong_family", f"A request is expected, and here stand {describe(line_format)}.", number, offset)
+            self._say("wrong_family", f"A request is expected, but found {describe(line_format)}.", number, offset)
             return
         self._strangers.append((number, offset, line_format))
         if len(self._strangers) >= STRANGERS_THAT_TELL:
             self._say_whole_is_strange()
 
     def _say_strangers(self) -> None:
-        """A request came after lines of another format: they are single mistakes."""
+        """Report single lines of another format, when a request follows them."""
         strangers, self._strangers = self._strangers, []
         for number, offset, line_format in strangers:
             self._strange(line_format, number, offset)
@@ -210,7 +210,7 @@ class FileCheck:
     def _say_whole_is_strange(self) -> None:
         self._is_strange = True
         number, offset, line_format = self._strangers[0]
-        self._say("wrong_family", f"Requests are expected, and the file holds {describe(line_format)}.", number, offset)
+        self._say("wrong_family", f"Requests are expected, but the file holds {describe(line_format)}.", number, offset)
         self._strangers.clear()
 
     def _check_lengths(self, block: Block) -> None:
@@ -226,7 +226,7 @@ class FileCheck:
     def _check_name(self) -> None:
         """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527).
 
-        `submit` and `run` send a compressed file uncompressed, and under the name that it has then.
+        `submit` and `run` send a compressed file uncompressed, with the name without the compression suffix.
         """
         name = self._source.file_name
         if self._limits.max_bytes is not None and name is not None and not plain_name(name.lower()).endswith(".jsonl"):
@@ -234,7 +234,7 @@ class FileCheck:
             self._say("invalid_file_name", words, severity="warning")
 
     def _check_whole(self) -> None:
-        """Say what can only be known at the end of the file."""
+        """Report the findings that are known at the end of the file."""
         limits = self._limits
         if self._strangers:
             self._say_whole_is_strange()
@@ -281,7 +281,7 @@ class FileCheck:
 
 
 class _Offsets:
-    """Where the lines of a block begin; asked for in order, and only where something is wrong."""
+    """The offsets of the lines of a block; requested in order, and only for findings."""
 
     def __init__(self, block: Block) -> None:
         self._first = block.line_number
@@ -290,7 +290,7 @@ class _Offsets:
         self._offset = block.byte_offset
 
     def of(self, number: int) -> int:
-        """Return the offset of a line; no number may be smaller than the one before it."""
+        """Return the offset of a line; numbers must be ascending."""
         between = self._lines[self._number - self._first : number - self._first]
         self._offset += sum(map(len, between)) + len(between)
         self._number = number

@@ -15,6 +15,7 @@ BOM = b"\xef\xbb\xbf"
 WHITE = re.compile(r"[ \t\r\n]*")
 SURROGATE = re.compile("[\ud800-\udfff]")
 RAW = json.JSONDecoder()
+NONE_BELONGS = r"0 of [\d,]+ results belong"
 
 
 class Line(NamedTuple):
@@ -131,7 +132,7 @@ def expected(
         row |= _cells(best) | {"attempts": len(rivals)}
     found_ids = {line.custom_id for line in found} - {None}
     if asked_ids and found_ids and readable and asked_ids.isdisjoint(found_ids):
-        wanted.refusal = "not one result"
+        wanted.refusal = NONE_BELONGS
         return wanted
     wanted.outcomes.update(row["outcome"] for row in wanted.rows)
     unknown = [line for line in readable if line not in used | beaten]

@@ -131,7 +131,7 @@ def test_lines_that_can_not_be_read_are_errors_too(tmp_path: Path) -> None:
 def test_requests_in_a_folder_are_passed_over(tmp_path: Path) -> None:
     """But requests alone have no errors, and that is a slip."""
     requests = put(tmp_path / "requests.jsonl", request("1"))
-    with pytest.raises(MismatchError, match="errors stand in output files"):
+    with pytest.raises(MismatchError, match="errors are in output files"):
         error_digest(requests)
     put(tmp_path / "error.jsonl", failure("1"))
     digest = error_digest(tmp_path)

@@ -29,7 +29,7 @@ from batchfiles.jobs.join.join import Join
 from batchfiles.jobs.join.lazy_table import PART_BYTES, LazyTable
 from batchfiles.outcome import OUTCOMES
 from batchfiles.workers.pool import WorkerPool
-from tests.jobs.oracle import BOM, COLUMNS, Expected, expected
+from tests.jobs.oracle import BOM, COLUMNS, NONE_BELONGS, Expected, expected
 
 FIRST_SEED = int(os.environ.get("ORACLE_SEED", "0"))
 CAP = 2_000
@@ -370,7 +370,7 @@ def check(
             with pytest.raises(batchfiles.MismatchError) if any(map(says_something, case.results)) else nullcontext():
                 batchfiles.join(*named)
             return
-        if wanted.refusal == "not one result" and not knows_strangers:
+        if wanted.refusal == NONE_BELONGS and not knows_strangers:
             return
         patched.setattr(rows, "ROWS", case.rows)
         patched.setattr(rows.RowWork, "_block_size", case.block_size)

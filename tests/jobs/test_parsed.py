@@ -103,7 +103,7 @@ def test_an_export_takes_a_schema_that_somebody_names(files: tuple[Path, Path], 
     job = batchfiles.export(files[1], parsed=True, schema=BOOK, workers=workers)
     assert typed(job) == EXPECTED
     assert job.summarize().parse_errors == 2
-    with pytest.raises(ValueError, match="parsed takes a schema here"):
+    with pytest.raises(ValueError, match="parsed needs a schema here"):
         batchfiles.export(files[1], parsed=True)
 
 
@@ -316,7 +316,7 @@ def test_vectors_have_no_typed_answers(tmp_path: Path) -> None:
     """Whether the table was named or chosen by the files."""
     vectors = put(tmp_path / "vectors.jsonl", request("a", "/v1/embeddings", input="Hi"))
     for options in ({}, {"table": "embeddings"}):
-        with pytest.raises(ValueError, match="vectors are no texts"):
+        with pytest.raises(ValueError, match="vectors are not texts"):
             batchfiles.join(vectors, parsed=True, schema=BOOK, **options)  # type: ignore[arg-type]
 
 

@@ -555,7 +555,7 @@ def test_what_validate_would_refuse_is_not_written(body, words, tmp_path):
 def test_a_template_that_names_no_column_is_refused():
     """It made 2,000 identical requests."""
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-    with pytest.raises(ValueError, match="names no column, so that all requests would be the same"):
+    with pytest.raises(ValueError, match="names no column, so all requests would be the same"):
         made(QUESTIONS, body, url=CHAT_URL)
     assert len(made(QUESTIONS, body, url=CHAT_URL, sample=1)) == 1
 

@@ -122,7 +122,7 @@ def test_a_snapshot_has_the_price_of_its_alias_unless_it_is_listed_itself() -> N
         ("models = 1\n", 'tables such as [models."gpt-4o-mini"]'),
         ("[models]\nm = 1\n", "a model has a table with input"),
         ("currency = 1\n", "currency"),
-        ("batch_discount = 50\n", "a share from 0 to 1"),
+        ("batch_discount = 50\n", "a number from 0 to 1"),
         ("[models\n", "not valid TOML"),
     ],
 )

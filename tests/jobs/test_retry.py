@@ -285,7 +285,7 @@ def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> N
     with pytest.raises(MismatchError, match="no file holds requests"):
         batchfiles.retry(batch / "batch_1_output.jsonl", output=tmp_path / "retry.jsonl")
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
-    with pytest.raises(MismatchError, match="no results beside it"):
+    with pytest.raises(MismatchError, match="name one table, and no results"):
         batchfiles.retry(batch, tmp_path / "joined.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 
@@ -301,14 +301,14 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
     """All requests were silently written as missing, and would have been paid for twice."""
     again = b', "custom_id": "zz"}' if exact else b"}"  # a repeated key: a fast scan is not enough
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
-    with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
+    with pytest.raises(MismatchError, match=r"other\.jsonl: 0 of 2 results belong to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)
     damaged = put(tmp_path / "damaged.jsonl", success("zz"), b'{"id": "x", "cust')
-    with pytest.raises(MismatchError, match="not one result of 2"):
+    with pytest.raises(MismatchError, match="0 of 2 results belong"):
         batchfiles.retry(batch / "requests.jsonl", damaged, output=tmp_path / "retry.jsonl")
     put(tmp_path / "more.jsonl", request("zz-a"))
     batchfiles.join(tmp_path / "more.jsonl", other).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(MismatchError, match=r"other\.parquet: not one result of 1 belongs"):
+    with pytest.raises(MismatchError, match=r"other\.parquet: 0 of 1 results belong"):
         batchfiles.retry(batch / "requests.jsonl", tmp_path / "other.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 
@@ -339,8 +339,8 @@ def test_a_result_whose_id_is_repeated_later_is_found(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"only": ["expired"], "every": True}, "exclude each other"),
-        ({"only": [" , "]}, "names nothing"),
-        ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids says all"),
+        ({"only": [" , "]}, "only is empty"),
+        ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids selects requests"),
         ({"values": {"custom_id": "x"}}, "same custom_id"),
     ],
 )
@@ -393,7 +393,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     assert [Path(file.path).name for file in first.files] == ["a-retry-1.jsonl", "b-retry-1.jsonl"]
     assert (campaign / "a-retry-1.jsonl").read_bytes() == request("2", user="a") + b"\n"
     assert (campaign / "b-retry-1.jsonl").read_bytes() == request("1", user="b") + b"\n"
-    with pytest.raises(MismatchError, match="on their way"):
+    with pytest.raises(MismatchError, match="in progress"):
         batchfiles.retry(campaign, output=campaign)
     put(campaign / "a-retry-1_output.jsonl", success("2", "again", created=5))
     put(campaign / "b-retry-1_output.jsonl", expired("1"))
@@ -421,7 +421,7 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
 
 def test_a_name_without_a_suffix_is_reported_as_a_folder(batch: Path, tmp_path: Path) -> None:
     """`-o again` was meant as a file, and the error named an unexpected folder."""
-    with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
+    with pytest.raises(MismatchError, match=r"its name has no suffix: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")
 
 

@@ -172,7 +172,7 @@ def test_a_table_of_other_requests_is_refused(batch: Path, joined: pa.Table, tmp
     """As results of another batch are; with the exit code of files that don't go together."""
     other = pa.array([f"other-{number}" for number in range(12)])
     pq.write_table(changed(joined, custom_id=other), tmp_path / "other.parquet")
-    with pytest.raises(MismatchError, match=r"not one result of 12 belongs to a request of .*: name the table of these requests"):
+    with pytest.raises(MismatchError, match=r"0 of 12 results belong to a request of .*: name the table of these requests"):
         retried(batch, tmp_path / "other.parquet")
     arguments = [str(batch / "requests.jsonl"), str(tmp_path / "other.parquet"), "-o", str(tmp_path / "again.jsonl")]
     assert exit_code(["retry", *arguments]) == 2

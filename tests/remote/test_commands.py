@@ -322,7 +322,7 @@ def test_a_retry_in_a_campaign_there_is_named_in_its_manifest(chat: Bucket, run:
     chat.put("c/requests-00001_output.jsonl", chat.get(output))
     for target in (chat.url("c"), chat.url_through(chat.server, "c/"), chat.url("new/")):
         said = run("retry", chat.url("c"), "-o", target, code=2)[1]
-        assert "can't be put into a remote one" in said
+        assert "can't be written to a remote folder" in said
     run("retry", chat.url("c"), "-o", chat.url("c/again.jsonl"))
     assert loads(chat.get("c/manifest.json"))["parts"][1]["retry_of"] == ["requests-00001.jsonl"]
     report = loads(run("join", chat.url("c"), "-o", chat.url("t.parquet"), "--json")[0].encode())

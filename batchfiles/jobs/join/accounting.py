@@ -1,7 +1,4 @@
-"""The join's books: what became of every result line, and which inputs share an id.
-
-The exact bytes of the result lines that did not make it into the table.
-"""
+"""The counts of a join: how each result line was used, and which inputs share an id. Also the lines of `write_rejects`."""
 
 from __future__ import annotations
 
@@ -24,19 +21,19 @@ from batchfiles.outcome import id_of_line, read_result
 __all__ = ["Accounting", "duplicate_inputs", "write_rejects"]
 
 EXAMPLES = 5
-"""Places of each kind that a report names."""
+"""Places of each kind that a report lists."""
 
 LINES_LOOKED_AT = 1000
 LONGEST_LOOKED_AT = 64 * 1024 * 1024
-"""Malformed lines that are looked at more closely, and the longest of them in bytes."""
+"""Malformed lines that are checked for several results, and the longest of them in bytes."""
 
 
 class Accounting:
     """Counts what the second pass marked in the index.
 
     Args:
-        result_index: What the first pass left.
-        marks: What the second pass noted.
+        result_index: The index of the first pass.
+        marks: The flags of the second pass.
         files: The result files.
 
     Attributes:
@@ -45,7 +42,7 @@ class Accounting:
         glued: Findings about lines that hold several results, of which at most one was found.
 
     Raises:
-        Misindexed: A quick survey took another string for an id than the line's own.
+        IndexMismatch: The fast scan took another string for the id of a line.
         FileError: A result file changed while it was being read.
     """
 
@@ -103,7 +100,7 @@ class Accounting:
             self._name("conflicting", index.place(entry))
 
     def _count_unclaimed(self) -> None:
-        """Tell results that nobody asked for from lines that can't be read; only reading them tells."""
+        """Read the unused lines, and count those of unknown ids and those that can't be read."""
         import pyarrow.compute as pc
 
         index = self._index
@@ -158,7 +155,7 @@ class Accounting:
 
 
 def _in_order_of_files(index: Index, mask: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the marked entries as they stand in the files: the index has them in the order of their digests."""
+    """Return the marked entries in the order of the files; the index has them in the order of their digests."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -170,15 +167,15 @@ def _in_order_of_files(index: Index, mask: Any) -> Any:  # noqa: ANN401 - pyarro
 def duplicate_inputs(
     index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile], own_batches: AbstractSet[int] = frozenset()
 ) -> tuple[int, list[str]]:
-    """Count the requests whose id stood in an earlier request of the same batch.
+    """Count the requests whose id is also in an earlier request of the same batch.
 
-    Input files that have results of their own are batches of their own, and so are the parts of a campaign; all others are one.
+    Each input file with its own results is one batch, and so is each part of a campaign; all other files are one batch.
 
     Args:
-        index: Where the requests stand, by the digests of their ids.
+        index: Where the requests are, by the digests of their ids.
         inputs: The input files.
         files: The result files.
-        own_batches: The numbers of the input files that are known to be a batch of their own.
+        own_batches: The numbers of the input files that are known to be separate batches.
 
     Returns:
         How many there are, and the first places.
@@ -195,7 +192,7 @@ def duplicate_inputs(
                 key = loads(line).get("custom_id"), place.file if place.file in parts else None
                 if key in seen:
                     count += 1
-                    # The first places in the order of the files: the index goes by digests, which differ from day to day.
+                    # The first places in the order of the files: the index is in the order of digests.
                     pairs = sorted([*pairs, (place, seen[key])])[:EXAMPLES]
                 seen.setdefault(key, place)
     finally:
@@ -217,11 +214,11 @@ def write_rejects(
     overwrite: bool = False,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> None:
-    r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
+    r"""Copy lines byte for byte, each with a `\n`; compressed if the name has such a suffix.
 
     Raises:
-        OutputExistsError: The file is there and `overwrite` was not given.
-        FileError: The disk refused, or a result file changed meanwhile.
+        OutputExistsError: The file exists and `overwrite` was not given.
+        FileError: The file can't be written, or a result file changed meanwhile.
     """
     descriptors = OpenFiles(files)
     try:
@@ -240,7 +237,7 @@ def write_rejects(
 
 
 def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:
-    """Copy a line above the max_line_bytes, piece by piece."""
+    """Copy a line longer than `max_line_bytes`, piece by piece."""
     while chunk := os.pread(descriptor, COPY_BYTES, offset):
         end = chunk.find(b"\n")
         sink.write(chunk if end < 0 else chunk[:end])

@@ -1,12 +1,8 @@
-"""`export`: a row for each result, in the order of the files; for results whose requests are not at hand.
+"""`export`: a row for each result, in the order of the files; for results whose requests are not available.
 
-The export's one pass over a range of a result file: each result is a row.
-
-Ranges that count their lines from their own beginning, and who adds the lines that came before.
-
-So nobody has to pass over a file to count its lines first: with lines of 25 KB that was 3 % of an export's time. It works where
-one process takes all rows in order. Parts of a folder are written where they are made, and so their ranges must know their
-numbers before (`result_index.with_line_numbers`).
+There is one pass over each range of a result file. If one process takes all rows in order, ranges count lines from their own
+beginning, and `renumbered` adds the lines before: with lines of 25 KB, counting first took 3 % of an export's time. Parts of a
+folder are written by the workers, so their ranges need line numbers first (`scan.with_line_numbers`).
 """
 
 from __future__ import annotations
@@ -53,8 +49,8 @@ class ExportRows(RowWork):
     """Yields a row for each line of a range of a result file.
 
     Args:
-        spec: As for `RowJob`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file what
-            `EmbeddingColumns.text_sizes` says, or None for a table without vectors.
+        spec: As for `RowWork`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file the
+            `EmbeddingRows.text_sizes`, or None for a table without vectors.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -105,12 +101,12 @@ def renumbered(
     """Yield what the ranges yield, with the line numbers of the whole files.
 
     Args:
-        products: What `Crew.run` yields: batches, and at the end of each range a summary with its `lines` and `findings`.
-        ranges: What `numbered_from_one` says.
+        products: What `WorkerPool.run` yields: batches, and at the end of each range a summary with its `lines` and `findings`.
+        ranges: The ranges of `numbered_from_one`.
         column: The column of the record batches that holds the line numbers.
 
     Raises:
-        InvalidLineError: The job raised it; its line number is put right too.
+        InvalidLineError: The job raised it; its line number is corrected too.
     """
     before = 0  # the lines of the file that came before the range whose products come
     last = {number for number, (one, other) in enumerate(pairwise(ranges)) if one["file"] != other["file"]}
@@ -152,7 +148,7 @@ class Export(LazyTable[ExportReport]):
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
-        raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
+        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs a schema here (--schema)")
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
@@ -222,8 +218,8 @@ def export(
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
-            of the first request.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None chooses by the url of the first
+            request.
         dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
         bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
             content is not in the other columns.
@@ -231,21 +227,20 @@ def export(
         schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; needed with `parsed`.
         parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
         max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
-        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec;
-            None takes the local one.
-        workers: Processes that decode; None takes as many as are useful for files of this size.
-        progress: Called with the bytes that are done and the bytes that there are, again and again.
+        temp_dir: Where temporary files go; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, also of `schema`, from `pyarrow.fs` or fsspec; None for the local one.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
         MismatchError: A file holds requests, or lines of another service's format.
-        FileError: A file can't be read, or there is no room for temporary files.
+        FileError: A file can't be read, or the disk is full.
         TruncatedFileError: A compressed file is damaged.
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
-        ValueError: An option has no such value, or they don't go together.
+        ValueError: An option has an invalid value, or options exclude each other.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.

@@ -1,4 +1,4 @@
-"""`join`: every request with what became of it, in the order of the requests, and every line of every file accounted for."""
+"""`join`: every request with its result, in the order of the requests; every line of every file is counted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = ["Join", "join"]
 class Join(LazyTable[JoinReport]):
     """Requests joined with their results: what `join` returns.
 
-    Nothing but first lines is read before the table, its rows or its report are asked for.
+    The object is lazy: until the table, its rows or its report are requested, only first lines are read.
     """
 
     def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
@@ -56,14 +56,14 @@ class Join(LazyTable[JoinReport]):
         super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
-        self._surveys: dict[bool, ResultIndex] = {}  # by whether other processes made it: see Crew.is_apart
+        self._indexes: dict[bool, ResultIndex] = {}  # by whether other processes made it: see WorkerPool.uses_processes
         self._fast = False
         self._shares_ids = False
         self._accounting: Accounting | None = None
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of the table: those of the results, and behind them those of `with_table`."""
+        """The columns of the table: those of the results, then those of `with_table`."""
         own = super().schema
         return own if self._user_columns is None else with_own_columns(own, self._user_columns)
 
@@ -75,7 +75,7 @@ class Join(LazyTable[JoinReport]):
         filesystem: object,
         csv_nulls: Sequence[str] | None,
     ) -> None:
-        """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
+        """Add the columns of the user's table after the others: see `join`."""
         taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
         self._user_columns = add_user_table(
             table,
@@ -95,13 +95,13 @@ class Join(LazyTable[JoinReport]):
         it.
 
         Args:
-            output: A new file, or the URL of one; compressed if its suffix says so.
-            overwrite: Replace what is there.
-            filesystem: The filesystem in which `output` is a path; None takes the local one.
+            output: A new file, or the URL of one; compressed if it has such a suffix.
+            overwrite: Replace existing output.
+            filesystem: The filesystem of `output`; None for the local one.
 
         Raises:
-            OutputExistsError: Something is there and `overwrite` was not given.
-            FileError: The disk refused, or a result file has changed.
+            OutputExistsError: The output exists and `overwrite` was not given.
+            FileError: The output can't be written, or a result file has changed.
         """
         if self._accounting is None:
             self.summarize()
@@ -124,8 +124,8 @@ class Join(LazyTable[JoinReport]):
         csv_safe: bool = False,
         **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> JoinReport:
-        # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
-        # that were given out can't be taken back.
+        # A file can be written again, so a fast scan is enough, and ids are mostly in one request file only. Rows that were
+        # yielded can't be revoked.
         self._fast = target.stream is None
         try:
             while True:
@@ -152,7 +152,7 @@ class Join(LazyTable[JoinReport]):
         self._check_files()
         progress = self._progress()
         apart = pool.uses_processes
-        known = self._surveys.get(apart)
+        known = self._indexes.get(apart)
         result_index = known or self._surveyed(pool, progress)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
@@ -181,18 +181,18 @@ class Join(LazyTable[JoinReport]):
                     else:
                         yield product
             self._build_report(result_index, marks, request_ref, totals, started)
-            # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
-            self._surveys[apart] = result_index
+            # Every line was checked against its id by now, so the fast scan is as good as an exact one.
+            self._indexes[apart] = result_index
         except IndexMismatch:
             if result_index.exact:
                 self._check_files()
                 raise changed("a result file") from None
             raise
         finally:
-            # Maps outlive their names. The index goes with a pass that didn't come to its end, unless another one made it.
+            # Maps outlive their names. Close the index of a pass that did not finish, unless another pass made it.
             request_ref.close()
             marks.path.unlink(missing_ok=True)
-            if known is None and self._surveys.get(apart) is not result_index:
+            if known is None and self._indexes.get(apart) is not result_index:
                 result_index.index.close()
                 result_index.index.path.unlink(missing_ok=True)
 
@@ -220,7 +220,7 @@ class Join(LazyTable[JoinReport]):
         return self._shares_ids
 
     def _surveyed(self, pool: WorkerPool, progress: Callable[[int], None]) -> ResultIndex:
-        """Look the results through."""
+        """Scan the results."""
         path = self._spool.new_path("results.index")
         exact = not self._fast
         return scan_results(
@@ -230,7 +230,7 @@ class Join(LazyTable[JoinReport]):
     def _build_report(
         self, result_index: ResultIndex, marks: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
     ) -> None:
-        """Count what became of every line, and make the report."""
+        """Count how every line was used, and make the report."""
         accounting = Accounting(result_index, marks, self._files)
         with request_ref.finish() as index:
             index.path.unlink()
@@ -240,7 +240,7 @@ class Join(LazyTable[JoinReport]):
             if accounting.counts["unknown"] and not accounting.counts["used"] and result_index.index.is_disjoint(index):
                 self._refuse_strangers(accounting)
         examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
-        self._check_files()  # who has read them has read one and the same
+        self._check_files()  # all passes have read the same files
         fields = totals.fields()
         fields["blank_lines"] += result_index.blank_lines
         fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
@@ -273,16 +273,16 @@ class Join(LazyTable[JoinReport]):
         self._accounting = accounting
 
     def _refuse_strangers(self, accounting: Accounting) -> None:
-        """Refuse results of other work.
+        """Refuse results of other requests.
 
         Raises:
-            MismatchError: There are results with ids, and no request has one of these.
+            MismatchError: There are results with ids, and no request has one of them.
         """
         results, inputs = (
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
         )
         raise MismatchError(
-            f"not one result of {accounting.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
+            f"0 of {accounting.counts['unknown']:,} results belong to a request of {inputs}: name the results of these "
             "requests, or export the results alone",
             path=results,
         )
@@ -290,7 +290,7 @@ class Join(LazyTable[JoinReport]):
 
 def cached_bytes() -> int:
     """Return the bytes of results that the system will keep in memory from one pass to the next: half of what it has."""
-    if not hasattr(os, "posix_fadvise"):  # nobody to tell
+    if not hasattr(os, "posix_fadvise"):  # no such system call
         return sys.maxsize
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
@@ -326,30 +326,30 @@ def join(
         pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
             is needed only if ids are in several request files and neither a manifest, nor the batch object next to the
             results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
-        on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
-            the rest, among equals the later one; `"error"` refuses.
-        with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
-            those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
-            temporary file, when this is called.
+        on_duplicate: What to do if there are several results for a request: `"best"` prefers succeeded, then incomplete,
+            then the rest, among equals the later one; `"error"` refuses.
+        with_table: Your own table, such as the one that the requests were made from (see `prepare`): its columns come after those
+            of the results, in the rows whose `custom_id` matches. It is read, and copied to a temporary file, when this is
+            called.
         id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
-        csv_nulls: What null is in a CSV table of yours, as for `prepare`.
-        with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
-        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
-            of the first request.
+        csv_nulls: What null is in your CSV table, as for `prepare`.
+        with_prefix: A prefix for the names of your columns: a column with the name of a result column is refused.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None chooses by the url of the first
+            request.
         dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
         bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
             content is not in the other columns.
         request_bodies: Whether the bodies of the requests are kept in `request_body`: `"all"` or `"none"`.
         parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
-        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None takes the first one that a request asks
-            for.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None for the first one in the
+            requests.
         parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
         max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
-        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
-        filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
-            None takes the local one.
-        workers: Processes that decode; None takes as many as are useful for files of this size.
-        progress: Called with the bytes that are done and the bytes that there are, again and again.
+        temp_dir: Where temporary files go; None for the system's temporary folder.
+        filesystem: The filesystem of all paths, also of `with_table` and `schema`, from `pyarrow.fs` or fsspec; None for the
+            local one.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -358,11 +358,11 @@ def join(
         MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or
             there is no JSON Schema for `parsed`.
         DuplicateCustomIdError, InvalidLineError: Two rows of `with_table` make the same id, or one makes none.
-        FileError: A file can't be read, or there is no room for temporary files.
+        FileError: A file can't be read, or the disk is full.
         TruncatedFileError: A compressed file is damaged.
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         TypeError: There is no file, or `inputs` is a single path.
-        ValueError: An option has no such value, or they don't go together.
+        ValueError: An option has an invalid value, or options exclude each other.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.

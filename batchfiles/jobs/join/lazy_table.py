@@ -1,4 +1,4 @@
-"""A table that is made when somebody asks for it, as often as somebody asks: what `join` and `export` return."""
+"""A lazy and re-iterable table: what `join` and `export` return."""
 
 from __future__ import annotations
 
@@ -36,25 +36,24 @@ __all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
 ReportT = TypeVar("ReportT", bound=TableReport)
 
 TASK_BYTES = 3 * 1024 * 1024
-"""Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
+"""Bytes of a range whose rows go to one file; a few of them wait in memory for their turn."""
 
 PART_BYTES = 32 * 1024 * 1024
-"""Bytes of a range that becomes a Parquet file of its own."""
+"""Bytes of a range that becomes its own Parquet file."""
 
 FILES_SHOWN = 20
 """Files that the page of a notebook lists."""
 
 
 class LazyTable(Generic[ReportT]):
-    """A table of batch files, made anew each time it is asked for.
+    """A table of batch files, made again by each call.
 
-    The files are those that were there when this object was made. Each pass looks at its beginning and at its end whether they
-    still are, by their sizes and the times of their last changes, and raises a `FileError` if not: rows and numbers are never
-    those of half a change. For files that have grown since, make a new object.
+    The files are those that existed when this object was made. Each pass checks their sizes and modification times at its
+    beginning and its end, and raises a `FileError` if a file has changed. For files that have grown since, make a new object.
 
     Iterating gives each row as a dict of the table's columns. `to_parquet` and `write` make a file, `to_arrow`, `to_pandas` and
-    `to_polars` make the table in memory, `to_batches` and `to_reader` stream it, and whatever speaks the Arrow C stream protocol
-    (DuckDB, polars, pyarrow) takes the object as it is. Each of them reads the files once more.
+    `to_polars` make the table in memory, `to_batches` and `to_reader` stream it, and any library that supports the Arrow C stream
+    protocol (DuckDB, polars, pyarrow) takes the object itself. Each of them reads the files once more.
     """
 
     def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool) -> None:
@@ -65,7 +64,7 @@ class LazyTable(Generic[ReportT]):
         self._report: ReportT | None = None
 
     def close(self) -> None:
-        """Remove temporary files; without it they go when the object does."""
+        """Remove temporary files; otherwise they are removed with the object."""
         self._spool.close()
 
     def __enter__(self) -> Self:
@@ -119,7 +118,7 @@ class LazyTable(Generic[ReportT]):
         """Read all files, keep no rows, and return the report.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         for _ in self.to_batches():
             pass
@@ -129,7 +128,7 @@ class LazyTable(Generic[ReportT]):
         """Yield the table in record batches of some hundred rows each, in order.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         with self._pool(parts=False) as pool:
             yield from self._run(pool, None, {})
@@ -145,14 +144,14 @@ class LazyTable(Generic[ReportT]):
         return pa.RecordBatchReader.from_batches(self.schema, self.to_batches())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Hand the rows to whoever speaks the Arrow C stream protocol."""
+        """Export the rows by the Arrow C stream protocol."""
         return self.to_reader().__arrow_c_stream__(requested_schema)
 
     def to_arrow(self) -> pa.Table:
-        """Return the table, all of it in memory.
+        """Return the whole table in memory.
 
         Raises:
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         import pyarrow as pa
 
@@ -167,7 +166,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             MissingDependencyError: pandas is not installed.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         if dtype_backend not in ("numpy", "pyarrow"):
             raise ValueError(f"dtype_backend is 'numpy' or 'pyarrow', not {dtype_backend!r}")
@@ -182,7 +181,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             MissingDependencyError: polars is not installed.
-            BatchFilesError: As the function that made this object says.
+            BatchFilesError: As for the function that made this object.
         """
         try:
             import polars as pl
@@ -209,14 +208,14 @@ class LazyTable(Generic[ReportT]):
             compression_level: A level that the compression has; None takes 1 for zstd, and the usual one for the others.
             row_group_size: The rows of a row group; None ends it at 122,880 rows or at 24 MiB in memory, whichever comes first.
                 That much memory is what the writer keeps.
-            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
-            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            overwrite: Replace existing output; a folder only if it contains only such parts.
+            filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
             ValueError: There is no such compression, it has no such level, or the row group size is below 1.
-            OutputExistsError: Something is there and `overwrite` was not given.
-            FileError: The disk refused.
-            BatchFilesError: As the function that made this object says.
+            OutputExistsError: The output exists and `overwrite` was not given.
+            FileError: The output can't be written.
+            BatchFilesError: As for the function that made this object.
         """
         from batchfiles.table.parquet import parquet_options
 
@@ -233,21 +232,21 @@ class LazyTable(Generic[ReportT]):
         csv_safe: bool = False,
         filesystem: object = None,
     ) -> ReportT:
-        """Write the table in the format that the name's suffix says, or that `format` names; `-` is standard output.
+        """Write the table in the format of the name's suffix, or of `format`; `-` is standard output.
 
         Args:
             output: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
                 `.zst`; or a folder of Parquet parts, as in `to_parquet`.
-            format: The format where the name doesn't say it.
-            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
+            format: The format, if the name does not show it.
+            overwrite: Replace existing output; a folder only if it contains only such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
-            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            ValueError: The name says no format.
-            OutputExistsError: Something is there and `overwrite` was not given.
-            FileError: The disk refused.
-            BatchFilesError: As the function that made this object says.
+            ValueError: The name has no suffix of a format.
+            OutputExistsError: The output exists and `overwrite` was not given.
+            FileError: The output can't be written.
+            BatchFilesError: As for the function that made this object.
         """
         from batchfiles.table.open import table_target
 
@@ -263,14 +262,14 @@ class LazyTable(Generic[ReportT]):
         csv_safe: bool = False,
         **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> ReportT:
-        """Write the table; a job that may have to begin again does so here."""
+        """Write the table; a job that may have to start again does so here."""
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
         if isinstance(target, PathTarget) and target.is_folder:
             return self._write_folder(target, parquet, overwrite=overwrite)
 
-        with self._pool(parts=False) as pool:  # first of all: they import while this process opens its file
+        with self._pool(parts=False) as pool:  # first: workers import while this process opens its file
             table = open_table(
                 target,
                 self.schema,
@@ -301,7 +300,7 @@ class LazyTable(Generic[ReportT]):
 
     @cached_property
     def _table(self) -> TableName:
-        """The name of the table, found once: whether a file makes vectors may take all of its lines."""
+        """The name of the table, found once: it may take all lines of a file to know whether they have vectors."""
         return self._options.table or self._table_of_files()
 
     def _table_of_files(self) -> TableName:
@@ -322,8 +321,8 @@ class LazyTable(Generic[ReportT]):
         """Find the JSON Schema of the answers.
 
         Raises:
-            ValueError: The table has no answers in words, or nothing says what their schema is.
-            BatchFilesError: As `answer_schema` says.
+            ValueError: The table has no answers in words, or their schema is not known.
+            BatchFilesError: As `named_schema` and `requested_schema` say.
         """
         from batchfiles.jobs.join.user_columns import named_schema, requested_schema
 
@@ -341,7 +340,7 @@ class LazyTable(Generic[ReportT]):
         )
 
     def _requests(self) -> Sequence[LocalFile]:
-        """Return the request files, which may say what answers are to look like.
+        """Return the request files, which may have the schema of the answers.
 
         Raises:
             ValueError: There are none by the nature of the job, and no schema was named.
@@ -364,7 +363,7 @@ class LazyTable(Generic[ReportT]):
         return sum(file.size for file in self._files_read())
 
     def _spec(self, folder: Path | None, parquet: Mapping[str, Any]) -> Spec:
-        """Return what every `RowJob` needs to know."""
+        """Return the spec that every `RowWork` needs."""
         spec = {**self._options.spec(), "table": self._table, "parsed": self._parsed}
         return spec if folder is None else {**spec, "folder": str(folder), "parquet": dict(parquet)}
 

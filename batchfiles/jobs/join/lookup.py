@@ -1,6 +1,6 @@
-"""The results of one `custom_id`: fetched from their files when its turn comes, and the best of them chosen.
+"""The lookup of results: fetch the results of one `custom_id` from their files, and choose the best one.
 
-Ids that mean different requests in different files: their results must be attributed, or nothing is written.
+If an id means different requests in different files, its results must be attributed, or nothing is written.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from batchfiles.table.rows import MISSING, ResultRef
 __all__ = ["TOO_LONG", "IdConflicts", "ResultLookup", "fetch", "glued_finding", "id_of_request", "refuse_conflicts"]
 
 FETCHED = 1 << 30
-"""The largest part of a line, in bytes, that is announced to the system as read next."""
+"""The largest part of a line, in bytes, that is prefetched."""
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 RANKS = {SUCCEEDED: 2, INCOMPLETE: 1, MALFORMED: -1}
-"""Of outcomes, 0 for the others: a line that can't be read is never better than one that can."""
+"""Ranks of outcomes, 0 for the others: a line that can't be read is never better than one that can."""
 
 
 def glued_finding(words: str, path: str, line_number: int, byte_offset: int) -> Finding:
@@ -58,14 +58,14 @@ def glued_finding(words: str, path: str, line_number: int, byte_offset: int) -> 
     )
 
 
-TOO_LONG = _malformed("line_too_long", "the line is above the cap and was not read: raise the cap (--max-line-bytes)")._replace(
-    retryable=False
-)
-"""What a result is whose line is above the cap. It may be an answer that was paid for, so it is not sent again."""
+TOO_LONG = _malformed(
+    "line_too_long", "the line is longer than max_line_bytes and was not read: raise it (--max-line-bytes)"
+)._replace(retryable=False)
+"""The result of a line longer than `max_line_bytes`. It may be an answer that was paid for, so it is not sent again."""
 
 
 def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
-    """Read the bytes of one line; of a line above the cap its beginning.
+    """Read the bytes of one line; of a line longer than `max_line_bytes`, its beginning.
 
     Raises:
         FileError: The file is shorter than it was.
@@ -79,14 +79,14 @@ def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
 
 
 class ResultLookup:
-    """Finds the best result of an id, and marks in the index what became of the others.
+    """Finds the best result of an id, and marks the others in the index.
 
     Args:
-        index: Where the results stand.
-        marks: Where to note what became of them.
+        index: Where the results are.
+        marks: The flags of the results.
         files: The result files, by number.
         refuse_duplicates: Whether a second result for an id is an error.
-        reader: Says what a line means; `read_result`, where the files hold what came from a service.
+        reader: Decodes a line; `read_result` for files from a service.
     """
 
     def __init__(
@@ -109,16 +109,16 @@ class ResultLookup:
         self._open = OpenFiles(files)
         self._descriptors = self._open.held
         self.also: AbstractSet[int] = frozenset()
-        """The numbers of other request files that repeat the line whose result is looked for."""
+        """The numbers of other request files that repeat the current line."""
 
     def close(self) -> None:
         """Close the result files."""
         self._open.close()
 
     def prefetch(self, keys: Iterable[int]) -> None:
-        """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
+        """Advise the system which lines are read next, in the order of the disk, so that it fetches them in parallel.
 
-        Results that don't fit into memory would else cost one wait for the disk a line.
+        Otherwise results that don't fit into memory cost one disk wait per line.
         """
         positions, lengths = self._positions, self._lengths
         found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in keys for entry in self._index.run(key))
@@ -126,18 +126,18 @@ class ResultLookup:
             os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
     def best(self, custom_id: str, key: int, input_file: int, request_ref: str | bytes | None = None) -> ResultRef:
-        """Return the best result for an id in an input file; what stands for a missing one if there is none.
+        """Return the best result for an id in an input file; `MISSING` if there is none.
 
         Args:
             custom_id: The id.
             key: Its digest.
-            input_file: The number of the file that asks.
+            input_file: The number of the request file.
             request_ref: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:
             DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
-            Misindexed: A line stands in the index under another id than its own.
+            IndexMismatch: A line is in the index under another id than its own.
         """
         digests = self._digests
         bucket = key >> self._shift
@@ -177,7 +177,7 @@ class ResultLookup:
         value, result = self._read(line)
         own_id = value.get("custom_id") if value is not None else id_of_line(line)
         if own_id != custom_id:
-            # An id that can't be decoded, being no UTF-8, has a digest all the same, and so may share it.
+            # An id that is not UTF-8 can't be decoded, but has a digest, which it may share.
             if (indexed_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
                 raise IndexMismatch
             return None
@@ -193,7 +193,7 @@ class ResultLookup:
         return ResultRef(result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1)
 
     def _overlong(self, entry: int, custom_id: str) -> ResultRef | None:
-        """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
+        """Return the placeholder of a line longer than `max_line_bytes`; None if it belongs to another id of the same digest."""
         place = self._index.place(entry)
         file = self._files[place.file]
         if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
@@ -231,7 +231,7 @@ class ResultLookup:
 
 
 def _asks_no_text(request_ref: str | bytes | None) -> bool:
-    """Return whether a request may ask for something other than text, by the bytes of its line."""
+    """Return whether a request may ask for other output than text, by the bytes of its line."""
     return OTHER_URLS.search(request_ref) is not None if isinstance(request_ref, bytes) else not bodies.is_text(request_ref)
 
 
@@ -248,7 +248,7 @@ def _url_in(line: bytes) -> str | None:
 
 
 def _differ(best: Result, other: Result) -> bool:
-    """Return whether two results are different successes; the same answer in two files is none."""
+    """Return whether two results are different successes; the same answer in two files is not a conflict."""
     return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and not same(best.body, other.body)
 
 
@@ -282,7 +282,7 @@ class IdConflicts:
     """All contested ids, in a temporary file: there may be as many as requests.
 
     Args:
-        path: A file that is not there yet.
+        path: A file that does not exist yet.
     """
 
     _format = struct.Struct("=Q" + 2 * "HQII")
@@ -296,7 +296,7 @@ class IdConflicts:
         return self._count
 
     def __iter__(self) -> Iterator[IdConflict]:
-        """Yield them in no order."""
+        """Yield them in any order."""
         self.close()
         if not self._count:
             return
@@ -309,7 +309,7 @@ class IdConflicts:
         """Add one.
 
         Raises:
-            FileError: The disk refused.
+            FileError: The file can't be written.
         """
         try:
             if self._file is None:
@@ -323,7 +323,7 @@ class IdConflicts:
         """End writing.
 
         Raises:
-            FileError: The disk refused.
+            FileError: The file can't be written.
         """
         if self._file is not None:
             try:
@@ -334,7 +334,7 @@ class IdConflicts:
 
 
 def id_of_request(line: bytes) -> str | None:
-    """Return the id of a request; None where a line is none."""
+    """Return the id of a request; None for a line without one."""
     try:
         value = loads(line)
     except InvalidLineError:
@@ -358,12 +358,12 @@ def refuse_conflicts(
         contests: The contested ids.
         inputs: The request files.
         results: Where the results are, by the same digests as the contests.
-        files: The result files, attributed as far as anything says.
+        files: The result files, attributed as far as it is known.
         verb: What can't be done.
         by_table: Whether the results are rows of a joined table.
 
     Raises:
-        MismatchError: A result could be that of either; the first of these is named.
+        MismatchError: A result could belong to both files; the first such result is named.
     """
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:

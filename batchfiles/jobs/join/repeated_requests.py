@@ -31,7 +31,7 @@ OFFSET_MASK = (1 << OFFSET_BITS) - 1
 
 
 class NoteRequests(Job):
-    """Notes the lines of a range of a request file under the digests of their ids.
+    """Indexes the lines of a range of a request file by the digests of their ids.
 
     Args:
         spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes.
@@ -63,7 +63,7 @@ class NoteRequests(Job):
 
 
 class SharedIds(Exception):
-    """Request files turned out to have ids in common, and their lines have to be compared before the rows are made."""
+    """Request files have ids in common, so their lines must be compared before the rows are made."""
 
 
 def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
@@ -101,7 +101,7 @@ class RepeatedRequests:
         return len(self._repeats)
 
     def save(self, path: Path) -> Spec:
-        """Write it to a file, and return the argument of `load`."""
+        """Write this to a file, and return the argument of `load`."""
         with path.open("xb") as file:
             for column in (self._repeats, self._positions, self._files):
                 column.tofile(file)
@@ -182,7 +182,7 @@ def find_repeated(
     """Look for ids that are in several request files.
 
     Args:
-        pool: Who reads them.
+        pool: The workers.
         inputs: The request files.
         spool: Where the index goes.
         size: The bytes of a range.
@@ -190,7 +190,7 @@ def find_repeated(
         apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
-        The ranges of the files, as `result_index.with_line_numbers` returns them; what is repeated; the ids that are contested.
+        The ranges of the files, as `scan.with_line_numbers` returns them; what is repeated; the ids that are contested.
     """
     builder = IndexBuilder(spool.new_path("requests.index"))
     spec = {"files": [[file.name, str(file.path)] for file in inputs], "max_line_bytes": max_line_bytes}
@@ -262,7 +262,7 @@ def _repetitions(lines: list[tuple[LineRef, bytes]], apart: Callable[[int, int],
 
 
 def _other(lines: list[tuple[LineRef, bytes]]) -> LineRef | None:
-    """Return the place of a line that is not the first one, in another file than this; None where all are alike."""
+    """Return the place of a line that is not the first one, in another file than this; None if all are equal."""
     texts: dict[bytes, set[int]] = {}
     for place, line in lines:
         texts.setdefault(line, set()).add(place.file)

@@ -1,7 +1,4 @@
-"""What a join or an export did, in numbers that add up.
-
-How a table is made: the options that `join` and `export` share, and the names of the files of a folder.
-"""
+"""The reports and the shared options of `join` and `export`, and the names of the parts of a folder."""
 
 from __future__ import annotations
 
@@ -48,19 +45,19 @@ class TableReport:
         rows: Rows of the table.
         outcomes: How many requests had which outcome; every outcome is there, most of them with 0.
         files: The files that were read: `{"path": …, "role": "inputs" | "results" | "empty", "bytes": …}`.
-        result_lines: Lines in the result files, blank ones aside.
-        blank_lines: Blank lines, in whatever file.
-        repaired_lines: Lines that are not quite JSON and were read all the same (lone surrogates, `NaN`).
+        result_lines: Lines in the result files, without blank ones.
+        blank_lines: Blank lines, in all files.
+        repaired_lines: Lines that are not strict JSON and were read anyway (lone surrogates, `NaN`).
         conversion_errors: Values that did not fit their column and are null; the bodies that held them are kept.
-        embeddings_in_requests: Vectors that met the requests table, which has no column for them.
+        embeddings_in_requests: Vectors in a requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
         formula_cells: Cells of a CSV file that a spreadsheet reads as formulas; with `csv_safe` they begin with `'`.
-        findings: What was noticed about the files, the first of each range.
+        findings: Findings about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.
         examples: The first words, places or files of each count.
         empty_text: Successes with an empty text, and with no refusal and no tool call.
-        unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
+        unknown_finish_reason: Answers with an unknown finish reason; `examples` has the reasons.
         short: Texts without a vector or a result, in answers that have fewer than their requests have texts; only in a join.
         surplus: Vectors or results for a text that the request does not have; only in a join.
         repeated_index: Vectors with the index of another one of the same answer; where they differ, both are null.
@@ -70,9 +67,8 @@ class TableReport:
         other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
         no_token_counts: Answers that state neither input nor output tokens.
         token_sum: Answers whose input and output tokens are not their total, and no part of them explains the difference.
-        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
-        not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
-            `examples` has names.
+        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows.
+        not_read: Files and folders in the given folders that were skipped; `examples` has names.
         no_results: The number of requests, if no line of results was found.
     """
 
@@ -130,18 +126,18 @@ class JoinReport(TableReport):
     `result_lines == used + superseded + unknown + malformed_unmatched`: every line of every file is accounted for.
 
     Attributes:
-        inputs: Request lines, blank and repeated ones aside: each is in the table.
-        malformed_inputs: Request lines that can't be read; their rows say so.
-        duplicate_inputs: Request lines whose `custom_id` stood in an earlier one of the same batch; each has its row.
+        inputs: Request lines, without blank and repeated ones: each is in the table.
+        malformed_inputs: Request lines that can't be read; each has a row with the error.
+        duplicate_inputs: Request lines whose `custom_id` is also in an earlier line of the same batch; each has its row.
         used: Result lines that are in the table.
         missing: Requests that no result names.
-        unknown: Results that no request asked for.
+        unknown: Results without a request.
         superseded: Results for which there was a better one.
         conflicting: Superseded ones that are successes and differ from the success that was taken.
         malformed_results: Result lines that can't be read, those that are in the table by their id included.
         malformed_unmatched: Those of them that belong to no request.
-        with_rows: Rows of the user's own table, whose columns stand behind the others.
-        unmatched: Rows of this table for which the user's own has none.
+        with_rows: Rows of the user's table (`with_table`).
+        unmatched: Rows of the joined table without a row in the user's table.
     """
 
     inputs: int = 0
@@ -205,12 +201,12 @@ def is_part_name(name: str) -> bool:
     return PART_NAME.fullmatch(name) is not None
 
 
-NOT_OF_VECTORS = "parsed answers are for the requests table, and this would be the embeddings table: vectors are no texts"
+NOT_OF_VECTORS = "parsed answers are for the requests table, not for the embeddings table: vectors are not texts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """What a table is to look like and how it is made; the schema depends on this and on nothing else.
+    """The options of a table; its schema depends only on them.
 
     Attributes:
         table: `"requests"`, `"embeddings"`, or None to choose by the first request's url.
@@ -219,11 +215,11 @@ class TableOptions:
         request_bodies: `"all"` or `"none"`.
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
-        workers: Processes that decode; None takes as many as pay.
-        progress: Told how far the work is.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
         parsed: Whether the table has the columns `parsed` and `parse_error`; only for requests.
-        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None takes the first one that a request asks for.
-        parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
+        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None for the first one in the requests.
+        parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
     """
 
     table: TableName | None = None
@@ -272,7 +268,7 @@ class TableOptions:
         return max(1, min(most, size // WORTH_PROCESSES_FROM))
 
     def with_schema_of(self, filesystem: object) -> Self:
-        """Return the same options, the schema loaded where its name is a path in a filesystem.
+        """Return the same options with the schema loaded if it is a path in a filesystem.
 
         Raises:
             BatchFilesError: As `load_schema` says.

@@ -1,10 +1,7 @@
-"""What the join's second pass and the export share: a range of a file goes in, rows and a summary come out.
+"""The jobs that make rows: from a range of a file, record batches and a summary.
 
-The rows come as record batches. Given a folder, each range is written to a Parquet file of its own there instead.
-
-Request lines taken apart: the id, the url, and the body as a value and as its own bytes.
-
-The join's second pass over a range of an input file: each request gets the best of its results.
+`RowWork` is shared by the join's second pass (`JoinRows`, each request with its best result) and the export. With a folder, each
+range is written to its own Parquet file there.
 """
 
 from __future__ import annotations
@@ -35,32 +32,32 @@ from batchfiles.workers.pool import Job, Product, Spec
 __all__ = ["JoinRows", "RequestLines", "RowCounts", "RowWork"]
 
 ROWS = 1000
-"""Rows of a batch: with 300, Arrow's cost for each of 38 columns is half as much again."""
+"""Rows of a batch: with 300, Arrow's cost for each of 38 columns is 50 % higher."""
 
 BLOCKS = 20
 """Blocks of long lines, such as vectors, that make a batch where there are fewer rows: 5 MiB of lines, so that a range of 4 MiB
-is one batch. With 16, the last few lines of every range were one too, and each batch costs 0.2 ms whatever is in it."""
+is one batch. With 16, the last few lines of every range were another one, and each batch costs 0.2 ms."""
 
 LONG = 1024 * 1024
-"""Bytes of a line of which sixteen are too many to keep waiting."""
+"""The size of a long line, in bytes: sixteen of them are too many to keep in memory."""
 
 FINDINGS_KEPT = 100
-"""Findings of a range that are told in words; all are counted."""
+"""Findings of a range that are listed; all are counted."""
 
 
 class RowWork(Job):
-    """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
+    """Builds the rows of a range, counts the outcomes, and writes the rows to a part if there is a folder.
 
     Args:
         spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `parquet` for parts; `parsed` for
-            typed answers: see `answer_schema.AnswerSchema`.
+            typed answers: see `user_columns.AnswerSchema`.
     """
 
     _block_size = BLOCK_SIZE
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.schema = RowWork.schema_of(spec)  # of the rows that are made here; a job may put more behind
+        self.schema = RowWork.schema_of(spec)  # of the rows that are made here; a job may append columns
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -145,7 +142,7 @@ class RowWork(Job):
         raise NotImplementedError
 
     def _refuse(self, file: int, line: bytes, error: InvalidLineError, number: int, offset: int) -> None:
-        """Report a line that can't be read and give it a row that says so; a blank line has none."""
+        """Report a line that can't be read, and add a row with the error; a blank line has no row."""
         if not line.strip():
             self._counts["blank_line"] += 1
             return
@@ -191,23 +188,23 @@ RowCounts: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
 
 
 class RequestLines:
-    r"""Takes request lines apart, in little more than the time of decoding their bodies.
+    r"""Splits request lines, in little more than the time of decoding their bodies.
 
-    The lines of a file mostly differ in the id and the body only: what stands before the id, and between the id and the body, is
-    learned from one ordinary line and compared in the next. Then only the body is decoded. If what stands between the known
-    beginning and the last brace is one JSON value, then the line as a whole is JSON, has no other keys, and these are the body's
-    own bytes. All other lines take the long way.
+    The lines of a file mostly differ in the id and the body only: the bytes before the id, and between the id and the body, are
+    learned from one ordinary line and compared in the next. Then only the body is decoded. If the bytes between the known
+    beginning and the last brace are one JSON value, then the whole line is JSON, has no other keys, and these are the bytes of
+    the body. All other lines are decoded whole.
 
     Args:
-        cut_bodies: Whether the bytes of the bodies are wanted.
+        cut_bodies: Whether to return the bytes of the bodies.
 
     Attributes:
-        repaired: How many of the lines that were taken are not quite JSON.
+        repaired: How many of the lines are not strict JSON.
     """
 
     def __init__(self, *, cut_bodies: bool) -> None:
         self._cut_bodies = cut_bodies
-        self._head = b"\n"  # stands in no line
+        self._head = b"\n"  # in no line
         self._head_length = 1
         self._middle = b""
         self._middle_length = 0
@@ -215,13 +212,13 @@ class RequestLines:
         self.repaired = 0
 
     def take(self, line: bytes) -> RowCounts:
-        """Take one line apart.
+        """Split one line.
 
         Raises:
-            InvalidLineError: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A
-                result that got among the requests is none: its row would be a request that nobody made.
+            InvalidLineError: It is not a JSON object with a string `custom_id` and an object `body`, or it is a result: its row
+                would be a request that nobody made.
         """
-        # Slices are compared because `startswith` and its kin spend most of their time on their arguments.
+        # Compare slices: `startswith` spends most of its time on its arguments.
         length = self._head_length
         if line[:length] == self._head and line[-2:] == b"}}":
             end = line.find(b'"', length)
@@ -247,7 +244,7 @@ class RequestLines:
         return custom_id, url if type(url) is str else None, body, cut
 
     def _learn(self, line: bytes) -> None:
-        """Remember how an ordinary line begins and how it goes on behind its id."""
+        """Store the bytes of an ordinary line before and after its id."""
         match = spans.ORDINARY_INPUT.match(line)
         if match is not None:
             self._head = line[: match.start("custom_id")]
@@ -257,17 +254,17 @@ class RequestLines:
 
 
 PREFETCH_BYTES = 4 * 1024 * 1024
-"""Bytes of requests whose results are announced together: some thousand lines, in the order of the disk."""
+"""Bytes of requests whose results are prefetched together: some thousand lines, in the order of the disk."""
 
 
 class JoinRows(RowWork):
     """Yields a row for each line of a range of an input file.
 
     Args:
-        spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
-            the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
-            `repeated`: what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None;
-            `prefetch`: whether the results are too large for the system's memory, so that it should know what is read next.
+        spec: As for `RowWork`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index`, `count`:
+            the index of the scan; `marks`: the file of this pass's flags; `refuse_duplicates`; `repeated`:
+            what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None; `prefetch`: whether
+            the results are too large for the system's memory, so that they are prefetched.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -285,12 +282,12 @@ class JoinRows(RowWork):
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the schema of the table, the user's own columns behind."""
+        """Return the schema of the table, with the user's columns last."""
         schema = super().schema_of(spec)
         return schema if spec["beside"] is None else with_own_columns(schema, spec["beside"])
 
     def close(self) -> None:
-        """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
+        """Close the result files, then the flags and the index, which they use."""
         if self._user_columns is not None:
             self._user_columns.close()
         self._lookup.close()
@@ -310,7 +307,7 @@ class JoinRows(RowWork):
         yield self._entries.to_bytes()
 
     def _flush(self) -> Iterator[Product]:
-        """Yield the rows that wait, the user's own columns behind."""
+        """Yield the rows that wait, with the user's columns last."""
         if self._user_columns is None:
             yield from super()._flush()
             return

@@ -1,11 +1,11 @@
-r"""The join's first pass: where the result of each `custom_id` stands, and how many lines each range of an input file has.
+r"""The join's first pass: an index of the result lines by `custom_id`, and the number of lines in each range of an input file.
 
-An ordinary result line is not decoded here: its id is the string behind the first key, or the second after `id`. The id would be
-another one if the same key came again behind it. A careful survey looks for that, plainly and with letters as escapes
-(`"custom_i\u0064"`), and decodes the lines where it may be. A quick survey leaves it to the second pass, which decodes every
-line: `Misindexed` says that it must all be done again, carefully. Whether a line is JSON at all shows when it is fetched.
+An ordinary result line is not decoded here: its id is the string after the first key, or the second after `id`. Another id would
+count if the key were repeated later in the line. An exact scan looks for repeated keys, also with letters as escapes
+(`"custom_i\u0064"`), and decodes the lines that may have them. A fast scan leaves that to the second pass, which decodes every
+line: on `IndexMismatch`, an exact scan must follow. A line that is not JSON is found when it is fetched.
 
-Result lines that no `custom_id` leads to: malformed ones, and ones that have no id.
+`UnkeyedLines` are the result lines without an index entry: malformed ones, and ones without an id.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ __all__ = [
 
 
 UNTIL_NEWLINE = 0xFFFFFFFF
-"""Stands for the length of a line above the cap: its bytes were not kept, and its end is found again when it is copied."""
+"""The length of a line longer than `max_line_bytes`: its bytes were not kept, and its end is found again when it is copied."""
 
 
 class UnkeyedLines:
-    """A compact list of such lines, in the order of their files."""
+    """A compact list of result lines without an index entry, in the order of their files."""
 
     def __init__(self) -> None:
         self._numbers = array("Q")
@@ -60,15 +60,15 @@ class UnkeyedLines:
         return len(self._numbers) // 4
 
     def add_malformed(self, file: int, offset: int, line_number: int, length: int = UNTIL_NEWLINE) -> None:
-        """Note a line that can't be read, not even its id."""
+        """Add a line that can't be read, not even its id."""
         self._numbers.extend((file << OFFSET_BITS | offset, length, line_number, 1))
 
     def add_unidentified(self, file: int, offset: int, line_number: int, length: int) -> None:
-        """Note a good line whose `custom_id` is null or absent."""
+        """Add a good line whose `custom_id` is null or absent."""
         self._numbers.extend((file << OFFSET_BITS | offset, length, line_number, 0))
 
     def extend(self, packed: bytes, line_number_base: int) -> None:
-        """Append what `to_bytes` packed, and shift the line numbers by what stood before the range that was read."""
+        """Append what `to_bytes` packed, and add the number of lines before the range to the line numbers."""
         more = array("Q")
         more.frombytes(packed)
         for at in range(2, len(more), 4):
@@ -93,13 +93,13 @@ class UnkeyedLines:
 
 
 FINDINGS_KEPT = 100
-"""Findings of a range that are told in words."""
+"""Findings of a range that are listed."""
 
 HEAD = 64 * 1024
-"""Bytes of a line above the cap that are read all the same: its id is mostly there."""
+"""Bytes that are read of a line longer than `max_line_bytes`: its id is mostly there."""
 
 RANGE = 16 * 1024 * 1024
-"""Bytes of a task: small enough that workers end together, large enough that nobody waits for orders."""
+"""Bytes of a task: small enough that workers finish together, large enough that none waits for tasks."""
 
 
 def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
@@ -121,7 +121,7 @@ def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
 
 
 class IndexMismatch(Exception):
-    """A line fetched under one id turned out to have another: a key is repeated, and the survey must be a careful one."""
+    """A line fetched under one id has another one: a key is repeated, and an exact scan is needed."""
 
 
 class CountLines(Job):
@@ -138,7 +138,7 @@ class CountLines(Job):
         r"""Count the `\n` before each of the range's lines: the first line of a file has none."""
         start, end = task["start"], task["end"]
         count = 1 if start == 0 else 0
-        # A line begins behind each newline from start - 1 to end - 2.
+        # A line begins after each newline from start - 1 to end - 2.
         at = max(start - 1, 0)
         path = self._files[task["file"]]
         try:
@@ -153,7 +153,7 @@ class CountLines(Job):
 
 
 class IndexResults(Job):
-    """Notes the lines of a range of a result file, under the digests of their ids.
+    """Indexes the lines of a range of a result file by the digests of their ids.
 
     Args:
         spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `exact`: whether repeated keys are
@@ -166,7 +166,7 @@ class IndexResults(Job):
         self._exact = spec["exact"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Yield the packed entries, the packed stray lines (see `unkeyed`), and the counts and findings.
+        """Yield the packed entries, the packed unkeyed lines, and the counts and findings.
 
         Line numbers count from the beginning of the range.
         """
@@ -209,7 +209,7 @@ class IndexResults(Job):
 def _index_fast(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note the lines of a block, each by its beginning where that says the id."""
+    """Index the lines of a block, each by its beginning if that has the id."""
     for line in lines:
         _index_line(line, number, file, offset, entries, unkeyed, counts)
         number += 1
@@ -219,7 +219,7 @@ def _index_fast(
 def _index_exact(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note the lines of a block, and decode those in which the key may come again."""
+    """Index the lines of a block, and decode those in which the key may be repeated."""
     if not any(map(may_repeat_its_key, lines)):
         _index_fast(lines, number, file, offset, entries, unkeyed, counts)
         return
@@ -233,7 +233,7 @@ def _index_exact(
 def _index_line(
     line: bytes, number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note a line by its beginning, if that says the id."""
+    """Index a line by its beginning, if that has the id."""
     if found := ID.match(line):
         entries.add(digest_of_bytes(found[1]), file, offset, len(line), number)
     else:
@@ -243,7 +243,7 @@ def _index_line(
 def _index_decoded(
     line: bytes, number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note a line whose id does not stand where it mostly does."""
+    """Index a line whose id is not at the usual place."""
     if not line.strip():
         counts["blank_line"] += 1
         return
@@ -263,20 +263,20 @@ def _index_decoded(
 
 
 def is_index_mismatch(line: bytes, custom_id: object) -> bool:
-    """Return whether a quick survey took another string for the id of a line than decoding does."""
+    """Return whether a fast scan took another string for the id of a line than decoding does."""
     found = ID.match(line)
     return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
 
 
 def indexed_digest(line: bytes) -> int | None:
-    """Return the digest under which a careful survey notes a line; None if no id leads to it."""
+    """Return the digest under which an exact scan indexes a line; None if it has no id."""
     entries = IndexEntries()
     _index_exact([line], 0, 0, 0, entries, UnkeyedLines(), Counter())
     return entries.digests[0] if entries else None
 
 
 def head_of_line(path: str | Path, offset: int) -> bytes:
-    """Read the beginning of a line above the cap.
+    """Read the beginning of a line longer than `max_line_bytes`.
 
     Raises:
         FileError: The file can't be read.
@@ -290,16 +290,16 @@ def head_of_line(path: str | Path, offset: int) -> bytes:
 
 @dataclass(slots=True)
 class ResultIndex:
-    """What the first pass over the results leaves.
+    """The result of the first pass over the results.
 
     Attributes:
-        index: Where the results stand, by the digests of their ids.
-        unkeyed: Result lines that no id leads to.
+        index: Where the results are, by the digests of their ids.
+        unkeyed: Result lines without an index entry.
         exact: Whether repeated keys were looked for.
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
-        repaired_lines: How many stray ones are not quite JSON; whether others are shows when they are fetched.
-        findings: What was noticed about the files, the first of each range.
+        repaired_lines: How many unkeyed lines are not strict JSON; others are counted when they are fetched.
+        findings: Findings about the files, the first of each range.
         findings_not_listed: How many more there were.
     """
 
@@ -316,15 +316,15 @@ class ResultIndex:
 def scan_results(
     pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, exact: bool, progress: Callable[[int], None]
 ) -> ResultIndex:
-    """Note where the results stand.
+    """Index the results.
 
     Args:
-        pool: Who does it.
+        pool: The workers.
         files: The result files.
         path: The index to make.
         max_line_bytes: The longest line that is read, in bytes.
-        exact: Whether repeated keys are looked for.
-        progress: Gets the bytes of each range that is done.
+        exact: Whether to look for repeated keys.
+        progress: Called with the bytes of each range that is done.
 
     Raises:
         FileError: A file can't be read, or the index can't be written.
@@ -367,10 +367,10 @@ def with_line_numbers(
     """Divide files into ranges that know the number of their first line and their own number among all.
 
     Args:
-        pool: Who counts.
+        pool: The workers.
         files: The files.
         size: The bytes of a range.
-        noting: A job that counts the lines of each range and notes them, its spec, and where its packed entries go; None only
+        noting: A job that counts and indexes the lines of each range, its spec, and where its packed entries go; None only
             counts.
     """
     ranges = tasks([file.size for file in files], size)

@@ -1,10 +1,10 @@
-"""The user's own columns beside the results: each row of the join gets the row of the user's table that makes its `custom_id`.
+"""The columns of the user's table: each row of the join gets the row of the user's table with its `custom_id`.
 
-The user's table is copied once to an uncompressed Arrow file in the temporary folder, and beside it stands an index of 16 bytes a
-row, sorted by a digest of the id. Every process that makes rows maps both, so that memory holds a batch of rows and what the
-system keeps of the files. While the index is made, about 50 bytes a row are in memory.
+The user's table is copied once to an uncompressed Arrow file in the temporary folder, with an index of 16 bytes per row, sorted
+by a digest of the id. Every process that makes rows maps both, so that memory holds a batch of rows and the system's cache of
+the files. Making the index takes about 50 bytes of memory per row.
 
-The JSON Schema that types the answers of a table: named, or the first one in the requests; known before any row is made.
+Also the JSON Schema that types the answers of a table: a given one, or the first one in the requests.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ ID = "batchfiles.custom_id"
 
 
 class UserTableSpec(TypedDict):
-    """What a process needs to put the user's columns beside its rows.
+    """What a process needs to add the user's columns to its rows.
 
     Attributes:
         path: The Arrow file with the user's columns, as they are called in the result, and the ids.
-        index: The file with the sorted digests, and behind them the rows.
+        index: The file with the sorted digests, then the rows.
         rows: How many rows there are.
     """
 
@@ -71,20 +71,20 @@ def add_user_table(
     filesystem: object = None,
     csv_nulls: Sequence[str] | None = None,
 ) -> UserTableSpec:
-    """Copy the user's table to where its rows can be fetched by id.
+    """Copy the user's table to a file from which rows are fetched by id.
 
     Args:
         table: As for `prepare`.
         id_template: The template that makes the `custom_id` of a row.
         spool: Where the copy and the index go.
         taken: The columns of the results.
-        prefix: What is put before the name of each of the user's columns.
+        prefix: The prefix for the names of the user's columns.
         max_line_bytes: The longest line of a JSONL table.
         filesystem: As for `prepare`.
         csv_nulls: As for `prepare`.
 
     Raises:
-        MismatchError: A column is called as one of the results, or several tables have other columns.
+        MismatchError: A column has the name of a result column, or several tables have different columns.
         DuplicateCustomIdError: Two rows make the same id; both are named.
         InvalidLineError: A row makes no id.
         ValueError: The template names a column that isn't there.
@@ -111,7 +111,7 @@ def add_user_table(
 
 
 def with_own_columns(schema: Any, user_columns: UserTableSpec) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the schema of the rows with the user's columns behind."""
+    """Return the schema of the rows with the user's columns last."""
     import pyarrow as pa
 
     with pa.memory_map(user_columns["path"]) as file:
@@ -153,10 +153,10 @@ class _Copy:
             self._digests.extend(map(_digest, ids))
 
     def _begin(self, schema: Any, name: str) -> None:  # noqa: ANN401 - pyarrow has no types
-        """Take the columns of the first table for those of all."""
+        """Set the columns by the first table."""
         import pyarrow as pa
 
-        # The column that is the id, whole and alone, would be there twice.
+        # A column that is the whole id would be in the table twice.
         self._kept = [column for column in schema.names if column != "custom_id" or self._ids.only != "custom_id" or self._prefix]
         names = [f"{self._prefix}{column}" for column in self._kept]
         clashes = [column for column in names if column.casefold() in self._taken]
@@ -185,7 +185,7 @@ class _Copy:
             self._writer.close()
 
     def finish(self) -> UserTableSpec:
-        """Sort the index and make sure that no id is there twice."""
+        """Sort the index, and make sure that each id is unique."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -204,7 +204,7 @@ class _Copy:
         return spec
 
     def _refuse_twins(self, spec: UserTableSpec, places: list[int], rows: Any) -> None:  # noqa: ANN401 - pyarrow
-        """Refuse two rows with the same id; two ids may share a digest, and are none."""
+        """Refuse two rows with the same id; two different ids may share a digest."""
         seen: dict[str, int] = {}
         found = UserColumns(spec)
         try:
@@ -225,13 +225,13 @@ class _Copy:
 
 
 class UserColumns:
-    """Finds the rows of the user's table, in whichever process makes the rows of the join.
+    """Finds the rows of the user's table, in the process that makes the rows of the join.
 
     Args:
         spec: What `add_user_table` returned.
 
     Attributes:
-        unmatched: Rows that found nothing until now.
+        unmatched: Rows without a match until now.
     """
 
     def __init__(self, spec: UserTableSpec) -> None:
@@ -254,13 +254,13 @@ class UserColumns:
         self._digests, self._rows = view[: 8 * count].cast("Q"), view[8 * count :].cast("Q")
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._digests.release()
         self._rows.release()
         self._file.close()
 
     def put(self, batch: Any, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return a batch of the join with the user's columns behind."""
+        """Return a batch of the join with the user's columns last."""
         import pyarrow as pa
 
         custom_ids = batch.column(0).to_pylist()
@@ -280,7 +280,7 @@ class UserColumns:
         return custom_id
 
     def _find(self, custom_id: str) -> int | None:
-        """Return the row that may make an id: the one with its digest, and among several the right one."""
+        """Return the row that may have an id: the one with its digest, and among several the right one."""
         digests, digest = self._digests, _digest(custom_id)
         place = bisect_left(digests, digest)
         if place == self._count or digests[place] != digest:
@@ -294,7 +294,7 @@ class UserColumns:
         return None
 
     def _taken(self, rows: list[int | None]) -> list[Any]:
-        """Fetch rows, their ids last, in the order that is asked for, from as many batches of the copy as they stand in."""
+        """Fetch rows in the given order, from all batches of the copy that have them; the last column has their ids."""
         import pyarrow as pa
 
         by_batch: dict[int, list[int]] = {}
@@ -319,7 +319,7 @@ def _digest(custom_id: str) -> int:
 
 
 def _plain(kind: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the type of a column as every reader takes it: no dictionaries, no views, no column that is nothing."""
+    """Return a type that every reader supports: without dictionaries, views and null columns."""
     import pyarrow as pa
 
     if isinstance(kind, pa.ExtensionType):
@@ -332,7 +332,7 @@ def _plain(kind: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
 
 
 def _cast(column: Any, kind: Any, table: str, name: str) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Make a column one of the first table's type."""
+    """Cast a column to the type of the first table."""
     import pyarrow as pa
 
     if isinstance(column, pa.ExtensionArray):
@@ -352,10 +352,10 @@ class AnswerSchema(TypedDict):
     """What worker processes need to know; it is JSON.
 
     Attributes:
-        json_schema: What answers must fit.
-        parse_dates: Whether dates and times are such, or texts.
-        named: Whether somebody named the schema; else it is the first one that a request asks for.
-        requests_ask: Whether any request asks for a schema; then requests without one expect other answers.
+        json_schema: The schema of the answers.
+        parse_dates: Whether dates and times become dates and timestamps; without it they stay strings.
+        named: Whether the user named the schema; else it is the first one that a request asks for.
+        requests_ask: Whether any request has a schema; then requests without one expect other answers.
     """
 
     json_schema: dict[str, Any]
@@ -365,17 +365,17 @@ class AnswerSchema(TypedDict):
 
 
 def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
-    """Load the schema that somebody named.
+    """Load the schema that the user named.
 
     Args:
         source: Where it is.
         inputs: The request files; none for results alone.
-        parse_dates: Whether dates and times are such, or texts.
+        parse_dates: Whether dates and times become dates and timestamps; without it they stay strings.
         max_line_bytes: The longest line that the job reads, in bytes.
 
     Raises:
         FileError: The file can't be read.
-        MismatchError: It is no JSON Schema that a type can be made of, or there is no such model.
+        MismatchError: It is not a JSON Schema that can be converted to a type, or there is no such model.
         MissingDependencyError: A model was named and pydantic is not installed.
     """
     json_schema = load_schema(source)

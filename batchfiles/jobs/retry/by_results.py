@@ -1,6 +1,6 @@
-"""A retry by what became of the requests: the results are surveyed, and looked up for each request.
+"""A retry by the outcomes of the requests: results are scanned, and looked up for each request.
 
-The second pass of a retry over a range of a request file: the lines that are sent again, as they stand.
+`RetryLines` is the second pass over a range of a request file, which yields the lines that are sent again.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ REPEATED = "repeats a line of another request file"
 
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
-"""Findings of a range that are told in words; all are counted."""
+"""Findings of a range that are listed; all are counted."""
 
 Group = tuple[str | None, int | None, str | None, str | None]
 """Outcome, status, error code, and why it was left out; None if it was written. Without a lookup the outcome is unknown."""
 
 
 class RetryLines(Job):
-    r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
+    r"""Yields the wanted lines of a range, each with its `\n`; then their positions, the positions of all lines, and a summary.
 
     Args:
         spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`:
-            whether the results are lines of known outcomes; `choice`, `edits`; `note_all`: whether all lines are noted;
+            whether the results are lines of known outcomes; `choice`, `edits`; `note_all`: whether all lines are indexed;
             `repeated`: what `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 
@@ -66,13 +66,13 @@ class RetryLines(Job):
         self._index = Index(Path(spec["index"]), spec["count"])
         self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
-        reader = read_known_outcome if spec["verdicts"] else read_result
+        reader = read_known_outcome if spec["known_outcomes"] else read_result
         self._lookup = ResultLookup(self._index, self._marks, files, reader=reader)
         self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
-        """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
+        """Close the result files, then the flags and the index, which they use."""
         self._lookup.close()
         self._marks.close()
         self._index.close()
@@ -116,9 +116,9 @@ class RetryLines(Job):
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
         absent = 0
         number, offset = block.line_number - 1, block.byte_offset
-        behind = offset
+        end = offset
         for custom_id, key, line in zip(ids, keys, lines, strict=True):
-            number, offset, behind = number + 1, behind, behind + len(line) + 1
+            number, offset, end = number + 1, end, end + len(line) + 1
             if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
                 continue
@@ -135,7 +135,7 @@ class RetryLines(Job):
             self._all.add_lines(keys, file, block.byte_offset, list(map(len, lines)), block.line_number)
 
     def _why_repeated(self, line: bytes, file: int) -> str:
-        """Say why a line is left out that repeats one of another file."""
+        """Return why a line that repeats one of another file is left out."""
         custom_id = ids_of([line], line)[0]
         if self._choice.listed and custom_id is not None and self._lookup.best(custom_id, digest(custom_id), file) is MISSING:
             return NOT_LISTED
@@ -149,7 +149,7 @@ class RetryLines(Job):
         return why is None
 
     def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
-        """Keep a line that makes a request; only those that are wanted are decoded.
+        """Keep a line if it is a request; only wanted lines are decoded.
 
         Raises:
             InvalidLineError: An edit can't be made in it.
@@ -172,7 +172,7 @@ class RetryLines(Job):
         self._count(*self._shown(result), why)
 
     def _shown(self, result: Result) -> tuple[str | None, int | None, str | None]:
-        """Return what is known of a request: of listed ones nothing is."""
+        """Return what is known of a request: nothing for listed ones."""
         if self._choice.listed:
             return None, None, None
         return result.outcome, result.status_code, result.error_code
@@ -184,7 +184,7 @@ class RetryLines(Job):
         self._groups[group] += more
 
     def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
-        """Report a line that makes no request; a blank one is only counted."""
+        """Report a line that is not a request; a blank one is only counted."""
         if not line.strip():
             self._counts["blank_line"] += 1
             return
@@ -201,19 +201,19 @@ class RetryLines(Job):
 
 
 class RetryByResults:
-    """A retry whose files are sorted.
+    """A retry by results, or by files of known outcomes.
 
     Args:
         inputs: The request files.
-        known: The files that tell what became of the requests.
-        choice: Which requests are wanted.
-        edits: What is changed in their lines.
+        known: The files with the outcomes of the requests.
+        choice: The requests to send again.
+        edits: The changes to their lines.
         options: How the work is done; `max_line_bytes`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
-        known_outcomes: Whether `known` are files of `known_outcomes`.
+        known_outcomes: Whether `known` are files of known outcomes, and not results.
 
     Attributes:
-        findings: What was noticed about the files before; the report begins with it.
+        findings: Earlier findings about the files; the report begins with them.
     """
 
     findings: Sequence[Finding] = ()
@@ -240,11 +240,11 @@ class RetryByResults:
         self._files = [*inputs, *self._results]
 
     def run(self, targets: RetryTargets, *, by_part: bool, exact: bool) -> RetryReport:
-        """Do it.
+        """Run the retry.
 
         Raises:
-            Misindexed: A quick survey of the results will not do.
-            MismatchError: Not one result belongs to a request.
+            IndexMismatch: A fast scan of the results is not enough.
+            MismatchError: There are results, and none belongs to a request.
             DuplicateCustomIdError: An id of the new file would not mean one request.
         """
         started = time.perf_counter()
@@ -319,7 +319,7 @@ class RetryByResults:
             "index": str(result_index.index.path),
             "count": result_index.index.count,
             "marks": str(marks.path),
-            "verdicts": self._known_outcomes,
+            "known_outcomes": self._known_outcomes,
             "choice": self._choice.to_spec(),
             "edits": [edit.to_spec() for edit in self._edits],
             "note_all": note_all,
@@ -327,11 +327,11 @@ class RetryByResults:
         }
 
     def _unknown(self, result_index: ResultIndex, marks: ResultFlags) -> int:
-        """Count what no request asked for: results, rows of a table, or listed ids.
+        """Count results, rows of a table, or listed ids without a request.
 
         Raises:
-            MismatchError: There are results, and not one belongs to a request.
-            Misindexed: A line stands in the index under another id than its own.
+            MismatchError: There are results, and none belongs to a request.
+            IndexMismatch: A line is in the index under another id than its own.
         """
         if self._known_outcomes:
             unknown = unclaimed = _unclaimed(marks) if result_index.index.count else 0
@@ -353,7 +353,7 @@ class RetryByResults:
                 else "every one would be sent again and paid for twice, so name the results of these requests"
             )
             raise MismatchError(
-                f"not one result of {unclaimed:,} belongs to a request of {inputs}: {advice}",
+                f"0 of {unclaimed:,} results belong to a request of {inputs}: {advice}",
                 path=names,
             )
         return unknown
@@ -363,11 +363,11 @@ class RetryByResults:
 
         Args:
             written: The lines that are written.
-            noted: The lines among which their ids must be the only ones.
-            by_part: Whether each request file is a world of its own.
+            noted: The lines in which their ids must be unique.
+            by_part: Whether ids must be unique in each request file only.
 
         Raises:
-            DuplicateCustomIdError: One doesn't.
+            DuplicateCustomIdError: An id is not unique.
         """
         descriptors = OpenFiles(self._inputs)
         try:
@@ -406,7 +406,7 @@ class RetryByResults:
 
 
 def _unclaimed(marks: ResultFlags) -> int:
-    """Count what nobody asked for."""
+    """Count the entries without a request."""
     import pyarrow.compute as pc
 
     used, superseded = marks.mask("used"), marks.mask("superseded")

@@ -1,4 +1,4 @@
-"""Which requests are sent again: by the rule of `outcome.retryable`, or by what somebody names."""
+"""Which requests are sent again: by the rule of `outcome.retryable`, or by outcomes, statuses and error codes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result
 __all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "check_word", "words_of"]
 
 NOT_LISTED = "not in the list of ids"
-"""Why a request is left out where ids are listed."""
+"""Why a request is left out if ids are listed."""
 
 NOT_IN_TABLE = "not in the table"
 """Why a request is left out if a table has the outcomes of the others: its rows may have been filtered."""
 
 STATUS = re.compile("[0-9]{3}|[1-9]xx", re.ASCII)
-"""Words that mean a status or a hundred of them."""
+"""Words that mean a status or a class of them."""
 
 TOO_LONG = "its result is above --max-line-bytes"
 """Why a request is left out whose result was not read: it may be an answer that was paid for."""
@@ -28,19 +28,19 @@ PARSE_ERROR = "parse_error"
 
 
 ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "context_length_exceeded")
-"""Error codes that are not far from an outcome."""
+"""Error codes that are similar to an outcome."""
 
 STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 STATUSES = ("4xx", "5xx", "400", "401", "403", "404", "408", "409", "422", "429", "500", "502", "503", "504")
 ALMOST = 0.75
-"""How much a word must have in common with a known one to count as a misspelling of it."""
+"""The similarity to a known word from which a word counts as a misspelling of it."""
 
 
 def words_of(texts: Iterable[str]) -> list[str]:
     """Return the words of lists with commas between.
 
     Raises:
-        TypeError: There is a single string, whose letters would be taken for words.
+        TypeError: It is a single string, whose letters would be taken for words.
     """
     if isinstance(texts, str):
         raise TypeError("a list of outcomes, statuses and error codes is expected, not a single string")
@@ -50,10 +50,10 @@ def words_of(texts: Iterable[str]) -> list[str]:
 def check_word(word: str) -> None:
     """Refuse a word that is almost an outcome or a status: it would match no request, and nothing would be retried.
 
-    Any other word may be an error code: services have codes of their own.
+    Any other word may be an error code: services have their own codes.
 
     Raises:
-        ValueError: It is such a word.
+        ValueError: The word is probably misspelled.
     """
     known = (*OUTCOMES, PARSE_ERROR, *ERROR_CODES)
     if word in known or STATUS.fullmatch(word):
@@ -70,14 +70,14 @@ class RetryChoice:
         only: Outcomes, statuses (`429`, `5xx`), error codes and `parse_error`: these and no others, retryable or not; None takes
             what is retryable.
         but: The same: never these.
-        everything: Whether all that did not succeed is wanted.
-        listed: Whether those are wanted that are found at all, as ids in a list are.
+        everything: Whether to take all requests without a success.
+        listed: Whether to take all requests that are found, as ids in a list are.
         by_table: Whether a joined table has the outcomes of the requests; those without a row are never selected.
 
     Attributes:
         listed: As given.
         by_table: As given; it may be set when the files are known.
-        matched: The words that some request matched.
+        matched: The words that matched a request.
     """
 
     def __init__(
@@ -113,15 +113,15 @@ class RetryChoice:
 
     @property
     def words(self) -> frozenset[str]:
-        """What was named."""
+        """The words of the choice."""
         return self._but | (self._only or frozenset())
 
     def why_not(self, result: Result, *, is_found: bool, has_parse_error: bool = False) -> str | None:
-        """Say why a request is left out; None if it is wanted.
+        """Return why a request is left out; None if it is wanted.
 
         Args:
-            result: What became of it.
-            is_found: Whether anything is known of it.
+            result: Its result.
+            is_found: Whether it has a result, or a known outcome.
             has_parse_error: Whether the text of its answer did not parse.
         """
         if self.listed:

@@ -1,6 +1,6 @@
-"""What is known of requests without their results: the rows of a joined table, or a list of ids.
+"""Known outcomes of requests without their results: the rows of a joined table, or a list of ids.
 
-Each becomes a line of its own in a temporary file, so that the join's index and its look-ups find it as they find a result.
+Each becomes a line in a temporary file, so that the join's index and lookup find it like a result.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ __all__ = [
 ]
 
 SUFFIXES = endings_of((*BINARY_SUFFIXES, ".csv"))
-"""What a table is called. JSONL could as well be results: its first line tells."""
+"""Suffixes of tables. JSONL may also be results: the first line shows it."""
 
 NEEDED = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
 OF_LINES = ("body", "response", "error", "method")
-"""Keys of requests and results, which no row has."""
+"""Keys of requests and results, which rows of a table do not have."""
 
 HEAD = 64 * 1024
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
 CODE_LENGTH = 64
-"""Characters of an error code that matter."""
+"""Characters of an error code that are kept."""
 
 
 class JoinedTable(NamedTuple):
     """A table that `join` made.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         parts: Its files.
     """
 
@@ -61,35 +61,35 @@ class JoinedTable(NamedTuple):
 
 
 def read_known_outcome(line: bytes) -> tuple[dict[str, Any], Result]:
-    """Read a line that this module wrote: what `lookup.read_result` does for results."""
+    """Read a line that this module wrote, as `outcome.read_result` reads results."""
     value = loads(line)
-    outcome, status, code, is_retryable, _ = value["verdict"]
+    outcome, status, code, is_retryable, _ = value["known_outcome"]
     return value, Result(outcome, status, None, code, None, None, None, is_retryable, None, EMPTY, 0)
 
 
 def has_parse_error(value: dict[str, Any] | None) -> bool:
     """Return whether the table has a parse error for an answer."""
-    return value is not None and "verdict" in value and bool(value["verdict"][4])
+    return value is not None and "known_outcome" in value and bool(value["known_outcome"][4])
 
 
 def _line(custom_id: str, known_outcome: Sequence[object]) -> bytes:
-    return dumps({"custom_id": custom_id, "verdict": known_outcome}) + b"\n"
+    return dumps({"custom_id": custom_id, "known_outcome": known_outcome}) + b"\n"
 
 
 def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tuple[list[JoinedTable], list[Source]]:
     """Separate joined tables, which may be folders of parts, from files of lines.
 
     Args:
-        files: What may be a table.
-        filesystem: The filesystem in which a path is one; None takes the local one.
+        files: Files that may be tables.
+        filesystem: The filesystem of all paths; None for the local one.
 
     Returns:
         The tables, and the other files as `expand` returns them.
 
     Raises:
-        FileError: A file is not there, or a folder can't be listed.
+        FileError: A file does not exist, or a folder can't be listed.
         ValueError: Standard input is named twice, or a URL is wrong.
-        TypeError: Something is no source at all.
+        TypeError: A source has a wrong type.
     """
     tables: list[JoinedTable] = []
 
@@ -121,12 +121,12 @@ def _is_joined(source: Source) -> bool:
             from batchfiles.table.csv import CsvCells
 
             return is_named_so or NEEDED.keys() <= set(CsvCells(source.name, stream).header)
-    except (BatchFilesError, OSError):  # who reads it says what is wrong
+    except (BatchFilesError, OSError):  # its reader reports the error
         return is_named_so
 
 
 def _begins_with_a_row(stream: Peeked, name: str) -> bool:
-    """Return whether the first line is a row of our own."""
+    """Return whether the first line is a row of a joined table."""
     found = blocks(cast("BinaryIO", stream), name, lambda _: None, block_size=HEAD, max_line_bytes=RESULT_LINE_CAP)
     row = loads(next((line for block in found for line in block.lines if line.strip()), b"{}"))
     return row.keys() >= NEEDED.keys() and row.keys().isdisjoint(OF_LINES)
@@ -137,14 +137,14 @@ def ids_in(source: Source) -> Iterator[str]:
 
     Raises:
         FileError: The list can't be read.
-        MismatchError: A line is no UTF-8.
+        MismatchError: A line is not UTF-8.
     """
     for block in read_blocks(source, _refuse_long_id):
         for number, line in enumerate(block.lines, block.line_number):
             try:
                 custom_id = line.removesuffix(b"\r").decode()
             except UnicodeDecodeError:
-                raise MismatchError(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
+                raise MismatchError(f"line {number} is not UTF-8: a list has one custom_id a line", path=source.name) from None
             if custom_id:
                 yield custom_id
 
@@ -157,11 +157,11 @@ def _refuse_long_id(finding: Finding) -> None:
 
 
 def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
-    """Copy a list of ids to a file of verdicts.
+    """Copy a list of ids to a file of known outcomes.
 
     Raises:
-        FileError: The list can't be read, or there is no room for the copy.
-        MismatchError: A line is no UTF-8.
+        FileError: The list can't be read, or the disk is full.
+        MismatchError: A line is not UTF-8.
     """
     path = spool.new_path("ids.jsonl")
     with path.open("xb") as file:
@@ -173,7 +173,7 @@ def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
 def table_as_outcomes(
     table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, words: Iterable[str] = ()
 ) -> list[tuple[LocalFile, int | None]]:
-    """Copy what matters of a joined table to files of verdicts, one for each request file.
+    """Copy the known outcomes of a joined table to files, one for each request file.
 
     Args:
         table: One that `joined_tables` returned.
@@ -187,7 +187,7 @@ def table_as_outcomes(
     Raises:
         MismatchError: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
         TruncatedFileError: It is damaged.
-        FileError: It can't be read, or there is no room for the copies.
+        FileError: It can't be read, or the disk is full.
     """
     from batchfiles.table.typed_rows import own_rows
 
@@ -224,7 +224,7 @@ def _line_of_row(row: dict[str, Any]) -> bytes:
 
 
 def _columns_of(words: Iterable[str]) -> dict[str, str]:
-    """Return the columns that words ask for, each with the reason: without them no request would match, and none be written."""
+    """Return the columns that words need, each with the reason: without them no request would match."""
     needed = {}
     for word in words:
         if word == PARSE_ERROR:
@@ -237,9 +237,9 @@ def _columns_of(words: Iterable[str]) -> dict[str, str]:
 
 
 def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], table: str) -> list[tuple[LocalFile, int | None]]:
-    """Find the request file of each file of verdicts, by its whole name or by its last part.
+    """Find the request file of each file of known outcomes, by its whole name or by its last part.
 
-    Ids may restart in each request file, so that rows of others must not be taken for those of the ones at hand.
+    Ids may restart in each request file, so rows of other files must not be taken for rows of the given ones.
     """
     of_any: list[tuple[LocalFile, int | None]] = [(found[None], None)] if None in found else []
     names = [name for name in found if name is not None]

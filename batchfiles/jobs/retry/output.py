@@ -1,4 +1,4 @@
-"""Where the lines of a retry go: one file, or one for each part of a campaign, which its manifest then names."""
+"""The output of a retry: one file, or one for each part of a campaign, which its manifest then names."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ NOTHING = hashlib.sha256().hexdigest()
 
 
 class RetryTargets:
-    """Takes lines, and writes them when all of them are known to be right.
+    """Keeps lines in temporary files, and writes the output when all of them are valid.
 
     Args:
         output: A file, standard output, or the local folder of the request files.
-        by_part: Whether it is the folder.
+        by_part: Whether the output is this folder.
         inputs: The request files, by number.
         results: The result files.
-        spool: Where lines wait.
-        overwrite: Replace what is there, and send again what may be on its way.
+        spool: Where lines are kept.
+        overwrite: Replace existing files, and send requests again that may be in progress.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RetryTargets:
         self._results = results
         self._spool = spool
         self._overwrite = overwrite
-        self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
+        self._waiting: dict[int, Path] = {}  # closed files: there may be thousands
         self._requests: dict[int, int] = {}
         if not by_part:
             output.check(overwrite=overwrite)
@@ -64,17 +64,17 @@ class RetryTargets:
                 raise MismatchError(_not_in(Path(output.name)), path=file.name)
 
     def close(self) -> None:
-        """Remove the files in which lines wait."""
+        """Remove the temporary files."""
         while self._waiting:
             self._waiting.popitem()[1].unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Forget all lines, to begin again."""
+        """Discard all lines, to start again."""
         self.close()
         self._requests.clear()
 
     def add(self, file: int, text: bytes, requests: int) -> None:
-        """Take lines of a request file."""
+        """Add lines of a request file."""
         if not requests:
             return
         key = file if self._by_part else 0
@@ -89,12 +89,12 @@ class RetryTargets:
 
         Args:
             lines: How many requests each request file has.
-            changed: Whether lines were written with another value: then only a manifest records what they repeat.
+            changed: Whether lines were changed: then only a manifest records which lines they repeat.
 
         Raises:
-            OutputExistsError: A file is there and `overwrite` was not given.
-            MismatchError: Requests of a part were sent again before, and no result of that is among the files.
-            FileError: The disk refused.
+            OutputExistsError: A file exists and `overwrite` was not given.
+            MismatchError: Requests of a part were sent again before, and no result of them is among the files.
+            FileError: A file can't be written.
         """
         if not self._by_part:
             origins = [self._inputs[number] for number in sorted(self._requests)]
@@ -117,9 +117,9 @@ class RetryTargets:
     def _register_file(
         self, written: Sequence[RetryFile], origins: Sequence[LocalFile], lines: Mapping[int, int], *, changed: bool
     ) -> None:
-        """Name the one file in the manifest, if it is in the campaign whose parts it repeats, or if nothing else records it.
+        """Add a single file to the manifest, if it is in the campaign whose parts it repeats, or if nothing else records it.
 
-        Lines that are as they were are known by their bytes. Those that were changed are not, so the folder gets a manifest.
+        Unchanged lines are found by their bytes. Changed ones are not, so the folder gets a manifest.
         """
         if self._output.key is None or not origins:
             return
@@ -165,7 +165,7 @@ class RetryTargets:
         """Describe the request files as the parts of a campaign.
 
         Raises:
-            FileError: The folder has a file of the manifest's name, which is of another program.
+            FileError: The folder has a file with the manifest's name that belongs to another program.
         """
         if (folder / MANIFEST).exists():
             words = "belongs to another program, and retry files need a manifest with this name: name one file as output instead"
@@ -179,7 +179,7 @@ class RetryTargets:
         return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
-        """Name the new files in the manifest, as what repeats their parts."""
+        """Add the new files to the manifest, with the parts that they repeat."""
         names = {Path(file.path).name for file in written}
         parts = [part for part in manifest.parts if part.file not in names]
         for file in written:
@@ -196,25 +196,25 @@ class RetryTargets:
         write_manifest(folder, replace(manifest, parts=tuple(parts)))
 
     def _refuse_while_on_its_way(self, manifest: Manifest) -> None:
-        """Make sure that what was sent again before has come back."""
+        """Make sure that earlier retries have results."""
         stems = {match["stem"] for file in self._results if (match := RESULT_NAME.fullmatch(Path(file.name).name))}
         wanted = {Path(self._inputs[number].name).name for number in self._waiting}
         for part in manifest.parts:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise MismatchError(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be on their way, and would be paid for twice; name them too, or use --force "
+                    "they may be in progress, and would be paid for twice; name them too, or use --force "
                     "(in Python overwrite=True)",
                     path=str(self._output),
                 )
 
 
 def _not_in(folder: Path) -> str:
-    """Say that a request file is not in the folder; somebody may have meant a file by its name."""
+    """Return the error for a request file that is not in the folder; the output may be meant as a file."""
     is_named_so = not folder.is_dir() and not folder.suffix
-    meaning = ", which is a folder, for a name without a suffix means one" if is_named_so else ""
+    meaning = ", which is a folder, because its name has no suffix" if is_named_so else ""
     example = f" such as {folder}.jsonl" if is_named_so else ""
     return (
-        f"is not in {folder}{meaning}: the retry file of a request file goes where that is, so that their results find each "
-        f"other; name that folder, or a file{example}"
+        f"is not in {folder}{meaning}: a retry file must be in the folder of its request file, so that their results "
+        f"are joined; name that folder, or a file{example}"
     )

@@ -1,4 +1,4 @@
-"""What a retry wrote and what it left out, in numbers that add up."""
+"""The report of a retry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["GROUPS_KEPT", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport
 
 
 GROUPS_KEPT = 200
-"""Groups of requests that are told apart by their error codes; codes behind them are not."""
+"""Groups of requests with separate error codes; all further codes are not distinguished."""
 
 
 ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
@@ -23,12 +23,12 @@ ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryGroup:
-    """Requests that ended alike.
+    """Requests with the same outcome.
 
     Attributes:
-        outcome: What became of them; None where only a list of ids was given, or a table that has no row for them.
+        outcome: Their outcome; None for a list of ids, or if the table has no row for them.
         status_code: Their HTTP status.
-        error_code: The machine's word for what went wrong.
+        error_code: Their error code.
         requests: How many there are.
         left_out: Why they were not written; None if they were.
     """
@@ -70,21 +70,21 @@ class RetryReport:
     """What a retry did. `inputs == written + left_out`, and both are the sums of their groups.
 
     Attributes:
-        inputs: Request lines, blank ones aside.
+        inputs: Request lines, without blank ones.
         written: Lines that are sent again.
         left_out: Lines that are not.
-        not_in_table: Those without a row in the joined table: nothing is known of them, as of rows that were filtered
-            out; 0 if the outcomes come from results.
-        changed: Lines that were written with another value.
+        not_in_table: Lines without a row in the joined table, for example because it was filtered; 0 if the outcomes come from
+            results.
+        changed: Lines that were written with a changed value.
         files: The files that were written.
-        groups: Requests by what became of them and of their lines.
-        unmatched: Outcomes, statuses and error codes that were named and that no request has.
+        groups: Requests by their outcomes, and by whether and why they were left out.
+        unmatched: Selected outcomes, statuses and error codes that no request has.
         unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
-        unknown_results: Results that no request asked for; of a joined table, rows.
+        unknown_results: Results without a request; of a joined table, rows.
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
         seconds: How long it took.
-        not_read: Files and folders that were found in the folders that were given and are passed over.
+        not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
     """
 
@@ -147,10 +147,10 @@ class RetryCounts:
 
         Args:
             files: What was written.
-            words: What was named to choose by.
+            words: The selected outcomes, statuses and error codes.
             unknown_ids: Listed ids that no request has.
             seconds: How long it took.
-            unknown_results: Results that no request asked for.
+            unknown_results: Results without a request.
         """
         groups = [
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
@@ -176,6 +176,6 @@ class RetryCounts:
 
 
 def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
-    """Put outcomes in their order, and in each the most frequent first; of two alike, what was written."""
+    """Sort by outcome, then by frequency; among equals, written ones first."""
     place = ORDER.get(group.outcome, -1)
     return place, -group.requests, group.status_code or 0, group.error_code or "", group.left_out or ""

@@ -1,6 +1,6 @@
-"""`retry`: the requests that may succeed if they are sent again, byte for byte as they stand.
+"""`retry`: the requests that may succeed if they are sent again, byte for byte.
 
-A retry by a list of ids: nothing is looked up in results, and only the lines that are written are decoded.
+A retry by a short list of ids has a fast path: results are not read, and only the lines that are written are decoded.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ __all__ = ["ListedLines", "retry"]
 
 
 LISTED_IN_MEMORY = 200_000
-"""About 32 MB of ids; a longer list takes the long way, with an index on the disk."""
+"""About 32 MB of ids; a longer list needs an index on the disk."""
 
 
 class ListedLines:
-    """Takes the lines of listed ids out of request files in which nothing is out of the ordinary.
+    """The fast path of a retry by a list of ids: selects the lines from ordinary request files.
 
     Args:
         inputs: The request files.
-        edits: What is changed in the lines.
+        edits: The changes to the lines.
         max_line_bytes: The longest line that is read, in bytes.
-        progress: Gets the bytes of each step.
+        progress: Called with the bytes of each step.
 
     Attributes:
-        totals: What was written and what was left out.
+        totals: The counts of written and left out requests.
         lines: Requests by the number of their file.
         unknown_ids: Listed ids that no request has.
     """
@@ -72,15 +72,15 @@ class ListedLines:
         self._progress = progress
 
     def take(self, lists: Sequence[Source], targets: RetryTargets) -> bool:
-        """Give the lines to the targets.
+        """Add the lines to the targets.
 
         Returns:
-            Whether that was all. If not, the list is long, or something must be told that only the long way can tell: a line that
-            can't be read, an id that stands twice, a value that can't be set. Then all must be done again.
+            Whether the fast path was enough. If not, the list is long, or there is a line that can't be read, a repeated id or a
+            value that can't be set: then start again with an index.
 
         Raises:
-            FileError: A file can't be read, or is not what it was.
-            MismatchError: A line of the list is no UTF-8.
+            FileError: A file can't be read, or has changed.
+            MismatchError: A line of the list is not UTF-8.
         """
         listed = set(islice(chain.from_iterable(map(ids_in, lists)), LISTED_IN_MEMORY + 1))
         if len(listed) > LISTED_IN_MEMORY:
@@ -103,10 +103,10 @@ class ListedLines:
         """Take the lines of one file, and return their ids.
 
         Raises:
-            _Unusual: A line has no id that can be read, or the same as another one.
+            _Unusual: A line has no readable id, or a repeated one.
             InvalidLineError: A line can't be decoded, or an edit can't be made in it.
-            LineTooLongError: A line is above the cap.
-            MismatchError: The first line is no request.
+            LineTooLongError: A line is longer than `max_line_bytes`.
+            MismatchError: The first line is not a request.
         """
         file = self._inputs[number]
         copied = CopiedLines(self._max_line_bytes, self._progress, wanted="inputs")
@@ -138,7 +138,7 @@ class ListedLines:
 
 
 class _Unusual(Exception):
-    """Something is out of the ordinary."""
+    """The fast path is not enough."""
 
 
 def retry(
@@ -162,47 +162,46 @@ def retry(
 ) -> RetryReport:
     """Write the requests that may succeed if they are sent again, byte for byte, in the order of the request files.
 
-    That is the column `retryable` of a joined table: what expired, was cancelled, got no answer or has no result, and what failed
-    with 408, 409, 429 or 5xx.
+    These are the `retryable` ones of a joined table: requests that expired, were cancelled, got no answer or have no result, or
+    failed with 408, 409, 429 or 5xx.
 
     Args:
         *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table
-            instead of results: a Parquet, Arrow, CSV or JSONL file, or a folder of the first three. It may be filtered: a request
-            without a row in it is left out and counted. A campaign folder means all files in it.
+            instead of results: a Parquet, Arrow, CSV or JSONL file, or a folder of the first three. It may be filtered: requests
+            without a row are left out and counted. A campaign folder means all files in it.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
-            then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
+            then names them, so that `join` knows which lines they repeat. A remote folder is refused: name a file in it.
         inputs: Files that must be requests.
         pairs: Request files, each with the results that belong to it, as for `join`.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
         excluded: Leave these out.
-        ids: A list of ids, one a line: take these, whatever became of them. No results are needed.
+        ids: A list of ids, one per line: take these, with any outcome. No results are needed.
         every: Take all requests without a success.
         values: Values to set, by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
-        unset: Paths of values to take away.
+        unset: Paths of values to remove.
         edits: Changes whose order matters; they are made first.
-        overwrite: Replace what is there; with a folder also send again what was sent again and has no results yet.
+        overwrite: Replace existing files; with a folder also send requests again whose last retry has no results yet.
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
-        filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
-            takes the local one.
-        workers: Processes that decode; None takes as many as pay.
-        progress: Told how far the work is.
+        filesystem: The filesystem of all paths, also of `output` and `ids`, from `pyarrow.fs` or fsspec; None for the local one.
+        workers: Processes that decode; None chooses by the size of the files.
+        progress: Called repeatedly with the bytes done and the total bytes.
 
     Returns:
         How many requests were written and how many were left out, and why.
 
     Raises:
         MismatchError: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
-            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
-            sent again before has no results yet.
-        DuplicateCustomIdError: An id would stand twice in the file, or could mean the requests of two request files.
+            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, an
+            earlier retry has no results yet.
+        DuplicateCustomIdError: An id would be repeated in the file, or could mean the requests of two request files.
         InvalidLineError: A value can't be set in a line.
-        OutputExistsError: A file is there and `overwrite` was not given.
-        FileError: A file can't be read, or the disk refused.
+        OutputExistsError: A file exists and `overwrite` was not given.
+        FileError: A file can't be read or written.
         TruncatedFileError: A compressed file is damaged.
-        ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
+        ValueError: Options don't go together, a path or a value is not valid, or the output is a remote folder.
 
     Example:
         >>> report = batchfiles.retry("fixtures/chat_completions", output="retry.jsonl")
@@ -214,7 +213,7 @@ def retry(
     choice = _choice(only, excluded, ids=ids, everything=every)
     changes = checked_edits(edits, values, unset)
     if ids is not None and workers is None:
-        workers = 1  # finding ids is little more than reading: other processes would only take memory
+        workers = 1  # finding ids is hardly slower than reading: processes would not help
     options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
         tables, plain = joined_tables(files, filesystem)
@@ -252,12 +251,12 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
         raise ValueError(
-            "a list of ids says all: it does not go with --only, --except and --all (in Python only, excluded and every)"
+            "a list of ids selects requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
         )
     if only is not None and everything:
         raise ValueError("--only and --all (in Python only and every) exclude each other")
     if only is not None and not only:
-        raise ValueError("only names nothing: say outcomes, statuses or error codes")
+        raise ValueError("only is empty: give outcomes, statuses or error codes")
     for word in (*(only or ()), *but):
         check_word(word)
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
@@ -273,14 +272,14 @@ def _is_folder(target: Target) -> bool:
         return False
     if target.is_remote:
         raise ValueError(
-            f"{target} means a folder, and a retry file for each part can't be put into a remote one, for they and its manifest "
-            f"would not change together: name one file, such as {target}/retry.jsonl"
+            f"{target} means a folder, and retry files can't be written to a remote folder, because they and its manifest would "
+            f"not change together: name one file, such as {target}/retry.jsonl"
         )
     return True
 
 
 def _refuse_read(target: Target, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
-    """Make sure that no file is read and written.
+    """Make sure that the output is not one of the files.
 
     Raises:
         ValueError: The output is one of the files.
@@ -293,23 +292,23 @@ def _refuse_read(target: Target, files: Iterable[LocalFile], tables: Iterable[Jo
 def _known(
     roles: FileRoles, tables: Sequence[JoinedTable], ids: Sequence[Source], spool: Spool, choice: RetryChoice
 ) -> list[tuple[LocalFile, ResultFile]]:
-    """Return the files that tell what became of the requests.
+    """Return the files with the outcomes of the requests.
 
     Raises:
-        MismatchError: There are none, or too many kinds of them.
-        ValueError: `parse_error` is asked for, and only a table could tell.
+        MismatchError: There are none, or results and a table.
+        ValueError: `parse_error` is selected, which only a table has.
     """
     if ids:
         listed = [ids_as_outcomes(source, spool) for source in ids]
         return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
     if tables:
         if roles.results or len(tables) > 1:
-            raise MismatchError("a joined table says what became of all requests: name one table, and no results beside it")
+            raise MismatchError("a joined table has the outcomes of all requests: name one table, and no results")
         found = table_as_outcomes(tables[0], roles.inputs, spool, choice.words)
         return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
     if PARSE_ERROR in choice.words:
         raise ValueError(
-            "parse_error is known from a joined table only: make one with `join --parsed`, and name it for the results"
+            "parse_error is known from a joined table only: make one with `join --parsed`, and name it instead of the results"
         )
     if not roles.results and not roles.empty:
         names = ", ".join(file.name for file in roles.inputs[:3])
@@ -320,7 +319,7 @@ def _known(
 
 
 def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
-    """Copy what can't be read twice."""
+    """Copy files that can't be read twice."""
     return [Source(source.name, path=spool.local(source)) for source in sources]
 
 
@@ -331,7 +330,7 @@ def _retry_listed(
     targets: RetryTargets,
     options: TableOptions,
 ) -> RetryReport | None:
-    """Write the lines of listed ids; None if that takes the long way."""
+    """Write the lines of listed ids; None if the fast path is not enough."""
     started = time.perf_counter()
     progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
     listed = ListedLines(roles.inputs, edits, max_line_bytes=options.max_line_bytes, progress=progress)

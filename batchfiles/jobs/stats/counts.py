@@ -1,4 +1,4 @@
-"""The running totals of `stats`, request by request and result by result, in bounded memory."""
+"""The running totals of `stats`, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchfiles.table.rows import ANSWERED
 __all__ = ["RequestTotals", "ResultCounts"]
 
 MOST_NAMES: Final = 1000
-"""Different models, and endpoints, that are counted one by one; all behind them are counted as `OTHER`."""
+"""Models, and endpoints, with their own totals; all further ones are counted as `OTHER`."""
 
 USUAL_TIERS: Final = (128_000, 200_000, 272_000)
 """Input tokens of a request above which prices often differ: Qwen and xAI; Gemini, Anthropic and xAI; OpenAI from gpt-5.4 on."""
@@ -36,14 +36,14 @@ _Sums = TypeVar("_Sums")
 
 
 class _ByName(Generic[_Sums]):
-    """Totals by a name that stands in the data, so that it may be anything."""
+    """Totals by a name from the data."""
 
     def __init__(self, new: type[_Sums]) -> None:
         self._new = new
         self.found: dict[str | None, _Sums] = {}
 
     def of(self, name: object) -> _Sums:
-        """Return the totals of a name; anything but a string is no name."""
+        """Return the totals of a name; a value that is not a string counts as None."""
         key = name[:LONGEST_NAME] if isinstance(name, str) else None
         if key not in self.found:
             if len(self.found) >= MOST_NAMES:
@@ -63,7 +63,7 @@ class _Count:
 
 @dataclass(slots=True)
 class _Tokens:
-    """Sums over requests of which each is in the same tier."""
+    """Sums over requests in the same tier."""
 
     requests: int = 0
     input: int = 0
@@ -118,7 +118,7 @@ class _Model:
 
 
 class _Models(_ByName[_Model]):
-    """Sums by model, with the steps at which its prices change, or often do."""
+    """Sums by model, with the input tokens above which its prices change, or often do."""
 
     def __init__(self, prices: Prices | None) -> None:
         super().__init__(_Model)
@@ -134,7 +134,7 @@ class _Models(_ByName[_Model]):
         return sums
 
     def above_tiers(self) -> Counter[str]:
-        """Count requests that are larger than the usual tiers begin, of models whose prices have none."""
+        """Count requests above the usual tiers, of models whose prices have no tier."""
         found: Counter[str] = Counter()
         for price, sums in self._priced():
             for usual in USUAL_TIERS if not price.tiers else ():
@@ -142,7 +142,7 @@ class _Models(_ByName[_Model]):
         return +found
 
     def without_own_price(self) -> Counter[str]:
-        """Count tokens that may have a price of their own, and have none."""
+        """Count tokens that may have their own price, and have none."""
         found: Counter[str] = Counter()
         for price, sums in self._priced():
             for above, tokens in sums.tiers.items():
@@ -161,7 +161,7 @@ class RequestTotals:
     """Counts requests.
 
     Args:
-        prices: What tokens cost; None where nobody asks.
+        prices: The prices; None to count tokens only.
 
     Attributes:
         malformed: Lines that can't be read.
@@ -177,7 +177,7 @@ class RequestTotals:
         self._characters = LengthHistogram()
 
     def add(self, line: bytes) -> bool:
-        """Count a line; returns False for one that is no request."""
+        """Count a line; returns False if it is not a request."""
         self._line_bytes.add(len(line))
         try:
             request = request_of(line)
@@ -198,7 +198,7 @@ class RequestTotals:
         return True
 
     def report(self, size: int) -> RequestStats:
-        """Return what was counted in so many bytes."""
+        """Return the report for this many bytes."""
         return RequestStats(
             count=self._count,
             malformed=self.malformed,
@@ -235,7 +235,7 @@ def _estimate(model: str | None, sums: _Model, prices: Prices | None) -> ModelEs
 
 
 def _price_fields(model: str | None, prices: Prices | None) -> dict[str, Any]:
-    """Return the fields of a report that say whose price a model has."""
+    """Return the fields of a report with the source of a model's price."""
     found = prices.find(model) if prices is not None and model is not None else None
     if found is None:
         return {}
@@ -251,10 +251,10 @@ class ResultCounts:
     """Counts results.
 
     Args:
-        prices: What tokens cost; None where nobody asks.
+        prices: The prices; None to count tokens only.
 
     Attributes:
-        malformed: Lines that can't be read, those above the cap included.
+        malformed: Lines that can't be read, with those longer than `max_line_bytes`.
     """
 
     def __init__(self, prices: Prices | None = None) -> None:
@@ -272,7 +272,7 @@ class ResultCounts:
         self._token_conversion_errors = 0
 
     def add(self, line: bytes) -> bool:
-        """Count a line; returns False for one that is no result."""
+        """Count a line; returns False if it is not a result."""
         self._line_bytes.add(len(line))
         self._count += 1
         _, result = read_result(line)
@@ -307,14 +307,14 @@ class ResultCounts:
         return False
 
     def _counted(self, tokens: int | None) -> int | None:
-        """Return a count; one below 0 is none: it stands in the table as it came, but nothing is paid back for it."""
+        """Return a count; one below 0 is ignored: it is in the table unchanged, but it is not a refund."""
         if tokens is None or tokens >= 0:
             return tokens
         self._token_conversion_errors += 1
         return None
 
     def add_overlong(self, count: int) -> None:
-        """Count lines above the cap, which were not read."""
+        """Count lines longer than `max_line_bytes`, which were not read."""
         self._count += count
         self._outcomes[MALFORMED] += count
         self.malformed += count
@@ -323,7 +323,7 @@ class ResultCounts:
             self.models.of(None).of(0).requests += count
 
     def report(self, size: int, model: str | None) -> ResultStats:
-        """Return what was counted in so many bytes; results that name no model, as most failures do, are put to `model`."""
+        """Return the report for this many bytes; results without a model, as most failures, are counted for `model`."""
         if model is not None and None in self.models.found:
             self.models.of(model).add(self.models.found.pop(None))
         return ResultStats(
@@ -343,7 +343,7 @@ class ResultCounts:
 
 
 def _conversion_errors_of(usage: object) -> int:
-    """Count the token counts that could not be read; the total is not among them, for it is not summed."""
+    """Count the token counts that could not be read, except the total, which is not summed."""
     reader = FieldReader()
     read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, reader)
     return reader.conversion_errors

@@ -1,6 +1,6 @@
-"""Which errors there are in result files, how often, and where: the same ones counted together.
+"""`error_digest`: the different errors in result files, how often they occur, and where.
 
-What error messages have in common: the same words with other ids, numbers and quotations are the same error.
+Messages that differ only in ids, numbers and quotations are the same error.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 
 
 LOOKED_AT: Final = 1000
-"""Letters of a message that count: what follows, such as a page of HTML or a whole request, tells errors apart too well."""
+"""Characters of a message that are compared: the rest, such as a page of HTML or a whole request, is different each time."""
 
-# Numbers take all they can and give nothing back (`++`): else a thousand digits before a letter would be tried for ever.
+# Numbers are matched without backtracking (`++`): it would not end in useful time for a thousand digits before a letter.
 VARYING: Final = re.compile(
     r"""
     (?P<quoted> (?<!\w)'[^'\n]*'(?!\w) | "[^"\n]*" | `[^`\n]*` | “[^”\n]*” )
@@ -45,7 +45,7 @@ def folded(message: str, param: str | None = None) -> str:
 
     Args:
         message: What the service said.
-        param: The parameter that it blames: its name is kept where it is quoted, because it tells errors apart.
+        param: The parameter that it blames: its name is kept where it is quoted, because errors differ by it.
 
     Returns:
         The message with `'…'` for quotations, `<url>`, `<id>` for UUIDs, request ids and other long ids, and `<n>` for numbers
@@ -70,16 +70,16 @@ INDEX: Final = re.compile(r"\[\d+\]")
 
 
 MOST_GROUPS: Final = 1000
-"""Different errors that are told apart; all behind them are counted as others."""
+"""Different errors with their own group; all further ones are counted as others."""
 
 MOST_IDS: Final = 1_000_000
-"""Ids that are kept in all, however many are asked for of each error; about 100 MB."""
+"""Ids that are kept in total; about 100 MB."""
 
 MESSAGE_KEPT: Final = 10_000
-"""Letters of an example's message that are kept."""
+"""Characters of an example's message that are kept."""
 
 ID_KEPT: Final = 512
-"""Letters of an example's id that are kept; those that are listed are kept whole."""
+"""Characters of an example's id that are kept; those that are listed are kept whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +87,18 @@ class ErrorGroup:
     """Results with the same error.
 
     Attributes:
-        outcome: Anything but `succeeded`.
+        outcome: Any outcome except `succeeded`.
         status_code: The HTTP status; None where there is none.
         code: The error's code; for an answer that stopped early its `finish_reason`.
-        message: What the messages have in common: placeholders stand for ids, numbers and quotations. None where there is none.
+        message: What the messages have in common: placeholders replace ids, numbers and quotations. None if there is no message.
         count: How many results there are.
         share: The part of all results, from 0 to 1.
         retryable: Whether the same requests may succeed if they are sent again.
         path: The file of the first one.
         line_number: Its line, counted from 1.
-        custom_id: Its id; None where it has none, or none that can be read.
-        example: Its message as it stands there.
-        custom_ids: The ids of the first ones, as many as were asked for.
+        custom_id: Its id; None if it has none, or it can't be read.
+        example: Its original message.
+        custom_ids: The ids of the first ones, at most `ids`.
     """
 
     outcome: str
@@ -125,10 +125,10 @@ class ErrorDigest:
 
     Attributes:
         results: How many result lines there are, successes included.
-        errors: How many of them are no success.
+        errors: How many of them are not successes.
         groups: The different errors, the most frequent first.
         other: How many errors are in no group, because there were too many different ones.
-        ids_dropped: How many ids were asked for and are not listed, because there were too many.
+        ids_dropped: How many requested ids are not listed, because there were too many.
         skipped: The files of requests, which have no errors.
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
@@ -156,29 +156,29 @@ def error_digest(
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
-    """Count the results that are no success, the same errors together.
+    """Count the results that are not successes, grouped by error.
 
     Two errors are the same if they have the same outcome, status and code, and messages that differ only in ids, numbers and
-    quotations. Every result line counts, whether a join would use it or not. Memory does not grow with the files, but for the
-    ids that are asked for.
+    quotations. Every result line counts, whether a join would use it or not. Memory does not grow with the files,
+    only with the number of listed ids.
 
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
-            compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
+            compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
-        ids: How many ids to list of each error; None lists all, a million at most.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        ids: How many ids to list for each error; None lists all, at most a million in total.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was counted.
 
     Raises:
         MismatchError: There is no file of results, or a file is in the format of another service.
-        FileError: A file is not there or can't be read.
+        FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        TypeError: There is no source, or something is no source at all.
+        TypeError: There is no source, or one has a wrong type.
         ValueError: Standard input is named twice.
 
     Example:
@@ -206,7 +206,7 @@ def error_digest(
             found = True
             totals.take(file)
     if not found:
-        raise MismatchError("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
+        raise MismatchError("holds requests: errors are in output files and error files", path=skipped[0], role="output")
     return replace(totals.digest(tuple(skipped)), **not_read_fields(files.not_read))
 
 
@@ -232,7 +232,7 @@ class _Groups:
     """Sorts results into groups.
 
     Attributes:
-        overlong: The numbers of lines above the cap in the file that is being read.
+        overlong: The numbers of lines longer than `max_line_bytes` in the current file.
     """
 
     def __init__(self, ids: int) -> None:
@@ -244,7 +244,7 @@ class _Groups:
         self._results = self._errors = self._other = 0
 
     def notice(self, finding: Finding) -> None:
-        """Take what is noticed about the file that is being read."""
+        """Take a finding about the current file."""
         if finding.code == "line_too_long":
             self.overlong.append(finding.line_number or 0)
 
@@ -256,7 +256,7 @@ class _Groups:
                     self._take_line(line, path, number + at)
         for number in self.overlong:
             self._results += 1
-            key = _Key(MALFORMED, None, "line_too_long", "the line is above the cap", retryable(MALFORMED, None))
+            key = _Key(MALFORMED, None, "line_too_long", "the line is longer than max_line_bytes", retryable(MALFORMED, None))
             self._add(key, file.name, number, None, None)
         self.overlong.clear()
 
@@ -288,7 +288,7 @@ class _Groups:
 
     def digest(self, skipped: tuple[str, ...]) -> ErrorDigest:
         """Return what was counted."""
-        # Stable: among equals the one that came first stays first.
+        # Stable: among equals, the first one stays first.
         groups = sorted(self._groups.items(), key=lambda item: -item[1].count)
         return ErrorDigest(
             results=self._results,
@@ -313,7 +313,7 @@ class _Groups:
 
 
 def _key_of(result: Result) -> _Key:
-    """Return what makes two errors the same."""
+    """Return the key of a result's group."""
     code = result.error_code or result.answer.finish_reason
     message = folded(result.error_message, result.error_param) if result.error_message is not None else None
     return _Key(result.outcome, result.status_code, code[:ID_KEPT] if code else None, message, result.retryable)

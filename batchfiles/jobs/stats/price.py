@@ -25,7 +25,7 @@ __all__ = ["FIELDS", "PARTS", "FoundPrice", "Price", "Tier", "alias_of", "discou
 MILLION: Final = Decimal(10) ** 6
 
 EXACT: Final = Context(prec=200, traps=[Inexact, InvalidOperation])
-"""Room for the product of any count, any price and any discount that a file can hold; were it too little, it would raise."""
+"""Precision for the exact product of any count, price and discount in a file; an inexact result raises."""
 
 INPUT_PARTS: Final = ("cache_write", "audio_input", "image_input", "video_input")
 OUTPUT_PARTS: Final = ("audio_output", "image_output", "video_output")
@@ -55,7 +55,7 @@ class Price:
         image_output: Tokens of pictures in answers.
         video_output: Tokens of videos in answers.
         tiers: Other prices for requests with many input tokens, in ascending order.
-        is_batch_price: Whether the batch discount is in these prices already.
+        is_batch_price: Whether these prices already include the batch discount.
     """
 
     input: Decimal | None = None
@@ -91,14 +91,14 @@ class Price:
     ) -> Decimal | None:
         """Return the exact cost of so many tokens; None if there are tokens for which there is no price.
 
-        Tiers are not looked at: ask `at` for the price of a tier.
+        Tiers are ignored: `at` returns the price of a tier.
 
         Args:
             input_tokens: Tokens of prompts, all parts included.
             cached_tokens: How many of them came from a cache.
             output_tokens: Tokens of answers, all parts included.
-            discount: The share that is taken off, such as 0.5.
-            parts: How many of them may have a price of their own, by the names of the fields: `{"cache_write": 1024}`.
+            discount: The discount, such as 0.5 for half the price.
+            parts: How many of them may have their own price, by the names of the fields: `{"cache_write": 1024}`.
         """
         total = Decimal(0)
         for count, price in self._priced(input_tokens, cached_tokens, output_tokens, parts):
@@ -178,7 +178,7 @@ def tier_below(steps: tuple[int, ...], input_tokens: int) -> int:
 
 
 LONGEST: Final = 30
-"""Digits of a number, those that its exponent stands for included."""
+"""Digits of a number, with the zeros of its exponent."""
 
 TO_FILL_IN: Final = ("input", "cached_input", "output")
 FIELDS: Final = (*TO_FILL_IN, *PARTS)
@@ -203,7 +203,7 @@ def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> t
         The prices by model, the currency, the batch discount, and the name and date of the file.
 
     Raises:
-        FileError: The file is not there or can't be read.
+        FileError: The file does not exist or can't be read.
         ValueError: It is not TOML, or has a value that is not a price.
     """
     name = name_of(path, filesystem=filesystem)
@@ -222,14 +222,14 @@ def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> t
 
 
 def to_toml(prices: Prices, models: Iterable[str] = ()) -> str:
-    """Return the text of a file of prices, with empty places for each of the models that have none.
+    """Return the text of a price file, with empty values for each of the models without a price.
 
-    A dated snapshot gets its place under the name of its alias.
+    A dated snapshot is added under the name of its alias.
     """
     names = {*prices.models, *(alias_of(model) for model in models if prices.price(model) is None)}
     lines = [
         f"currency = {_quoted(prices.currency or '')}",
-        f"batch_discount = {prices.batch_discount:f}  # the share that the service takes off for a batch: 0.5 for half the price",
+        f"batch_discount = {prices.batch_discount:f}  # the discount of the service for a batch: 0.5 for half the price",
     ]
     for name in sorted(names):
         price = prices.models.get(name, Price())
@@ -240,7 +240,7 @@ def to_toml(prices: Prices, models: Iterable[str] = ()) -> str:
 
 
 def _amounts(price: Price, always: tuple[str, ...] = ()) -> list[str]:
-    """Write the amounts that are known, and an empty place for those that are always there."""
+    """Write the known amounts, and empty values for the others that are always listed."""
     known = {key: getattr(price, key) for key in FIELDS}
     return [
         f'{key} = ""' if value is None else f"{key} = {value:f}"
@@ -256,7 +256,7 @@ def price_of(text: str) -> tuple[str, Price]:
         The model and its price.
 
     Raises:
-        ValueError: It is none of the two.
+        ValueError: It has neither form.
     """
     model, equals, numbers = text.rpartition("=")
     parts = numbers.split("/")
@@ -270,19 +270,19 @@ def discount_of(value: Any) -> Decimal:  # noqa: ANN401 - any TOML value
     """Read a batch discount; empty quotes are none.
 
     Raises:
-        ValueError: It is no number from 0 to 1.
+        ValueError: It is not a number from 0 to 1.
     """
     discount = amount(value, "batch_discount") or Decimal(0)
     if discount > 1:
-        raise ValueError("batch_discount: it is a share from 0 to 1, and 0.5 takes half the price off")
+        raise ValueError("batch_discount: it is a number from 0 to 1, such as 0.5 for half the price")
     return discount
 
 
 def amount(value: Any, where: str) -> Decimal | None:  # noqa: ANN401 - any TOML value
-    """Read a number from 0 on, or one in quotes; None for empty quotes.
+    """Read a number ≥ 0, or one in quotes; None for empty quotes.
 
     Raises:
-        ValueError: It is none of these; the sentence begins with `where`.
+        ValueError: It is none of these; the message begins with `where`.
     """
     if isinstance(value, str) and not value.strip():
         return None
@@ -312,7 +312,7 @@ def _prices(table: dict[str, Any]) -> tuple[dict[str, Price], str | None, Decima
 
 
 def _source(name: str, date: Any) -> str:  # noqa: ANN401 - any TOML value
-    """Say whose prices these are, and of which date."""
+    """Return the name and the date of the prices."""
     if not isinstance(date, str | dt.date):
         raise _wrong("date: it is a date, such as 2026-11-27")
     return f"{name} of {date}" if str(date).strip() else f"{name}, without a date"

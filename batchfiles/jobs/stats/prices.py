@@ -19,7 +19,7 @@ __all__ = ["GENAI", "GenaiPrices", "PriceSource", "Prices", "PricesLike", "price
 
 
 BATCH: Final = {"processing": "batch"}
-"""How the package calls the circumstances of a batch."""
+"""The package's context for batches."""
 
 KEYS: Final = {
     "input_mtok": "input",
@@ -36,7 +36,7 @@ KEYS: Final = {
 """Its prices per million tokens, and our fields."""
 
 FIRST_PROVIDER: Final = "openai"
-"""Where a model is looked for that the package finds with no provider by its name alone, such as `text-embedding-3-small`."""
+"""The provider to try for models that the package does not find by name alone, such as `text-embedding-3-small`."""
 
 
 class GenaiPrices:
@@ -47,7 +47,7 @@ class GenaiPrices:
 
     Raises:
         MissingDependencyError: The package is not installed.
-        ValueError: It knows no such provider.
+        ValueError: The provider is unknown.
     """
 
     currency = "USD"
@@ -144,7 +144,7 @@ GENAI: Final = "genai"
 
 
 class PriceSource(Protocol):
-    """Somewhere else to look for prices."""
+    """Another source of prices."""
 
     currency: str
 
@@ -158,10 +158,10 @@ class Prices:
 
     Attributes:
         models: Prices by the name of the model.
-        currency: What the prices are in; a word of the user's, not looked at.
-        batch_discount: The share that the service takes off for a batch: 0.5 for half the price.
+        currency: The currency of the prices; any word, not checked.
+        batch_discount: The discount of the service for a batch: 0.5 for half the price.
         source: Whose prices these are, and of which date.
-        others: Where else to look for models that are not in `models`.
+        others: Other sources for models that are not in `models`.
     """
 
     models: Mapping[str, Price] = field(default_factory=dict)
@@ -172,20 +172,20 @@ class Prices:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, filesystem: object = None) -> Prices:
-        """Read a file of prices: TOML, as docs/stats.md has it. Numbers keep their decimal digits.
+        """Read a file of prices: TOML, as in docs/stats.md. Numbers keep their decimal digits.
 
         Args:
             path: A path or a URL.
-            filesystem: The filesystem in which it is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem of the path, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            FileError: The file is not there or can't be read.
+            FileError: The file does not exist or can't be read.
             ValueError: It is not TOML, or has a value that is not a price.
         """
         return cls(*read_prices(path, filesystem=filesystem))
 
     def with_others(self, *others: PriceSource) -> Prices:
-        """Return these prices with other places to look for models that they lack.
+        """Return these prices with other sources for models that they lack.
 
         Raises:
             ValueError: The others are in another currency.
@@ -243,7 +243,7 @@ PricesLike: TypeAlias = "Prices | str | os.PathLike[str]"
 
 
 def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = None) -> Prices:
-    """Put prices together; the first that know a model decide.
+    """Combine prices; the first source that knows a model decides.
 
     Args:
         given: Prices, a file, `"genai"` for the prices of the package genai-prices, `"genai:PROVIDER"` for those of one provider
@@ -251,7 +251,7 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
         filesystem: The filesystem in which a file is a path.
 
     Raises:
-        FileError: A file is not there or can't be read.
+        FileError: A file does not exist or can't be read.
         MissingDependencyError: genai-prices is not installed.
         ValueError: There are two files, or one has a value that is not a price.
     """

@@ -1,7 +1,4 @@
-"""What `stats` says about files: plain values.
-
-Percentiles of lengths in bounded memory.
-"""
+"""The report of `stats`, and percentiles of lengths in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,12 +22,12 @@ __all__ = [
 
 
 KEPT_BITS: Final = 8
-"""The leading binary digits by which lengths are told apart: 128 buckets for each power of two, 0.8 % wide."""
+"""The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long things are.
+    """The distribution of lengths.
 
     Attributes:
         count: How many were measured.
@@ -52,7 +49,7 @@ class Lengths:
 
 
 class LengthHistogram:
-    """Counts lengths in buckets that grow with the length: 7,000 at most, whatever is counted."""
+    """Counts lengths in buckets that grow with the length, at most 7,000."""
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
@@ -90,7 +87,7 @@ class LengthHistogram:
 
 
 OTHER: Final = "(other)"
-"""Stands for the models, and for the endpoints, behind the first thousand."""
+"""The name for all models, and endpoints, after the first thousand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +109,7 @@ class FileStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEstimate:
-    """What the requests for one model may take, by the rule of thumb of `jobs/tokens.py`.
+    """The estimated use of the requests for one model, by the rule of thumb of `jobs/tokens.py`.
 
     Attributes:
         model: As the requests name it; None for requests that name none.
@@ -158,7 +155,7 @@ class ModelUsage:
         price_of: What the model is called where its price is from; None without a price.
         price_source: Whose price it is, and of which date; None without a price.
         is_standard_price: Whether it is the standard price, because no batch price is known.
-        is_batch_price: Whether it is a price for batches, from which no batch discount is taken off.
+        is_batch_price: Whether it is a price for batches, from which no batch discount is subtracted.
     """
 
     model: str | None
@@ -201,7 +198,7 @@ class RequestStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultStats:
-    """The result files together: every line counts, superseded ones and those that nobody asked for too, for all are billed.
+    """The result files together: every line counts, also superseded ones and those without a request, because all are billed.
 
     Attributes:
         count: Result lines, with those that can't be read.
@@ -234,19 +231,19 @@ class ResultStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What `stats` says about files.
+    """The report of `stats`.
 
     Attributes:
         files: Each file, in the order of reading.
         requests: The request files together.
         results: The result files together.
-        currency: What costs are in, as the prices say.
-        batch_discount: The share that was taken off; None where there were no prices.
+        currency: The currency of the prices.
+        batch_discount: The share that was subtracted; None without prices.
         cost: What the results cost, as far as there are prices; None if there is none for any tokens.
         without_price: Models of results with tokens that have no price: they are not in `cost`.
         malformed: The first places of lines that can't be read.
         blank_lines: How many lines were skipped because they are blank.
-        price_sources: Whose prices were used, and of which date.
+        price_sources: The sources and dates of the prices.
         similar_prices: For models of `without_price`, a model with a price and a similar name.
         tokens_without_own_price: Tokens that cost the same as the other input or output tokens, because they have no price of
             their own, by kind: `cache_write`, `audio_input` and so on.

@@ -1,4 +1,4 @@
-"""How much there is in batch files, what it took, and what it costs."""
+"""`stats`: the numbers of requests and results in batch files, their tokens and costs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["stats"]
 RANGE_BYTES = 3 * 1024 * 1024
 
 PLACES_KEPT = 5
-"""Places of malformed lines that are named."""
+"""Places of malformed lines that are listed."""
 
 
 def stats(
@@ -38,11 +38,11 @@ def stats(
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
-    """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
+    """Count requests and results, their outcomes, sizes, tokens and costs.
 
-    What requests will take is estimated; what results took is the sum of what the service counted in each line. Memory does not
+    The tokens of requests are estimated; those of results are the sums of the counts in each line. Memory does not
     grow with the files. A request line that repeats a line of another request file, byte for byte, is one request with it, as for
-    `join`: it is counted in `repeated_inputs` alone. Standard input, pipes and open files are compared with nothing.
+    `join`: it is counted in `repeated_inputs` only. Standard input, pipes and open files are not compared.
 
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
@@ -51,19 +51,18 @@ def stats(
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
         max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
-        filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
-            local one.
+        filesystem: The filesystem of all paths, also of `prices`, from `pyarrow.fs` or fsspec; None for the local one.
 
     Returns:
         What was counted.
 
     Raises:
-        FileError: A file is not there or can't be read.
+        FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        MismatchError: A file is in the format of another service, or nothing in it says what it is.
-        TypeError: There is no source, or something is no source at all.
+        MismatchError: A file is in the format of another service, or its role is not known.
+        TypeError: There is no source, or one has a wrong type.
         MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
 
@@ -104,7 +103,7 @@ class _Repeats:
 
     @classmethod
     def among(cls, files: PairedFiles, max_line_bytes: int) -> _Repeats | None:
-        """Compare the request files; None where there is nothing to compare."""
+        """Compare the request files; None if there is nothing to compare."""
         with Spool() as spool:
             found = read_again(files, spool)
             if found is None:
@@ -145,7 +144,7 @@ class _BytesDone:
         self._has_last_newline = True
 
     def notice(self, finding: Finding) -> None:
-        """Take what is noticed about the file that is being read."""
+        """Take a finding about the current file."""
         if finding.code == "line_too_long":
             self._overlong += 1
             self._name(finding.path, finding.line_number)
