@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md", "batchfiles", "benchmarks", "tests"]
-"""Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""
+"""Files and folders, from the root."""
 
 PATTERNS = {
     r"(?<!there\s)(?:is|are|was|were) no(?! longer| more)": "'is not a …', 'there is no …', 'not valid …'",
