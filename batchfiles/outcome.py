@@ -338,8 +338,8 @@ def id_of_line(line: bytes) -> str | None:
 
 ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
 ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
-r"""The key may hide in `"custom_i\u0064"`."""
 ID_LETTERS = EscapedLetters("custom_id")
+r"""The key may hide in `"custom_i\u0064"`."""
 
 
 def may_repeat_its_key(line: bytes) -> bool:
@@ -367,7 +367,7 @@ def id_of_malformed(line: bytes) -> str | None:
 
 
 def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
-    r"""Return the decoded id of each line; None where a line is not a JSON object or has no id that is a string.
+    r"""Return the decoded id of each line; None if it has no id that is a string.
 
     Args:
         lines: Lines of requests or of results, with their newlines or without.
@@ -385,6 +385,11 @@ def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
 
 
 def _id_of(line: bytes) -> str | None:
+    if not may_repeat_its_key(line) and (match := ID.match(line)):  # also if the rest of the line is damaged, as above
+        try:
+            return match[1].decode()
+        except UnicodeDecodeError:
+            return None
     try:
         custom_id = loads(line).get("custom_id")
     except InvalidLineError:
