@@ -154,7 +154,7 @@ def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
     [
         (["--price", "gpt-4o"], "is not MODEL=INPUT/OUTPUT"),
         (["--price", "gpt-4o=x/1"], "is not a number >= 0"),
-        (["--batch-discount", "50"], "a share from 0 to 1"),
+        (["--batch-discount", "50"], "a number from 0 to 1"),
         (["--batch-discount", "half"], "is not a number >= 0"),
     ],
 )
