@@ -205,7 +205,7 @@ def test_the_name_says_how_the_file_is_compressed(tmp_path: Path, suffix: str) -
 def test_a_line_that_is_too_long_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
-    with pytest.raises(LineTooLongError, match="raise the cap") as caught:
+    with pytest.raises(LineTooLongError, match="raise max_line_bytes") as caught:
         batchfiles.merge(source, output=output, max_line_bytes=300)
     assert (caught.value.line_number, caught.value.limit) == (2, 300)
     assert not output.exists()
