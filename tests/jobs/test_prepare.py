@@ -468,7 +468,7 @@ def test_tables_in_memory_are_taken_as_they_are():
         ("t.jsonl", b'{"id": "1", "v": NaN}\n', InvalidLineError, "NaN"),
         ("t.parquet", b"PAR1", TruncatedFileError, "damaged"),
         ("t.parquet", b"id\n", TruncatedFileError, "does not begin as its name says"),
-        ("t", b"\x00\x01", MismatchError, "no table"),
+        ("t", b"\x00\x01", MismatchError, "not a table"),
     ],
 )
 def test_a_fault_of_a_table_is_reported_with_its_name(tmp_path, name, content, error, words):

@@ -96,7 +96,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "cut.parquet": (_bad(b"PAR1 and no more"), "damaged or cut short"),
     "t.parquet.gz": (_zipped(_to_parquet), "decompress it first"),
     "t.arrow.gz": (_zipped(_to_arrow), "decompress it first"),
-    "t.bin": (_bad(b"\x00\x01\x02\x03"), "no table"),
+    "t.bin": (_bad(b"\x00\x01\x02\x03"), "not a table"),
 }
 
 
