@@ -43,8 +43,8 @@ BAD_KEYS = [
     (f'"{CANARY}"', "quotes"),
     (f"'{CANARY}'", "quotes"),
     ("", "empty"),
-    (CANARY.encode(), "no text"),
-    (7, "no text"),
+    (CANARY.encode(), "not a string"),
+    (7, "not a string"),
 ]
 
 

@@ -133,4 +133,4 @@ def test_results_that_no_request_asked_for_are_told(ask: Callable[..., Outcome],
     assert "1 result without a request" in err
     code, _, err = ask(batch / "requests.jsonl", other, "-o", tmp_path / "none.jsonl")
     assert (code, (tmp_path / "none.jsonl").exists()) == (2, False)
-    assert "result of 1 belongs to a request" in err
+    assert "of 1 results belong to a req" in err

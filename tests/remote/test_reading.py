@@ -178,5 +178,5 @@ def test_a_filesystem_that_is_none_is_a_wrong_call(tmp_path: Path) -> None:
     """Refused at once."""
     with pytest.raises(TypeError, match=r"one of pyarrow\.fs or of fsspec, not str"):
         batchfiles.read_lines("a", filesystem="s3")
-    with pytest.raises(ValueError, match="says its filesystem itself"):
+    with pytest.raises(ValueError, match="names its own filesystem"):
         batchfiles.read_lines("s3://bucket/a", filesystem=pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
