@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import codec, outcome
+from batchfiles.bodies import chat_completions
 from batchfiles.errors import InvalidLineError
 from batchfiles.ids.index import IndexEntries
 from batchfiles.jobs.join.rows import RequestLines
@@ -121,6 +122,15 @@ def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[byt
         assert found[0] == found[1] or may_repeat_its_key(line)
     text = b"\n".join(written)
     assert ids_of(written, text) == list(map(_id_of, written))
+
+
+@given(lines(BODY))
+def test_a_chat_body_has_the_answer_of_the_exact_way(written: list[bytes]) -> None:
+    """A text that ended with `stop` takes a shorter way; any other value in any place does not change what is read."""
+    assert chat_completions._plain_answer(BODY) is not None
+    for line in written[1:]:
+        body = codec.loads(line)
+        assert repr(chat_completions.read(body)) == repr(chat_completions.read_exact(body))
 
 
 @given(lines(RESULT))

@@ -4,7 +4,7 @@ Also the ids of batches and files, which are checked before they become part of 
 returns one, which is printed as `***` everywhere; and the rules for retries.
 
 The rules and figures are openai-python's (e43b422, `_base_client.py`, `_constants.py`): 0.5 s doubling to 8 s, a quarter of it
-left to chance, `retry-after` obeyed up to 120 s; above, there is no retry.
+left to chance, `retry-after` obeyed up to 120 s; longer waits are not retried.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Config:
         """Return the same with more headers and parameters; of two with the same name the later one counts.
 
         Raises:
-            ValueError: A header can't be one.
+            ValueError: A header is not valid.
         """
         if not headers and not query:
             return self
@@ -190,7 +190,7 @@ def checked_id(value: str, what: str) -> str:
     """Return an id.
 
     Raises:
-        ValueError: It can't be one: it is empty, has signs that have a meaning in an address, or is too long.
+        ValueError: It is empty, has characters with a meaning in a URL, or is too long.
     """
     if not isinstance(value, str) or not is_id(value):
         raise ValueError(f"{str(value)[:40]!r} is not an id of a {what}")

@@ -150,7 +150,7 @@ class Page(Generic[T]):
 
     @property
     def after(self) -> str | None:
-        """The cursor of the next page: the id of the last one on this; None where there is no next page."""
+        """The cursor of the next page: the id of the last one on this; None for the last page."""
         return self.data[-1].id if self.has_more and self.data else None
 
     @classmethod

@@ -202,7 +202,7 @@ def required_id(value: object, name: str) -> str:
     """Return a name that must be there.
 
     Raises:
-        APIResponseValidationError: It is missing, or can't be one.
+        APIResponseValidationError: It is missing, or not a valid id.
     """
     found = _numbered(value) or required_text(value, name)
     if not is_id(found):

@@ -11,7 +11,6 @@ from batchfiles.bodies.fields import YEAR_10000, FieldReader, says_nothing
 
 __all__ = [
     "EMPTY",
-    "ORDINARY",
     "SHARED_CHOICE_KEYS",
     "End",
     "all_texts",
@@ -19,6 +18,7 @@ __all__ = [
     "content_of",
     "no_answer",
     "read",
+    "read_exact",
     "with_error",
     "without_answer",
     "worst",
@@ -47,13 +47,6 @@ class End(NamedTuple):
     finish_reason: str | None
     outcome: str
     fault: ErrorInfo | None
-
-
-ORDINARY: Final = {
-    word: End(word, finish_reasons.WORDS[word].outcome, None)
-    for word in ("stop", "length", "tool_calls", "content_filter", "function_call")
-}
-"""OpenAI's finish reasons, for choices without other keys: this saves three calls a line."""
 
 
 def choice_end(choice: Body, reader: FieldReader) -> End:
@@ -150,7 +143,47 @@ ToolCalls: TypeAlias = list[dict[str, str | None]]
 
 
 def read(body: Body) -> Answer:
-    """Read a chat completion.
+    """Read a chat completion, as `read_exact`; an ordinary answer in text takes a shorter way."""
+    return _plain_answer(body) or read_exact(body)
+
+
+def _plain_answer(body: Body) -> Answer | None:
+    """Read a body that holds one text that ended with `stop`, in the form that OpenAI writes; None for others."""
+    try:
+        listed, usage, created = body["choices"], body["usage"], body["created"]
+        model, response_id = body["model"], body["id"]
+        (choice,) = listed
+        message = choice["message"]
+        text = message["content"]
+        is_plain = (
+            choice["finish_reason"] == "stop"
+            and text
+            and message["refusal"] is choice["logprobs"] is None
+            and type(text) is type(model) is type(response_id) is str
+            and type(created) is int
+            and 0 <= created < YEAR_10000
+            and type(listed) is list
+            and type(usage) is dict
+            and PLAIN_BODY.issuperset(body)
+            and PLAIN_CHOICE.issuperset(choice)
+            and PLAIN_MESSAGE.issuperset(message)
+            and not message.get("annotations")
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    counts = fields.fast_counts(usage) if is_plain else None
+    if counts is None:
+        return None
+    inputs, outputs, total, cached, reasoned, written = counts
+    # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
+    return tuple.__new__(Answer, (
+        "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
+        None, None, None, created * 1_000_000, response_id, True, 0, (), None, written,
+    ))  # fmt: skip
+
+
+def read_exact(body: Body) -> Answer:
+    """Read a chat completion of any form.
 
     The first choice fills the columns, the others only `texts`, so that the body must be kept. `choices` may be a single object
     (SGLang's old batch writer).
@@ -160,31 +193,25 @@ def read(body: Body) -> Answer:
     """
     reader = FieldReader()
     listed = reader.items(body.get("choices"))
-    if len(listed) == 1:
-        text, refusal, reasoning, tool_calls, (finish_reason, outcome, wrong) = _choice(listed[0], reader)
-        texts = None
-    else:
-        found = [_choice(choice, reader) for choice in listed]
-        text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
-        texts = all_texts([each[0] for each in found], reader)
-        outcome, wrong = worst([each[4] for each in found])
-    if not PLAIN_BODY.issuperset(body):
-        reader.check_unknown_keys(body, BODY_KEYS)
-        if errors.stated(body):
-            outcome, reader.fully_mapped = "failed", False
+    found = [_choice(choice, reader) for choice in listed]
+    text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
+    texts = all_texts([each[0] for each in found], reader)
+    outcome, wrong = worst([each[4] for each in found])
+    reader.check_unknown_keys(body, BODY_KEYS)
+    if errors.stated(body):
+        outcome, reader.fully_mapped = "failed", False
     if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
         reader.note("empty_text")
-    model, response_id, created_at = body.get("model"), body.get("id"), body.get("created")
-    if type(model) is not str or type(response_id) is not str:
-        model, response_id = reader.text(model), reader.text(response_id)
-    # The comparison saves a call for each line.
-    created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else reader.moment(created_at)
+    model, response_id, created_at = (
+        reader.text(body.get("model")),
+        reader.text(body.get("id")),
+        reader.moment(body.get("created")),
+    )
     inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
-    return tuple.__new__(Answer, (
+    return Answer(
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
         None, None, None, created_at, response_id, reader.fully_mapped, reader.conversion_errors, reader.noted, wrong, written,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, End]
@@ -204,26 +231,15 @@ def _choice(choice: object, reader: FieldReader) -> Choice:
     if type(choice) is not dict:
         reader.reject()
         return NO_CHOICE
-    is_plain = PLAIN_CHOICE.issuperset(choice)
-    if not is_plain or choice.get("logprobs") is not None:
-        reader.check_unknown_keys(choice, CHOICE_KEYS)
-    reason = choice.get("finish_reason")
-    end = ORDINARY.get(reason) if is_plain and type(reason) is str else None
-    if end is None:
-        end = choice_end(choice, reader)
+    reader.check_unknown_keys(choice, CHOICE_KEYS)
+    end = choice_end(choice, reader)
     message = choice.get("message")
     if type(message) is not dict:
         message = reader.mapping(message)
     if not message:
         end, reader.fully_mapped = without_answer(end, "message"), False
-    text, thinking = message.get("content"), None
-    if type(text) is not str and text is not None:
-        text, thinking = content_of(text, reader)
-    refusal = message.get("refusal")
-    if refusal is not None:
-        refusal = reader.text(refusal)
-    if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
-        return text, refusal, thinking, None, end
+    text, thinking = content_of(message.get("content"), reader)
+    refusal = reader.text(message.get("refusal"))
     reader.check_unknown_keys(message, MESSAGE_KEYS)
     if not text:
         text = _spoken(message) or text

@@ -196,7 +196,7 @@ class Service:
         """Return a client; nothing is sent yet.
 
         Raises:
-            UsageError: The options contradict each other, or there is no key.
+            UsageError: The options contradict each other, or no API key is set.
             ValueError: An address or a key is invalid.
             MissingDependencyError: The extra `client` is not installed.
         """
@@ -208,7 +208,7 @@ class Service:
             return Client(CommandKey(self.key_command), config=config, timeout=self.request_timeout)
         variable = key_variable(config)
         if not os.environ.get(variable):
-            raise click.UsageError(f"There is no key: set {variable}, or use --key-command.")
+            raise click.UsageError(f"No API key: set {variable}, or use --key-command.")
         return Client(config=config, timeout=self.request_timeout)
 
 

@@ -44,7 +44,7 @@ class AsyncClient(ServiceClient):
         http: An `httpx2.AsyncClient` of your own; it is not closed here.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
+        ValueError: The API key is missing or not valid, or the base URL is not valid; no socket was opened.
 
     Example:
         >>> import asyncio

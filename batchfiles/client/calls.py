@@ -223,7 +223,7 @@ def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
     """Return the key: the one that was given, or that of the variable that `key_variable` names.
 
     Raises:
-        ValueError: There is no key, or it is not valid; it is not shown.
+        ValueError: The API key is missing or not valid; it is not shown.
     """
     if isinstance(key, Key):
         return key
@@ -231,7 +231,7 @@ def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
         return Key(key)
     name = key_variable(config)
     if not os.environ.get(name):
-        raise ValueError(f"there is no key: set {name}, or give one")
+        raise ValueError(f"no API key: set {name}, or pass key=")
     return Key(os.environ[name])
 
 
@@ -273,7 +273,7 @@ class FilePages:
 
     @property
     def are_over(self) -> bool:
-        """Whether there is no page to ask for."""
+        """Whether the last page was read."""
         return self._listing.is_over or (self._left is not None and self._left <= 0)
 
     def read(self) -> Flow[list[FileObject]]:

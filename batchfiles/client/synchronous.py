@@ -41,7 +41,7 @@ class Client(ServiceClient):
             from the environment.
 
     Raises:
-        ValueError: There is no key, or it can't be one, or the address is not valid; no socket was opened.
+        ValueError: The API key is missing or not valid, or the base URL is not valid; no socket was opened.
 
     Example:
         >>> from batchfiles import Client, join

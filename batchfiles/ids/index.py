@@ -11,15 +11,25 @@ import mmap
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, count, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.io.atomic import file_error
 
-__all__ = ["OFFSET_BITS", "Index", "IndexBuilder", "IndexEntries", "LineRef", "ResultFlags", "digest", "digest_of_bytes"]
+__all__ = [
+    "OFFSET_BITS",
+    "Index",
+    "IndexBuilder",
+    "IndexEntries",
+    "LineRef",
+    "ResultFlags",
+    "digest",
+    "digest_of_bytes",
+    "digests_of_bytes",
+]
 
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
@@ -45,6 +55,11 @@ def digest(custom_id: str) -> int:
 def digest_of_bytes(custom_id: bytes) -> int:
     """Return the 64-bit digest of an id in UTF-8."""
     return hash(custom_id) & MASK
+
+
+def digests_of_bytes(custom_ids: Iterable[bytes]) -> list[int]:
+    """Return the 64-bit digests of many ids in UTF-8."""
+    return [hash(custom_id) & MASK for custom_id in custom_ids]
 
 
 @contextmanager
@@ -85,12 +100,13 @@ class IndexEntries:
         self.line_numbers.append(line_number)
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
-        """Add consecutive lines; those without a digest are omitted."""
-        for digest, length in zip(digests, lengths, strict=True):
-            if digest is not None:
-                self.add(digest, file, offset, length, line_number)
-            offset += length + 1
-            line_number += 1
+        """Add consecutive lines; those without a digest are omitted. The offsets follow from the lengths."""
+        starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
+        has_digest = [digest is not None for digest in digests]
+        self.digests.extend(compress(digests, has_digest))  # type: ignore[arg-type]  # None is not among them
+        self.positions.extend(compress(starts, has_digest))
+        self.lengths.extend(compress(lengths, has_digest))
+        self.line_numbers.extend(compress(count(line_number), has_digest))
 
     def to_bytes(self) -> bytes:
         """Pack the columns one after the other, for `from_bytes`."""

@@ -71,7 +71,7 @@ def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files:
     Returns:
         The result files; those without evidence are unchanged.
     """
-    evidence = _Evidence(inputs, [file for file, known in zip(results, files, strict=True) if known.part is None])
+    evidence = _Evidence(inputs, results)
     found = []
     for file, known in zip(results, files, strict=True):
         number = known.part if known.part is not None else evidence.part_of(file)
@@ -91,13 +91,18 @@ class _Evidence:
         """Return the number of the request file that the results of a file belong to; None without evidence."""
         if file.original is None:
             return None
+        named = self._by_name(file.original)
         batch = self._batch_of(file.original)
         if batch is not None:
             number = self._part_of_batch(batch)
             if number is not None:
                 return None if number == ELSEWHERE else number
-        number = self._by_name(file.original)
-        return self._by_folder(file.original) if number is None else number
+        batch = self._only_batch_near(file.original) if batch is None else None
+        if batch is not None:
+            number = self._part_of_batch(batch)
+            if number is not None:
+                return number if number != ELSEWHERE and named in (None, number) else None
+        return self._by_folder(file.original) if named is None else named
 
     # The batch object
 
@@ -107,16 +112,19 @@ class _Evidence:
         return [batch for folder in folders for batch in _batches_in(folder)]
 
     def _batch_of(self, path: Place) -> _Batch | None:
-        """Return the batch whose results are in a file: the one in its name, or the only one of its folder."""
+        """Return the batch whose results are in a file, by its name."""
         name = path.name
         named = [batch for batch in self._batches if any(_is_in(each, name) for each in batch.ids)]
         if not named:
             stem = _core(AROUND_RESULT, stem_of(name))
             named = [batch for batch in self._batches if batch.folder == path.parent and batch.stem in (stem, f"{stem}_batch")]
-        if not named and not BATCH_IN_NAME.search(stem_of(name)) and self._is_alone(path):
-            named = [batch for batch in self._batches if batch.folder == path.parent]
-        ids = {batch.ids[:1] for batch in named}
-        return named[0] if len(ids) == 1 else None
+        return _only(named)
+
+    def _only_batch_near(self, path: Place) -> _Batch | None:
+        """Return the only batch of the folder of a file, if the results of the folder can be those of one batch."""
+        if BATCH_IN_NAME.search(stem_of(path.name)) or not self._is_alone(path):
+            return None
+        return _only([batch for batch in self._batches if batch.folder == path.parent])
 
     def _is_alone(self, path: Place) -> bool:
         """Return whether the results of a folder can be those of one batch: one output file and one error file."""
@@ -201,6 +209,10 @@ class _Evidence:
         if len(by_folder) < len(self._inputs) or folders != set(by_folder):
             return None
         return by_folder[path.parent]
+
+
+def _only(batches: list[_Batch]) -> _Batch | None:
+    return batches[0] if len({batch.ids[:1] for batch in batches}) == 1 else None
 
 
 def _exactly(stem: str) -> str:

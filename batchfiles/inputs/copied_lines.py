@@ -10,7 +10,7 @@ from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
-from batchfiles.io.lines import Piece, pieces
+from batchfiles.io.lines import Piece, pieces, split
 from batchfiles.io.sources import Source
 from batchfiles.outcome import read_result
 
@@ -40,7 +40,7 @@ class Run(NamedTuple):
     @property
     def lines(self) -> list[bytes]:
         r"""The lines without their `\n`, cut anew each time."""
-        return self.text[:-1].split(b"\n")
+        return split(self.text[:-1])
 
 
 class CopiedLines:

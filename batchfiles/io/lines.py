@@ -28,6 +28,7 @@ __all__ = [
     "byte_order_mark",
     "missing_newline",
     "pieces",
+    "split",
     "whole_head",
 ]
 
@@ -68,7 +69,7 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         r"""Take the next chunk and return the lines that it completes, without their `\n`."""
-        lines: list[bytes | Overlong] = chunk.split(b"\n")  # type: ignore[assignment]
+        lines: list[bytes | Overlong] = split(chunk)  # type: ignore[assignment]
         tail = lines.pop()
         if lines:
             if self.held:
@@ -106,6 +107,24 @@ class LineSplitter:
 
 def _long(line: bytes) -> Overlong:
     return Overlong(len(line), line[:HEAD])
+
+
+LONG_LINE = 400
+"""Bytes of a line from which a search for each newline is faster than `bytes.split`, which compares each byte."""
+
+
+def split(chunk: bytes) -> list[bytes]:
+    r"""Split at every `\n`, as `chunk.split(b"\n")` does."""
+    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
+        return chunk.split(b"\n")
+    lines = []
+    start = 0
+    find = chunk.find
+    while (end := find(b"\n", start)) >= 0:
+        lines.append(chunk[start:end])
+        start = end + 1
+    lines.append(chunk[start:])
+    return lines
 
 
 class Block(NamedTuple):

@@ -59,7 +59,7 @@ def test_a_table_of_a_finished_run_needs_no_key(
     monkeypatch.delenv("OPENAI_API_KEY")
     assert ask("run", name, "-o", "table.csv")[0] == 0
     code, _, err = ask("run", name, "-o", "other.csv", "--campaign", "other")
-    assert (code, "There is no key" in err) == (2, True)
+    assert (code, "No API key: set OPENAI_API_KEY" in err) == (2, True)
 
 
 def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, requests_file: RequestsFile) -> None:

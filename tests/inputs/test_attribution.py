@@ -526,6 +526,25 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
         assert len(rows) == len(distinct)
 
 
+@pytest.mark.parametrize("others", [["monday_output"], []])
+def test_the_only_batch_object_of_a_folder_is_not_of_results_named_after_other_requests(
+    tmp_path: Path, others: list[str]
+) -> None:
+    """It was taken for that of `requests-results`, because the other results had already been attributed by name."""
+    monday = put(tmp_path / "monday.jsonl", question("request-1", "monday"))
+    requests = put(tmp_path / "requests.jsonl", question("request-1", "tuesday"))
+    results = [put(tmp_path / f"{name}.jsonl", answer("request-1", "monday")) for name in others]
+    results.append(put(tmp_path / "requests-results.jsonl", answer("request-1", "tuesday")))
+    value = batch_object("x", input_file_id=None, output_file_id=None, metadata={"sha256": fingerprint(monday)})
+    (tmp_path / "batch_x0123.json").write_text(json.dumps(value))
+    if not others:
+        with pytest.raises(MismatchError, match="nothing shows which of the two"):
+            batchfiles.join(monday, requests, *results).to_arrow()
+        return
+    texts = {Path(row["input_source"]).stem: row["text"] for row in batchfiles.join(requests, monday, *results)}
+    assert texts == {"monday": "answer to request-1 of monday", "requests": "answer to request-1 of tuesday"}
+
+
 def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Path) -> None:
     """Ids were compared in an order that another process had otherwise, and all of them were held in memory."""
     ids = [f"request-{number}" for number in range(300)]

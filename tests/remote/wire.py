@@ -61,10 +61,10 @@ class Wire:
     def _pass_on(self, source: socket.socket, target: socket.socket, is_to_server: bool) -> None:
         with suppress(OSError):
             while data := source.recv(PIECE):
-                target.sendall(data)
                 if not is_to_server:
-                    self.received += len(data)
-                else:
+                    self.received += len(data)  # before the reader has it, which may look at once
+                target.sendall(data)
+                if is_to_server:
                     self.sent += len(data)
                     if self._breaks_after is not None and self.sent > self._breaks_after:
                         self._cut()

@@ -336,6 +336,7 @@ class JoinRows(RowWork):
         if self._announce:
             self._lookup.prefetch(_keys(block.lines))
         outcomes = self._outcomes
+        new: Any = tuple.__new__
         name, number, offset = block.path, block.line_number, block.byte_offset
         keys: list[int | None] = []
         for line in block.lines:
@@ -352,7 +353,7 @@ class JoinRows(RowWork):
                 model = decoded.get("model")
                 if type(model) is not str:
                     model = None
-                add(RequestRef(custom_id, name, number, url, model, body, decoded), found)
+                add(new(RequestRef, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1
         self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)

@@ -22,7 +22,16 @@ from pathlib import Path
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries, LineRef, digest, digest_of_bytes
+from batchfiles.ids.index import (
+    OFFSET_BITS,
+    Index,
+    IndexBuilder,
+    IndexEntries,
+    LineRef,
+    digest,
+    digest_of_bytes,
+    digests_of_bytes,
+)
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, read_blocks
@@ -210,8 +219,16 @@ def _index_fast(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
     """Index the lines of a block, each by its beginning if that has the id."""
-    for line in lines:
-        _index_line(line, number, file, offset, entries, unkeyed, counts)
+    found = list(map(ID.match, lines))
+    if all(found):
+        digests = digests_of_bytes(match[1] for match in found if match)
+        entries.add_lines(digests, file, offset, list(map(len, lines)), number)
+        return
+    for line, match in zip(lines, found, strict=True):
+        if match:
+            entries.add(digest_of_bytes(match[1]), file, offset, len(line), number)
+        else:
+            _index_decoded(line, number, file, offset, entries, unkeyed, counts)
         number += 1
         offset += len(line) + 1
 
@@ -224,20 +241,12 @@ def _index_exact(
         _index_fast(lines, number, file, offset, entries, unkeyed, counts)
         return
     for line in lines:
-        note = _index_decoded if may_repeat_its_key(line) else _index_line
-        note(line, number, file, offset, entries, unkeyed, counts)
+        if may_repeat_its_key(line):
+            _index_decoded(line, number, file, offset, entries, unkeyed, counts)
+        else:
+            _index_fast([line], number, file, offset, entries, unkeyed, counts)
         number += 1
         offset += len(line) + 1
-
-
-def _index_line(
-    line: bytes, number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
-) -> None:
-    """Index a line by its beginning, if that has the id."""
-    if found := ID.match(line):
-        entries.add(digest_of_bytes(found[1]), file, offset, len(line), number)
-    else:
-        _index_decoded(line, number, file, offset, entries, unkeyed, counts)
 
 
 def _index_decoded(

@@ -17,9 +17,6 @@ NOT_LISTED = "not in the list of ids"
 NOT_IN_TABLE = "not in the table"
 """Why a request is left out if a table has the outcomes of the others: its rows may have been filtered."""
 
-STATUS = re.compile("[0-9]{3}|[1-9]xx", re.ASCII)
-"""Words that mean a status or a class of them."""
-
 TOO_LONG = "its result is above --max-line-bytes"
 """Why a request is left out whose result was not read: it may be an answer that was paid for."""
 
@@ -30,7 +27,8 @@ PARSE_ERROR = "parse_error"
 ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "context_length_exceeded")
 """Error codes that are similar to an outcome."""
 
-STATUS = re.compile(r"[1-5](?:\d\d|xx)")
+STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)")
+"""A status, or a class of them."""
 STATUSES = ("4xx", "5xx", "400", "401", "403", "404", "408", "409", "422", "429", "500", "502", "503", "504")
 ALMOST = 0.75
 """The similarity to a known word from which a word counts as a misspelling of it."""
