@@ -98,6 +98,7 @@ def can_answer(body: Body, url: str | None) -> bool:
     return endpoint is not None and KINDS.get(endpoint.rpartition("/")[2], "text") == expected
 
 
+@lru_cache(maxsize=256)
 def is_text(url: str | None) -> bool:
     """Return whether the answers of a url are texts, or the url is unknown."""
     return _kind_of_url(url) in ("text", None)

@@ -142,22 +142,22 @@ THINKING_KEYS: Final = frozenset({"type", "thinking", "reasoning", "summary", "t
 ToolCalls: TypeAlias = list[dict[str, str | None]]
 
 
+PLAIN_ENDS: Final = {word: finish_reasons.WORDS[word].outcome for word in ("stop", "length")}
+"""The outcomes of a text by its finish reason."""
+
+
 def read(body: Body) -> Answer:
-    """Read a chat completion, as `read_exact`; an ordinary answer in text takes a shorter way."""
-    return _plain_answer(body) or read_exact(body)
-
-
-def _plain_answer(body: Body) -> Answer | None:
-    """Read a body that holds one text that ended with `stop`, in the form that OpenAI writes; None for others."""
+    """Read a chat completion, as `read_exact` does; one text, as OpenAI writes it, takes a shorter way."""
     try:
         listed, usage, created = body["choices"], body["usage"], body["created"]
         model, response_id = body["model"], body["id"]
         (choice,) = listed
         message = choice["message"]
         text = message["content"]
-        is_plain = (
-            choice["finish_reason"] == "stop"
-            and text
+        reason = choice["finish_reason"]
+        outcome = PLAIN_ENDS[reason]
+        if (
+            text
             and message["refusal"] is choice["logprobs"] is None
             and type(text) is type(model) is type(response_id) is str
             and type(created) is int
@@ -168,18 +168,17 @@ def _plain_answer(body: Body) -> Answer | None:
             and PLAIN_CHOICE.issuperset(choice)
             and PLAIN_MESSAGE.issuperset(message)
             and not message.get("annotations")
-        )
+            and (counts := fields.fast_counts(usage)) is not None
+        ):
+            inputs, outputs, total, cached, reasoned, written = counts
+            # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
+            return tuple.__new__(Answer, (
+                outcome, model, reason, text, None, None, None, None, inputs, outputs, total, cached, reasoned,
+                None, None, None, created * 1_000_000, response_id, True, 0, (), None, written,
+            ))  # fmt: skip
     except (KeyError, TypeError, ValueError):
-        return None
-    counts = fields.fast_counts(usage) if is_plain else None
-    if counts is None:
-        return None
-    inputs, outputs, total, cached, reasoned, written = counts
-    # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
-    return tuple.__new__(Answer, (
-        "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
-        None, None, None, created * 1_000_000, response_id, True, 0, (), None, written,
-    ))  # fmt: skip
+        pass
+    return read_exact(body)
 
 
 def read_exact(body: Body) -> Answer:

@@ -7,7 +7,7 @@ tokens in addition to input and output. The numbers show which of the two it is,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 __all__ = [
@@ -256,8 +256,9 @@ PLAIN_OUTPUT: Final = frozenset({
 })  # fmt: skip
 """The keys of a usage and its details in OpenAI's APIs, where `_parts` is not needed as long as `audio_tokens` is 0."""
 
-COUNT: Final = (int, type(None))
-"""The types of a count that may be missing."""
+NO_DETAILS: Final[Mapping[str, Any]] = {}
+JUST_INT: Final = {int}
+"""The types of counts: `bool` is not among them."""
 
 
 def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
@@ -283,31 +284,33 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
 
 def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
     """Return the counts of a usage with OpenAI's keys and sums that agree; None for others."""
-    inputs = usage.get("prompt_tokens") or usage.get("input_tokens")
-    outputs = usage.get("completion_tokens") or usage.get("output_tokens")
-    total = usage.get("total_tokens")
-    asked = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
-    given = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    if not (
-        type(inputs) is type(outputs) is type(total) is int
-        and type(asked) is type(given) is dict
-        and (PLAIN_CHAT.issuperset(usage) or PLAIN_RESPONSES.issuperset(usage))
-        and PLAIN_INPUT.issuperset(asked)
-        and PLAIN_OUTPUT.issuperset(given)
-        and not asked.get("audio_tokens")
-        and not given.get("audio_tokens")
-    ):
+    get: Callable[[str], Any] = usage.get
+    if PLAIN_CHAT.issuperset(usage):
+        inputs, outputs = get("prompt_tokens"), get("completion_tokens")
+        asked, given = get("prompt_tokens_details") or NO_DETAILS, get("completion_tokens_details") or NO_DETAILS
+    elif PLAIN_RESPONSES.issuperset(usage):
+        inputs, outputs = get("input_tokens"), get("output_tokens")
+        asked, given = get("input_tokens_details") or NO_DETAILS, get("output_tokens_details") or NO_DETAILS
+    else:
         return None
-    cached, written, reasoning = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
-    read, made, thought = cached or 0, written or 0, reasoning or 0
+    if type(asked) is not dict or type(given) is not dict or asked.get("audio_tokens") or given.get("audio_tokens"):
+        return None
+    total, cached, reasoning, written = get("total_tokens"), asked.get("cached_tokens"), given.get("reasoning_tokens"), None
+    if "cache_write_tokens" in asked:
+        written = asked["cache_write_tokens"]
+    read, made, thought = (
+        0 if cached is None else cached,
+        0 if written is None else written,
+        0 if reasoning is None else reasoning,
+    )
     if (
-        type(cached) in COUNT
-        and type(written) in COUNT
-        and type(reasoning) in COUNT
+        {*map(type, (inputs, outputs, total, read, made, thought))} == JUST_INT
         and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # as long as the longest of them
         and inputs + outputs == total
         and read + made <= inputs
         and thought <= outputs
+        and PLAIN_INPUT.issuperset(asked)
+        and PLAIN_OUTPUT.issuperset(given)
     ):
         return inputs, outputs, total, cached, reasoning, written
     return None

@@ -63,9 +63,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         for named in named_batches(client, names, every=True):
             target = Path(folder) if folder is not None else named.folder
             if target is None:
-                raise click.UsageError(
-                    f"-o DIR is required for the results of {named.id}: only a campaign has a folder of its own."
-                )
+                raise click.UsageError(f"-o DIR is required for the results of {named.id}: only a campaign has a default folder.")
             try:
                 codes.add(_fetch(client, named, target, as_json=as_json))
             except APIError as error:

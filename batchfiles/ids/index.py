@@ -11,7 +11,7 @@ import mmap
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate, compress, count, pairwise
 from pathlib import Path
@@ -57,7 +57,7 @@ def digest_of_bytes(custom_id: bytes) -> int:
     return hash(custom_id) & MASK
 
 
-def digests_of_bytes(custom_ids: Iterable[bytes]) -> list[int]:
+def digests_of_bytes(custom_ids: list[bytes]) -> list[int]:
     """Return the 64-bit digests of many ids in UTF-8."""
     return [hash(custom_id) & MASK for custom_id in custom_ids]
 

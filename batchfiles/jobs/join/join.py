@@ -165,8 +165,8 @@ class Join(LazyTable[JoinReport]):
             "count": result_index.index.count,
             "refuse_duplicates": self._refuse_duplicates,
             "repeated": repeated,
-            "beside": self._user_columns,
-            "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
+            "user_columns": self._user_columns,
+            "prefetch": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
         totals = TableCounts()
         request_ref = IndexBuilder(self._spool.new_path("inputs.index"))

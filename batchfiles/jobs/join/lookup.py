@@ -188,8 +188,12 @@ class ResultLookup:
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
-        if may_answer and (not is_text or _asks_no_text(request_ref)):
-            result = as_answer_to(result, _url_in(request_ref) if isinstance(request_ref, bytes) else request_ref, value)
+        if may_answer:
+            if isinstance(request_ref, bytes):  # a search in the line costs less than reading its url
+                if not is_text or OTHER_URLS.search(request_ref):
+                    result = as_answer_to(result, _url_in(request_ref), value)
+            elif not (is_text and bodies.is_text(request_ref)):
+                result = as_answer_to(result, request_ref, value)
         # Past the constructor, which takes twice as long; likewise in `JoinRows`.
         return tuple.__new__(ResultRef, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 
@@ -229,11 +233,6 @@ class ResultLookup:
             path=second.source,
             line_number=second.line_number,
         )
-
-
-def _asks_no_text(request_ref: str | bytes | None) -> bool:
-    """Return whether a request may ask for other output than text, by the bytes of its line."""
-    return OTHER_URLS.search(request_ref) is not None if isinstance(request_ref, bytes) else not bodies.is_text(request_ref)
 
 
 OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")

@@ -273,18 +273,19 @@ class JoinRows(RowWork):
         self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
         self._lookup = ResultLookup(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
-        self._repeated = RepeatedRequests.load(spec["repeated"])
-        self._user_columns = None if spec["beside"] is None else UserColumns(spec["beside"])
+        repeated = spec["repeated"]
+        self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
+        self._user_columns = None if spec["user_columns"] is None else UserColumns(spec["user_columns"])
         self._whole_schema = self.schema_of(spec)
-        self._announce = spec["announce"]
-        if self._announce:
+        self._prefetches = spec["prefetch"]
+        if self._prefetches:
             self._block_size = PREFETCH_BYTES
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the schema of the table, with the user's columns last."""
         schema = super().schema_of(spec)
-        return schema if spec["beside"] is None else with_own_columns(schema, spec["beside"])
+        return schema if spec["user_columns"] is None else with_own_columns(schema, spec["user_columns"])
 
     def close(self) -> None:
         """Close the result files, then the flags and the index, which they use."""
@@ -333,7 +334,7 @@ class JoinRows(RowWork):
     def _add_lines(self, block: Block, file: int) -> None:
         """Add the rows of lines. Flat on purpose: it runs once a line of every input."""
         add, best, take = self._columns.add, self._lookup.best, self._lines.take
-        if self._announce:
+        if self._prefetches:
             self._lookup.prefetch(_keys(block.lines))
         outcomes = self._outcomes
         new: Any = tuple.__new__

@@ -221,7 +221,7 @@ def _index_fast(
     """Index the lines of a block, each by its beginning if that has the id."""
     found = list(map(ID.match, lines))
     if all(found):
-        digests = digests_of_bytes(match[1] for match in found if match)
+        digests = digests_of_bytes([match[1] for match in found if match])
         entries.add_lines(digests, file, offset, list(map(len, lines)), number)
         return
     for line, match in zip(lines, found, strict=True):

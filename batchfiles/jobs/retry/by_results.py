@@ -68,7 +68,8 @@ class RetryLines(Job):
         files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_known_outcome if spec["known_outcomes"] else read_result
         self._lookup = ResultLookup(self._index, self._marks, files, reader=reader)
-        self._repeated = RepeatedRequests.load(spec["repeated"])
+        repeated = spec["repeated"]
+        self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
