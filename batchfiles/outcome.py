@@ -22,7 +22,6 @@ __all__ = [
     "CANCELLED",
     "EXPIRED",
     "FAILED",
-    "ID",
     "ID_LETTERS",
     "INCOMPLETE",
     "MALFORMED",
@@ -37,6 +36,7 @@ __all__ = [
     "ids_of",
     "may_repeat_its_key",
     "outcome_of",
+    "plain_ids",
     "read",
     "read_result",
     "retryable",
@@ -336,8 +336,10 @@ def id_of_line(line: bytes) -> str | None:
     return custom_id if type(custom_id) is str else None
 
 
-ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
-ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
+BEFORE_ID = rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"%b"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*'
+ID = re.compile(rb'(?:{"id": "[^"]*", "custom_id": |' + BEFORE_ID % rb'[^"]*' + rb')"([^"]*)"')
+"""The id if no backslash is in what it matches. The usual spacing is tried first; `[^"]` is ten times as fast as `[^"\\\\]`."""
+ID_WITH_ESCAPES = re.compile(BEFORE_ID % rb'[^"\\]*' + rb'("(?:[^"\\]|\\.)*")')
 ID_LETTERS = EscapedLetters("custom_id")
 r"""The key may hide in `"custom_i\u0064"`."""
 
@@ -366,6 +368,12 @@ def id_of_malformed(line: bytes) -> str | None:
         return None
 
 
+def plain_ids(lines: list[bytes]) -> list[bytes] | None:
+    """Return the id at the beginning of each line, in UTF-8; None if a line has none there, or escapes in it."""
+    ids = [match[1] for match in map(ID.match, lines) if match and b"\\" not in match[0]]
+    return ids if len(ids) == len(lines) else None
+
+
 def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
     r"""Return the decoded id of each line; None if it has no id that is a string.
 
@@ -375,19 +383,19 @@ def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
     """
     # If each line begins with an id and there are no more ids than lines, none comes again after the first.
     if text.count(b'"custom_id"') == len(lines) and not ID_LETTERS.stand_in(text):
-        matches = list(map(ID.match, lines))
-        if all(matches):
+        found = plain_ids(lines)
+        if found is not None:
             try:
-                return [match[1].decode() for match in matches]  # type: ignore[index]
+                return [custom_id.decode() for custom_id in found]
             except UnicodeDecodeError:
                 pass
     return list(map(_id_of, lines))
 
 
 def _id_of(line: bytes) -> str | None:
-    if not may_repeat_its_key(line) and (match := ID.match(line)):  # also if the rest of the line is damaged, as above
+    if not may_repeat_its_key(line) and (found := plain_ids([line])):  # also if the rest of the line is damaged, as above
         try:
-            return match[1].decode()
+            return found[0].decode()
         except UnicodeDecodeError:
             return None
     try:

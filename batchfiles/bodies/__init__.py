@@ -42,7 +42,9 @@ BY_OBJECT: Final[dict[object, Reader]] = {
 
 def read(body: Body) -> Answer:
     """Read a body of any endpoint."""
-    return (_reader_of(body) or other.read)(body)
+    name = body.get("object")
+    known = BY_OBJECT.get(name) if type(name) is str else None
+    return (known or _reader_of(body) or other.read)(body)
 
 
 def endpoint_of(body: Body) -> str | None:

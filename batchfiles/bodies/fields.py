@@ -257,8 +257,6 @@ PLAIN_OUTPUT: Final = frozenset({
 """The keys of a usage and its details in OpenAI's APIs, where `_parts` is not needed as long as `audio_tokens` is 0."""
 
 NO_DETAILS: Final[Mapping[str, Any]] = {}
-JUST_INT: Final = {int}
-"""The types of counts: `bool` is not among them."""
 
 
 def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
@@ -304,7 +302,7 @@ def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
         0 if reasoning is None else reasoning,
     )
     if (
-        {*map(type, (inputs, outputs, total, read, made, thought))} == JUST_INT
+        type(inputs) is type(outputs) is type(total) is type(read) is type(made) is type(thought) is int
         and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # as long as the longest of them
         and inputs + outputs == total
         and read + made <= inputs

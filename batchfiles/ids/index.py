@@ -11,9 +11,9 @@ import mmap
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, compress, count, pairwise
+from itertools import accumulate, compress, islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -101,12 +101,18 @@ class IndexEntries:
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
         """Add consecutive lines; those without a digest are omitted. The offsets follow from the lengths."""
-        starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
-        has_digest = [digest is not None for digest in digests]
-        self.digests.extend(compress(digests, has_digest))  # type: ignore[arg-type]  # None is not among them
-        self.positions.extend(compress(starts, has_digest))
-        self.lengths.extend(compress(lengths, has_digest))
-        self.line_numbers.extend(compress(count(line_number), has_digest))
+        ends = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
+        columns: list[Iterable[Any]] = [
+            digests,
+            islice(ends, len(lengths)),
+            lengths,
+            range(line_number, line_number + len(lengths)),
+        ]
+        if None in digests:
+            has_digest = [digest is not None for digest in digests]
+            columns = [compress(column, has_digest) for column in columns]
+        for own, more in zip((self.digests, self.positions, self.lengths, self.line_numbers), columns, strict=True):
+            own.extend(more)
 
     def to_bytes(self) -> bytes:
         """Pack the columns one after the other, for `from_bytes`."""

@@ -187,13 +187,12 @@ class ResultLookup:
             self._marks.repaired[entry] = 1
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
-        may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
-        if may_answer:
-            if isinstance(request_ref, bytes):  # a search in the line costs less than reading its url
-                if not is_text or OTHER_URLS.search(request_ref):
-                    result = as_answer_to(result, _url_in(request_ref), value)
-            elif not (is_text and bodies.is_text(request_ref)):
-                result = as_answer_to(result, request_ref, value)
+        if is_text and type(request_ref) is bytes:  # a search in the line costs less than reading its url
+            is_text = OTHER_URLS.search(request_ref) is None
+        elif is_text:
+            is_text = bodies.is_text(request_ref)
+        if not is_text and (result.body is not None or (result.outcome == FAILED and result.error_code is None)):
+            result = as_answer_to(result, _url_in(request_ref) if isinstance(request_ref, bytes) else request_ref, value)
         # Past the constructor, which takes twice as long; likewise in `JoinRows`.
         return tuple.__new__(ResultRef, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 

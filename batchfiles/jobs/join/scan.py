@@ -34,8 +34,9 @@ from batchfiles.ids.index import (
 )
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
+from batchfiles.io.lines import split
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.outcome import ID, id_of_malformed, may_repeat_its_key, why_unreadable
+from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = [
@@ -154,7 +155,7 @@ class CountLines(Job):
             with Path(path).open("rb", buffering=0) as file:
                 file.seek(at)
                 while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
-                    count += chunk.count(b"\n")
+                    count += len(split(chunk)) - 1
                     at += len(chunk)
         except OSError as error:
             raise file_error(error, path) from None
@@ -219,14 +220,13 @@ def _index_fast(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
     """Index the lines of a block, each by its beginning if that has the id."""
-    found = list(map(ID.match, lines))
-    if all(found):
-        digests = digests_of_bytes([match[1] for match in found if match])
-        entries.add_lines(digests, file, offset, list(map(len, lines)), number)
+    ids = plain_ids(lines)
+    if ids is not None:
+        entries.add_lines(digests_of_bytes(ids), file, offset, list(map(len, lines)), number)
         return
-    for line, match in zip(lines, found, strict=True):
-        if match:
-            entries.add(digest_of_bytes(match[1]), file, offset, len(line), number)
+    for line in lines:
+        if found := plain_ids([line]):
+            entries.add(digest_of_bytes(found[0]), file, offset, len(line), number)
         else:
             _index_decoded(line, number, file, offset, entries, unkeyed, counts)
         number += 1
@@ -273,8 +273,8 @@ def _index_decoded(
 
 def is_index_mismatch(line: bytes, custom_id: object) -> bool:
     """Return whether a fast scan took another string for the id of a line than decoding does."""
-    found = ID.match(line)
-    return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
+    found = plain_ids([line])
+    return found is not None and type(custom_id) is str and found[0] != custom_id.encode()
 
 
 def indexed_digest(line: bytes) -> int | None:
@@ -382,15 +382,16 @@ def with_line_numbers(
         noting: A job that counts and indexes the lines of each range, its spec, and where its packed entries go; None only
             counts.
     """
-    ranges = tasks([file.size for file in files], size)
+    ranges = [{**task, "part": number} for number, task in enumerate(tasks([file.size for file in files], size))]
     line_numbers = [1] * len(files)
     job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
-    for number, product in pool.run(job, spec, ranges):
-        task = ranges[number]
+    # The lines of the last range of a file matter to no other range.
+    read = ranges if noting else [task for task, other in pairwise(ranges) if task["file"] == other["file"]]
+    for number, product in pool.run(job, spec, read):
+        task = read[number]
         if builder is not None and isinstance(product, bytes):
             builder.add(IndexEntries.from_bytes(product, line_numbers[task["file"]] - 1))
             continue
         task["line_number"] = line_numbers[task["file"]]
-        task["part"] = number
         line_numbers[task["file"]] += product["lines"]
-    return ranges
+    return [{"line_number": line_numbers[task["file"]], **task} for task in ranges]
