@@ -74,7 +74,9 @@ if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport, edit
     from batchfiles.jobs.get import Occurrence, get
     from batchfiles.jobs.join.export import Export, export
-    from batchfiles.jobs.join.join import Join, join
+    from batchfiles.jobs.join.join import join
+    from batchfiles.jobs.join.lazy_join import Join
+    from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, parts
     from batchfiles.jobs.join.report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
@@ -172,6 +174,8 @@ __all__ = [
     "BatchStatus",
     "BatchUsage",
     "BodyRuleSet",
+    "CampaignFile",
+    "CampaignPart",
     "Client",
     "Config",
     "ConflictError",
@@ -271,6 +275,7 @@ __all__ = [
     "join",
     "merge",
     "outcome_of",
+    "parts",
     "plan_run",
     "prepare",
     "read_event",
@@ -360,7 +365,9 @@ _HOMES = {
     "jobs.stats.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
     "jobs.join.export": ("Export", "export"),
     "jobs.get": ("Occurrence", "get"),
-    "jobs.join.join": ("Join", "join"),
+    "jobs.join.join": ("join",),
+    "jobs.join.lazy_join": ("Join",),
+    "jobs.join.parts": ("CampaignFile", "CampaignPart", "parts"),
     "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),

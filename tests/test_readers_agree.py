@@ -15,7 +15,7 @@ import pytest
 
 import batchfiles
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.join import Join
+from batchfiles.jobs.join.lazy_join import Join
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOLDERS = ["chat_completions", "responses", "completions", "embeddings", "moderations", "images", "azure", "all_failed", "empty"]

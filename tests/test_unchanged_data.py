@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.jobs.join.join import Join
+from batchfiles.jobs.join.lazy_join import Join
 from tests.jobs.wire import completion, failure, put, request, result, success
 
 Columns = dict[str, list[Any]]

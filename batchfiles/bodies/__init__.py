@@ -60,6 +60,8 @@ def _reader_of(body: Body) -> Reader | None:
     name = body.get("object")
     if type(name) is str and name in BY_OBJECT:
         return BY_OBJECT[name]
+    if body.keys() == ERROR_ALONE:
+        return None
     choice = _first(body.get("choices"))
     if "message" in choice:
         return chat_completions.read
@@ -78,6 +80,9 @@ def _reader_of(body: Body) -> Reader | None:
         return other.read_moderation
     return next((body_reader for matches, body_reader in BY_FAMILY if matches(body)), None)
 
+
+ERROR_ALONE: Final = {"error"}
+"""The keys of a failure's body, which does not show its endpoint."""
 
 BY_FAMILY: Final = (
     (other_families.is_message, other_families.read_message),

@@ -115,10 +115,14 @@ def campaign_of(folder: Place) -> Campaign | None:
 
 
 class Campaigns:
-    """The campaigns of folders; the manifest of each folder is read once."""
+    """The campaigns of folders; the manifest of each folder is read once.
 
-    def __init__(self) -> None:
-        self._known: dict[Place, Campaign | None] = {}
+    Args:
+        known: Campaigns whose manifests are not read.
+    """
+
+    def __init__(self, *known: Campaign) -> None:
+        self._known: dict[Place, Campaign | None] = {campaign.folder: campaign for campaign in known}
 
     def of(self, folder: Place) -> Campaign | None:
         """Return the campaign in a folder, as `campaign_of` does."""

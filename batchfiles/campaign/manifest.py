@@ -74,6 +74,21 @@ class Part:
     retry_of: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], path: str = MANIFEST) -> Part:
+        """Return the part that `to_dict` gave, or that a manifest has.
+
+        Raises:
+            DataError: A value is missing, or of another type than it must be; `path` is its file.
+        """
+        return _checked(cls, values, PART_KEYS, path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as JSON values, without empty ones, unknown keys last."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "extra"}
+        listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+        return {**{key: value for key, value in listed.items() if value not in (None, [], {})}, **self.extra}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -100,16 +115,9 @@ class Manifest:
             "version": self.version,
             "limits": self.limits,
             "sources": list(self.sources),
-            "parts": [_plain(part) for part in self.parts],
+            "parts": [part.to_dict() for part in self.parts],
             **self.extra,
         }
-
-
-def _plain(part: Part) -> dict[str, Any]:
-    """Return a part as JSON values, without empty ones."""
-    values = {each.name: getattr(part, each.name) for each in fields(part) if each.name != "extra"}
-    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-    return {**{key: value for key, value in listed.items() if value not in (None, [], {})}, **part.extra}
 
 
 def read_manifest(folder: Place) -> Manifest | None:
@@ -165,7 +173,7 @@ def _manifest_of(value: dict[str, Any], path: str) -> Manifest:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise DataError("has no list of parts", path=path)
     rest = {key: item for key, item in value.items() if key not in ("format", "parts")}
-    parts = tuple(_checked(Part, item, PART_KEYS, path) for item in items)
+    parts = tuple(Part.from_dict(item, path) for item in items)
     for part in parts:
         if Path(part.file).name != part.file or part.file in ("", "..", "\0"):
             raise DataError(f"has a part that is not a file of this folder, {part.file!r}", path=path)

@@ -20,7 +20,7 @@ from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.io.remote.path import Place, files_in
 from batchfiles.io.spool import small_file
 
-__all__ = ["attributed", "is_batch_object", "json_objects"]
+__all__ = ["ELSEWHERE", "attributed", "is_batch_object", "json_objects"]
 
 MOST_BYTES = 4 * 1024 * 1024
 """A JSON file of more bytes is not read: a batch object has about one kilobyte."""
@@ -39,7 +39,7 @@ BATCH_IN_NAME = re.compile(rf"(?:^|{SPACE})batch[_-][A-Za-z0-9-]{{8,}}(?={SPACE}
 """The id of a batch in a name such as `monday_batch_abc12345_output`."""
 
 ELSEWHERE = -1
-"""Evidence that results belong to a request file with other bytes than the one that is read."""
+"""The number of a request file that is not among those that are read, or has other bytes than it had."""
 
 
 class _Batch(NamedTuple):
@@ -259,7 +259,7 @@ def is_batch_object(value: dict[str, Any]) -> bool:
 def _objects_in(folder: Place) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the JSON objects of a folder's small JSON files, each with the stem of its file."""
     with suppress(OSError, BatchFilesError):
-        for path, size, _ in files_in(folder):
+        for path, size, *_ in files_in(folder):
             if path.name.endswith(".json") and size <= MOST_BYTES:
                 yield from ((path.name.removesuffix(".json"), value) for value in json_objects(small_file(path)))
 

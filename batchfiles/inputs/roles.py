@@ -16,7 +16,7 @@ from batchfiles.campaign.folder import Campaigns, changed_parts
 from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
 from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
-from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.attribution import ELSEWHERE, attributed
 from batchfiles.inputs.folder_files import files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
 from batchfiles.inputs.local import LocalFile, ResultFile
@@ -37,10 +37,6 @@ __all__ = [
     "sort_files",
     "without_repeats",
 ]
-
-
-ELSEWHERE = -1
-"""The number of a request file that is not among those that are read."""
 
 
 class BatchParts:
@@ -208,6 +204,7 @@ def sort_files(
     pairs: Pairs = (),
     filesystem: object = None,
     max_line_bytes: int = LINE_CAP,
+    campaigns: Campaigns | None = None,
 ) -> FileRoles:
     """Sort files by what their lines are.
 
@@ -219,6 +216,7 @@ def sort_files(
         pairs: Request files, each with the results that belong to it; they are read whether `files` names them or not.
         filesystem: The filesystem in which paths are paths; None takes the local one.
         max_line_bytes: The longest line that the job reads, in bytes.
+        campaigns: Known manifests.
 
     Raises:
         MismatchError: A file is of the other kind than it must be, or of another service's format; nothing was read but first
@@ -263,7 +261,7 @@ def sort_files(
                 "holds requests, and was given as results: name it as an input too", path=source.name, role="output"
             )
         sorted_[kind].append(file)
-    campaigns = Campaigns()
+    campaigns = campaigns or Campaigns()
     requests, retries = without_repeats(sorted_["inputs"], campaigns)
     originals = ((file.original, file.source) for file in (*requests, *retries))
     return FileRoles(

@@ -21,7 +21,7 @@ from batchfiles.io.remote.path import Place, RemotePath, changed, located, real_
 from batchfiles.io.urls import shown_name
 from batchfiles.limits import LINE_CAP
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
+__all__ = ["STDIN", "Source", "SourceLike", "expand", "is_batch_file", "plain_name", "read_blocks"]
 
 STDIN = "-"
 
@@ -313,8 +313,8 @@ def _expand_path(text: str) -> list[Source]:
     path = Path(text)
     if path.is_dir():
         names = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-        files = [file for file in names if _is_batch_file(file.name) and file.is_file()]
-        others = tuple(file for file in names if not _is_batch_file(file.name) or not file.is_file())
+        files = [file for file in names if is_batch_file(file.name) and file.is_file()]
+        others = tuple(file for file in names if not is_batch_file(file.name) or not file.is_file())
         if not files:
             raise FileError(_no_batch_file(others), path=text)
         return _of_folder([Source(_shown(str(file)), path=file, found=True) for file in files], others)
@@ -349,8 +349,8 @@ def _expand_found(place: RemotePath, found: Any) -> list[Source]:  # noqa: ANN40
     if found.is_file:
         return [Source(place.shown, remote=place)]
     listing = [(path, info) for path, info in place.listing() if not path.name.startswith(".")]
-    files = [path for path, info in listing if info.is_file and _is_batch_file(path.name)]
-    others = tuple(path for path, info in listing if not info.is_file or not _is_batch_file(path.name))
+    files = [path for path, info in listing if info.is_file and is_batch_file(path.name)]
+    others = tuple(path for path, info in listing if not info.is_file or not is_batch_file(path.name))
     if not files:
         raise FileError(_no_batch_file(others), path=place.shown)
     return _of_folder([Source(file.shown, remote=file, found=True) for file in files], others)
@@ -374,7 +374,7 @@ def plain_name(name: str) -> str:
     return next((name.removesuffix(end) for end in COMPRESSED[1:] if name.endswith(end)), name)
 
 
-def _is_batch_file(name: str) -> bool:
+def is_batch_file(name: str) -> bool:
     """Predicate: is this file in a folder a JSONL file, by its name? Hidden files, such as our unfinished ones, are not."""
     lowered = name.lower()
     return not name.startswith(".") and lowered.endswith(tuple(text + end for text in SUFFIXES for end in COMPRESSED))

@@ -22,7 +22,7 @@ import pytest
 import batchfiles
 from batchfiles import DuplicateCustomIdError, FileError, MismatchError
 from batchfiles.jobs.join import accounting, scan
-from batchfiles.jobs.join.join import Join
+from batchfiles.jobs.join.lazy_join import Join
 from tests.jobs.oracle import raw_value, response_body_of
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 

@@ -25,7 +25,7 @@ import pytest
 
 import batchfiles
 from batchfiles.jobs.join import rows, scan
-from batchfiles.jobs.join.join import Join
+from batchfiles.jobs.join.lazy_join import Join
 from batchfiles.jobs.join.lazy_table import PART_BYTES, LazyTable
 from batchfiles.outcome import OUTCOMES
 from batchfiles.workers.pool import WorkerPool
@@ -375,7 +375,7 @@ def check(
         patched.setattr(rows, "ROWS", case.rows)
         patched.setattr(rows.RowWork, "_block_size", case.block_size)
         if case.prefetched:
-            patched.setattr("batchfiles.jobs.join.join.cached_bytes", lambda: 0)
+            patched.setattr("batchfiles.jobs.join.lazy_join.cached_bytes", lambda: 0)
         job = batchfiles.join(
             *named, inputs=forced, table="requests", bodies="all", max_line_bytes=CAP, workers=workers, temp_dir=temporary
         )

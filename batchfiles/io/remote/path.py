@@ -183,11 +183,13 @@ class FoundFile(NamedTuple):
         place: Where it is.
         size: Its bytes as stored.
         parts: The names below the folder, its own one last.
+        modified: When it was last written to, in nanoseconds since 1970; None if the service does not report it.
     """
 
     place: Place
     size: int
     parts: tuple[str, ...]
+    modified: int | None
 
 
 def files_in(folder: Place, *, recursive: bool = False) -> list[FoundFile]:
@@ -199,10 +201,11 @@ def files_in(folder: Place, *, recursive: bool = False) -> list[FoundFile]:
     """
     if isinstance(folder, Path):
         paths = sorted(folder.rglob("*") if recursive else folder.iterdir())
-        return [FoundFile(path, path.stat().st_size, path.relative_to(folder).parts) for path in paths if path.is_file()]
+        found = ((path, path.stat()) for path in paths if path.is_file())
+        return [FoundFile(path, stat.st_size, path.relative_to(folder).parts, stat.st_mtime_ns) for path, stat in found]
     before = len(folder.path.strip("/"))
     return [
-        FoundFile(path, info.size, tuple(path.path.strip("/")[before:].strip("/").split("/")))
+        FoundFile(path, info.size, tuple(path.path.strip("/")[before:].strip("/").split("/")), info.mtime_ns)
         for path, info in folder.listing(recursive=recursive)
         if info.is_file
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from batchfiles.findings import Finding, add_example, counts_of
@@ -31,6 +31,9 @@ __all__ = [
     "part_name",
 ]
 
+
+FINDINGS_LISTED = 1000
+"""Findings of a total that are listed; the others are counted."""
 
 NOTES = counts_of("join")
 """The counts of a report that are additions to the outcomes."""
@@ -105,6 +108,52 @@ class TableReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the report that `to_dict` gave, also after a way through JSON; keys of later versions are ignored."""
+        own = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+        own["files"] = tuple(own.get("files", ()))
+        own["findings"] = tuple(map(Finding.revived, own.get("findings", ())))
+        own["examples"] = {name: tuple(found) for name, found in own.get("examples", {}).items()}
+        return cls(**own)
+
+    @classmethod
+    def total(cls, reports: Iterable[Self]) -> Self:
+        """Add up the reports of parts, such as those of the parts of a campaign.
+
+        Counts, outcomes and seconds are sums, files and findings follow each other, and examples are the first ones. Parts share
+        the user's table, so `with_rows` is the largest.
+
+        Raises:
+            ValueError: There is no report, or they are of different tables.
+        """
+        listed = list(reports)
+        tables = {report.table for report in listed}
+        if len(tables) != 1:
+            raise ValueError("the reports are of different tables" if tables else "there is no report to add up")
+        outcomes: Counter[str] = Counter()
+        examples: dict[str, list[str]] = {}
+        findings: list[Finding] = []
+        for report in listed:
+            outcomes.update(report.outcomes)
+            findings += report.findings
+            for name, found in report.examples.items():
+                add_example(examples, name, *found)
+        numbers = [each.name for each in fields(cls) if each.type in ("int", "float")]
+        sums: dict[str, Any] = {name: sum(getattr(report, name) for report in listed) for name in numbers}
+        sums["findings_not_listed"] += len(findings[FINDINGS_LISTED:])
+        sums["seconds"] = round(sums["seconds"], 3)
+        if "with_rows" in sums:
+            sums["with_rows"] = max(getattr(report, "with_rows") for report in listed)  # noqa: B009 - only a join has it
+        return cls(
+            table=tables.pop(),
+            outcomes={outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes)},
+            files=tuple(file for report in listed for file in report.files),
+            findings=tuple(findings[:FINDINGS_LISTED]),
+            examples={name: tuple(found) for name, found in examples.items()},
+            **sums,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

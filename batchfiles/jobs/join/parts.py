@@ -1,0 +1,312 @@
+"""The parts of a campaign: a request file and all that came back for it.
+
+Ids are unique within a batch, so each part is joined by itself: in its turn on one machine, or on any machine of a cluster.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
+from batchfiles.campaign.manifest import Manifest, Part, stem_of
+from batchfiles.errors import FileError, MismatchError
+from batchfiles.io.atomic import file_error
+from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located
+from batchfiles.io.sources import Source, is_batch_file
+from batchfiles.io.threads import Progress
+from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join
+from batchfiles.limits import RESULT_LINE_CAP
+
+if TYPE_CHECKING:
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.read import TableLike
+    from batchfiles.table.schema import TableName
+
+__all__ = ["CampaignFile", "CampaignPart", "open_part", "parts", "parts_in"]
+
+WAYS_OUT = (
+    "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
+    "download` does, or join the files on one machine with --pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFile:
+    """A file of a campaign as it was when the campaign was listed.
+
+    Attributes:
+        path: Its path or URL, by which it can be opened on another machine too. A URL keeps the options of the campaign's URL.
+        bytes: Its size as stored, in bytes.
+        modified: When it was last written to, in nanoseconds since 1970; None if the service does not report it.
+    """
+
+    path: str
+    bytes: int
+    modified: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPart:
+    """A part of a campaign: the request file of a batch, and everything that came back for it.
+
+    Parts that are connected by retries are one. A part can be pickled, and `to_dict` makes JSON of it, so that a cluster can
+    give it to any of its machines; `join` there needs only its files.
+
+    Attributes:
+        name: The name of its first request file without the suffix; no other part of the campaign has it.
+        folder: The path or URL of the campaign.
+        requests: The request files.
+        retries: Request files that repeat some of these requests; their results are among `results`.
+        results: Output files and error files.
+        manifest: The entries of the request files and retries in the manifest.
+    """
+
+    name: str
+    folder: str
+    requests: tuple[CampaignFile, ...]
+    retries: tuple[CampaignFile, ...] = ()
+    results: tuple[CampaignFile, ...] = ()
+    manifest: tuple[Part, ...] = ()
+
+    @property
+    def files(self) -> tuple[CampaignFile, ...]:
+        """All files: request files, retries and results."""
+        return (*self.requests, *self.retries, *self.results)
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """The ids of its batches."""
+        return tuple(dict.fromkeys(batch for part in self.manifest for batch in part.batches))
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files as stored, in bytes."""
+        return sum(file.bytes for file in self.files)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as JSON values."""
+        values = {name: [asdict(file) for file in getattr(self, name)] for name in ("requests", "retries", "results")}
+        manifest = [part.to_dict() for part in self.manifest]
+        return {"name": self.name, "folder": self.folder, **values, "manifest": manifest}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CampaignPart:
+        """Return the part that `to_dict` gave.
+
+        Raises:
+            DataError: An entry of the manifest is not valid.
+        """
+        files = {name: tuple(CampaignFile(**file) for file in values[name]) for name in ("requests", "retries", "results")}
+        return cls(
+            name=values["name"],
+            folder=values["folder"],
+            manifest=tuple(map(Part.from_dict, values["manifest"])),
+            **files,
+        )
+
+    def join(
+        self,
+        *,
+        on_duplicate: Literal["best", "error"] = "best",
+        with_table: TableLike | None = None,
+        id_template: str | None = None,
+        with_prefix: str = "",
+        csv_nulls: Sequence[str] | None = None,
+        table: TableName | None = None,
+        dimensions: int | None = None,
+        bodies: Literal["auto", "all", "none"] = "auto",
+        request_bodies: Literal["all", "none"] = "all",
+        parsed: bool = False,
+        schema: SchemaLike | None = None,
+        parse_dates: bool = False,
+        max_line_bytes: int = RESULT_LINE_CAP,
+        temp_dir: str | os.PathLike[str] | None = None,
+        filesystem: object = None,
+        workers: int | None = 1,
+        progress: Progress | None = None,
+    ) -> Join:
+        """Join the results of this part to its requests, as `join` does for the whole campaign, which describes the options.
+
+        Raises:
+            FileError: A file has changed since the campaign was listed, is gone, or can't be read.
+            BatchFilesError: As `join`.
+
+        Example:
+            >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
+            >>> [part.join().summarize().missing for part in batchfiles.parts("campaign")]
+            [10, 6]
+        """
+        options: JoinOptions = {
+            "on_duplicate": on_duplicate,
+            "with_table": with_table,
+            "id_template": id_template,
+            "with_prefix": with_prefix,
+            "csv_nulls": csv_nulls,
+            "table": table,
+            "dimensions": dimensions,
+            "bodies": bodies,
+            "request_bodies": request_bodies,
+            "parsed": parsed,
+            "schema": schema,
+            "parse_dates": parse_dates,
+            "max_line_bytes": max_line_bytes,
+            "temp_dir": temp_dir,
+            "filesystem": filesystem,
+            "workers": workers,
+            "progress": progress,
+        }
+        return open_part(self, options)
+
+
+def open_part(part: CampaignPart, options: JoinOptions) -> Join:
+    """Open the files of a part for a join.
+
+    Raises:
+        FileError: A file has changed since the campaign was listed, is gone, or can't be read.
+        BatchFilesError: As `join`.
+    """
+    filesystem = options.get("filesystem")
+    sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
+    for file, source in zip(part.files, sources, strict=True):
+        size, modified = _look(source)
+        if size != file.bytes or (file.modified is not None and modified is not None and modified != file.modified):
+            raise FileError("the file changed after its campaign was listed: list the parts again", path=source.name)
+    campaign = Campaign(located(part.folder, filesystem), Manifest(parts=part.manifest))
+    return open_join(sources, options, campaigns=Campaigns(campaign))
+
+
+def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> list[CampaignPart]:
+    """List the parts of a campaign. The folder is listed and its manifest is read once; no other file is opened.
+
+    Args:
+        campaign: A folder with a manifest, as `split` writes it: a path or a URL.
+        filesystem: The filesystem of the path, from `pyarrow.fs` or fsspec; None for the local one.
+
+    Returns:
+        The parts in the order in which `join` has their rows: by the names of their request files.
+
+    Raises:
+        MismatchError: The folder has no manifest, or results that belong to none of its parts by name.
+        DataError: The manifest is damaged, or of a later version.
+        FileError: The folder or a part is missing, or can't be read.
+
+    Example:
+        >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
+        >>> [(part.name, len(part.results)) for part in batchfiles.parts("campaign")]
+        [('requests-001', 0), ('requests-002', 0)]
+    """
+    folder = located(campaign, filesystem)
+    text = str(campaign) if isinstance(campaign, RemotePath) else os.fspath(campaign)
+    if not folder.is_dir():
+        raise FileError("no such folder", path=_shown(folder), number=errno.ENOENT)
+    found = campaign_of(folder)
+    if found is None:
+        raise MismatchError(
+            "has no manifest.json, which says what its parts are: `batchfiles split` writes one. Files without it are joined "
+            "together on one machine",
+            path=_shown(folder),
+        )
+    listed, strays = parts_in(found, text)
+    if strays:
+        more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
+        raise MismatchError(f"belongs to no part of the manifest by its name{more}: {WAYS_OUT}", path=strays[0])
+    return listed
+
+
+def parts_in(campaign: Campaign, text: str) -> tuple[list[CampaignPart], list[str]]:
+    """List the parts of a campaign whose manifest was read.
+
+    Args:
+        campaign: The campaign.
+        text: Its path or URL as it was given.
+
+    Returns:
+        The parts, and the display names of files that belong to none.
+
+    Raises:
+        FileError: A part is missing, or the folder can't be listed.
+    """
+    try:
+        found = {file.place.name: file for file in files_in(campaign.folder) if is_batch_file(file.place.name)}
+    except OSError as error:
+        raise error if isinstance(error, FileError) else file_error(error, _shown(campaign.folder)) from None
+    for entry in campaign.manifest.parts:
+        if entry.file not in found and not entry.retry_of:
+            raise FileError("this part of the manifest does not exist", path=_shown(campaign.folder / entry.file), number=2)
+    unit_of = _connected(campaign.manifest.parts)
+    units: dict[str, list[FoundFile]] = {}
+    strays: list[str] = []
+    for name, file in sorted(found.items()):
+        part = campaign.part_of(name)
+        if part is None:
+            strays.append(_shown(file.place))
+        else:
+            units.setdefault(unit_of[part.file], []).append(file)
+    manifests: dict[str, list[Part]] = defaultdict(list)
+    for entry in campaign.manifest.parts:
+        manifests[unit_of[entry.file]].append(entry)
+    listed = [_part(text, files, manifests[unit]) for unit, files in units.items()]
+    return sorted(listed, key=lambda part: (part.requests or part.files)[0].path), strays
+
+
+def _part(text: str, files: list[FoundFile], manifest: list[Part]) -> CampaignPart:
+    """Make one part of its files."""
+    names = {part.file for part in manifest}
+    repeating = {part.file: not names.isdisjoint(part.retry_of) for part in manifest}
+    kinds: dict[str, list[CampaignFile]] = {"requests": [], "retries": [], "results": []}
+    for file in files:
+        name = file.place.name
+        kind = "results" if name not in repeating else "retries" if repeating[name] else "requests"
+        kinds[kind].append(CampaignFile(_path_in(text, name), file.size, file.modified))
+    first = kinds["requests"] or kinds["retries"] or kinds["results"]
+    name = stem_of(Path(first[0].path.partition("?")[0]).name)
+    return CampaignPart(name=name, folder=text, manifest=tuple(manifest), **{kind: tuple(each) for kind, each in kinds.items()})
+
+
+def _connected(manifest: Iterable[Part]) -> dict[str, str]:
+    """Return the first file of the unit that each part is in: a retry connects the parts that it repeats."""
+    listed = list(manifest)
+    leader = {part.file: part.file for part in listed}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for part in listed:
+        for other in part.retry_of:
+            if other in leader:
+                leader[find(part.file)] = find(other)
+    return {name: find(name) for name in leader}
+
+
+def _path_in(folder: str, name: str) -> str:
+    """Return the path or URL of a file in a folder, with the options of its URL."""
+    if "://" not in folder:
+        return os.path.join(folder, name)  # noqa: PTH118 - the path as it was given, without a change
+    location, mark, options = folder.partition("?")
+    return f"{location.rstrip('/')}/{name}{mark}{options}"
+
+
+def _shown(place: Place) -> str:
+    return Source.at(place).name
+
+
+def _look(source: Source) -> tuple[int | None, int | None]:
+    """Return the size and the time of the last change of a file; None where it is gone or not reported."""
+    place = source.place
+    if isinstance(place, RemotePath):
+        info = place.look()
+        return info.size, info.mtime_ns
+    try:
+        status = os.stat(place) if place is not None else None  # noqa: PTH116
+    except OSError as error:
+        raise file_error(error, source.name) from None
+    return (status.st_size, status.st_mtime_ns) if status is not None else (None, None)
