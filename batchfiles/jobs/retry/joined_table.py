@@ -247,27 +247,22 @@ def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], t
         return of_any
     if len(inputs) == 1 and len(names) == 1:
         return [*of_any, (found[names[0]], 0)]
+    by_end: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        by_end[Path(name).name].add(name)
     chosen: dict[str, int] = {}
     for number, file in enumerate(inputs):
         # A file of which no row is left in the table has no source here: its requests are not in the table.
-        source = _source_of(file, [name for name in names if name not in chosen])
+        same = by_end[Path(file.name).name]
+        source = file.name if file.name in same else next(iter(same)) if len(same) == 1 else None
         if source is not None:
             chosen[source] = number
+            same.remove(source)
     if not chosen:
         raise MismatchError(
             f"the table has no rows of {_some([file.name for file in inputs])}: it was made of {_some(names)}", path=table
         )
     return [*of_any, *((found[source], number) for source, number in chosen.items())]
-
-
-def _source_of(file: LocalFile, names: list[str]) -> str | None:
-    if file.name in names:
-        return file.name
-    by_end: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        by_end[Path(name).name].append(name)
-    same = by_end[Path(file.name).name]
-    return same[0] if len(same) == 1 else None
 
 
 def _some(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from batchfiles.campaign.manifest import MANIFEST, RESULT_NAME, Manifest, Part, 
 from batchfiles.errors import FileError, MismatchError
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.remote.path import Place
-from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import STDOUT, Target
 from batchfiles.jobs.retry.report import RetryFile
@@ -22,9 +22,6 @@ __all__ = ["RetryTargets"]
 
 CHUNK = 1024 * 1024
 
-NOTHING = hashlib.sha256().hexdigest()
-"""The digest of a file without lines."""
-
 
 class RetryTargets:
     """Keeps lines in temporary files, and writes the output when all of them are valid.
@@ -33,7 +30,7 @@ class RetryTargets:
         output: A file, standard output, or the local folder of the request files.
         by_part: Whether the output is this folder.
         inputs: The request files, by number.
-        results: The result files.
+        results: The display names of the result files.
         spool: Where lines are kept.
         overwrite: Replace existing files, and send requests again that may be in progress.
     """
@@ -42,7 +39,7 @@ class RetryTargets:
         self,
         output: Target,
         inputs: Sequence[LocalFile],
-        results: Sequence[LocalFile],
+        results: Sequence[str],
         spool: Spool,
         *,
         by_part: bool,
@@ -56,6 +53,7 @@ class RetryTargets:
         self._overwrite = overwrite
         self._waiting: dict[int, Path] = {}  # closed files: there may be thousands
         self._requests: dict[int, int] = {}
+        self._digests: dict[str, str] = {}
         if not by_part:
             output.check(overwrite=overwrite)
             return
@@ -77,10 +75,9 @@ class RetryTargets:
         """Add lines of a request file."""
         if not requests:
             return
-        key = file if self._by_part else 0
-        if key not in self._waiting:
-            self._waiting[key] = self._spool.new_path("retry.jsonl")
-        with self._waiting[key].open("ab") as waiting:
+        if file not in self._waiting:
+            self._waiting[file] = self._spool.new_path("retry.jsonl")
+        with self._waiting[file].open("ab") as waiting:
             waiting.write(text)
         self._requests[file] = self._requests.get(file, 0) + requests
 
@@ -98,18 +95,20 @@ class RetryTargets:
         """
         if not self._by_part:
             origins = [self._inputs[number] for number in sorted(self._requests)]
-            written = [self._write(0, self._output, sum(self._requests.values()), origins)]
+            written = [self._write(sorted(self._waiting), self._output, sum(self._requests.values()), origins)]
             self._register_file(written, origins, lines, changed=changed)
             return written
         folder = Path(str(self._output.place))
         manifest = read_manifest(folder) or self._new_manifest(lines, folder)
         if not self._overwrite:
             self._refuse_while_on_its_way(manifest)
+        before = Counter(name for part in manifest.parts for name in set(part.retry_of))
         written = []
         for number in sorted(self._waiting):
             input_file = self._inputs[number]
-            path = folder / self._name(Path(input_file.name).name, manifest, folder)
-            written.append(self._write(number, Target.at(path, folder=False), self._requests[number], [input_file]))
+            name = Path(input_file.name).name
+            path = folder / _retry_name(name, before[name], folder)
+            written.append(self._write([number], Target.at(path, folder=False), self._requests[number], [input_file]))
         if written:
             self._register(folder, manifest, written)
         return written
@@ -138,28 +137,19 @@ class RetryTargets:
             return
         self._register(folder, manifest, written)
 
-    def _write(self, key: int, target: Target, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+    def _write(self, keys: Sequence[int], target: Target, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+        """Write the lines of some request files to one file."""
+        digest = hashlib.sha256()
         with CopyWriter(target, overwrite=self._overwrite, temp_dir=self._spool.path) as writer:
-            if key in self._waiting:
+            for key in keys:
                 with self._waiting[key].open("rb") as file:
                     while text := file.read(CHUNK):
+                        digest.update(text)
                         writer.write_lines(text, text.count(b"\n"))
             size = writer.bytes_written
-        return RetryFile(
-            path=STDOUT if target.place is None else str(target.place),
-            requests=requests,
-            bytes=size,
-            retry_of=tuple(file.name for file in origins),
-        )
-
-    def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
-        """Number the retries of a part."""
-        stem = stem_of(part)
-        before = sum(part in each.retry_of for each in manifest.parts)
-        number = 1 + before
-        while before and (folder / f"{stem}-retry-{number}.jsonl").exists():
-            number += 1
-        return f"{stem}-retry-{number}.jsonl"
+        path = STDOUT if target.place is None else str(target.place)
+        self._digests[path] = digest.hexdigest()
+        return RetryFile(path=path, requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
 
     def _new_manifest(self, lines: Mapping[int, int], folder: Path) -> Manifest:
         """Describe the request files as the parts of a campaign.
@@ -182,22 +172,21 @@ class RetryTargets:
         """Add the new files to the manifest, with the parts that they repeat."""
         names = {Path(file.path).name for file in written}
         parts = [part for part in manifest.parts if part.file not in names]
-        for file in written:
-            key = 0 if not self._by_part else next(n for n, each in enumerate(self._inputs) if each.name == file.retry_of[0])
-            parts.append(
-                Part(
-                    file=Path(file.path).name,
-                    requests=file.requests,
-                    bytes=file.bytes,
-                    sha256=Source.at(self._waiting[key]).sha256().hex if key in self._waiting else NOTHING,
-                    retry_of=tuple(Path(name).name for name in file.retry_of),
-                )
+        parts += [
+            Part(
+                file=Path(file.path).name,
+                requests=file.requests,
+                bytes=file.bytes,
+                sha256=self._digests[file.path],
+                retry_of=tuple(Path(name).name for name in file.retry_of),
             )
+            for file in written
+        ]
         write_manifest(folder, replace(manifest, parts=tuple(parts)))
 
     def _refuse_while_on_its_way(self, manifest: Manifest) -> None:
         """Make sure that earlier retries have results."""
-        stems = {match["stem"] for file in self._results if (match := RESULT_NAME.fullmatch(Path(file.name).name))}
+        stems = {match["stem"] for name in self._results if (match := RESULT_NAME.fullmatch(Path(name).name))}
         wanted = {Path(self._inputs[number].name).name for number in self._waiting}
         for part in manifest.parts:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
@@ -207,6 +196,15 @@ class RetryTargets:
                     "(in Python overwrite=True)",
                     path=str(self._output),
                 )
+
+
+def _retry_name(part: str, before: int, folder: Path) -> str:
+    """Number the retries of a part, of which there were some before."""
+    stem = stem_of(part)
+    number = 1 + before
+    while before and (folder / f"{stem}-retry-{number}.jsonl").exists():
+        number += 1
+    return f"{stem}-retry-{number}.jsonl"
 
 
 def _not_in(folder: Path) -> str:

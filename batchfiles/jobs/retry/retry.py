@@ -9,7 +9,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Set as AbstractSet
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import chain, islice
 from operator import ne
@@ -17,11 +18,12 @@ from typing import Any
 
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
+from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields
-from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
-from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.remote.path import changed
+from batchfiles.inputs.local import LocalFile, check_unchanged
+from batchfiles.inputs.roles import Pairs, sort_files
+from batchfiles.io.remote.path import Place, changed
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
@@ -29,11 +31,12 @@ from batchfiles.io.threads import Progress, in_steps
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import IndexMismatch
-from batchfiles.jobs.retry.by_results import RetryByResults
+from batchfiles.jobs.retry.by_results import KnownOutcomes, RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
 from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
+from batchfiles.jobs.retry.units import AllFiles, ReadTogether, Unit, Units, part_by_part
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of
@@ -49,57 +52,54 @@ class ListedLines:
     """The fast path of a retry by a list of ids: selects the lines from ordinary request files.
 
     Args:
-        inputs: The request files.
+        listed: The ids.
         edits: The changes to the lines.
+        targets: Where the lines go.
         max_line_bytes: The longest line that is read, in bytes.
-        progress: Called with the bytes of each step.
+        are_apart: Whether an id may be in several request files, which are separate batches with separate outputs.
 
     Attributes:
         totals: The counts of written and left out requests.
         lines: Requests by the number of their file.
-        unknown_ids: Listed ids that no request has.
+        found: The listed ids that requests have.
     """
 
     def __init__(
-        self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, max_line_bytes: int, progress: Callable[[int], None]
+        self, listed: AbstractSet[str], edits: Sequence[Edit], targets: RetryTargets, *, max_line_bytes: int, are_apart: bool
     ) -> None:
         self.totals = RetryCounts()
         self.lines: Counter[int] = Counter()
-        self.unknown_ids = 0
-        self._inputs = inputs
+        self.found: set[str] = set()
+        self._listed = listed
         self._edits = edits
+        self._targets = targets
         self._max_line_bytes = max_line_bytes
-        self._progress = progress
+        self._are_apart = are_apart
 
-    def take(self, lists: Sequence[Source], targets: RetryTargets) -> bool:
-        """Add the lines to the targets.
+    def take(self, unit: Unit, progress: Callable[[int], None]) -> bool:
+        """Add the lines of a unit to the targets.
 
         Returns:
-            Whether the fast path was enough. If not, the list is long, or there is a line that can't be read, a repeated id or a
-            value that can't be set: then start again with an index.
+            Whether the fast path was enough. If not, there is a line that can't be read, a repeated id or a value that can't be
+            set: then start again with an index.
 
         Raises:
             FileError: A file can't be read, or has changed.
-            MismatchError: A line of the list is not UTF-8.
         """
-        listed = set(islice(chain.from_iterable(map(ids_in, lists)), LISTED_IN_MEMORY + 1))
-        if len(listed) > LISTED_IN_MEMORY:
-            return False
-        check_unchanged(self._inputs)
-        found: set[str] = set()
+        inputs = unit.roles.inputs
+        check_unchanged(inputs)
         try:
-            for number in range(len(self._inputs)):
-                here = self._take_file(number, listed, targets)
-                if not found.isdisjoint(here):
+            for number, file in zip(unit.numbers, inputs, strict=True):
+                here = self._take_file(number, file, progress)
+                if not self._are_apart and not self.found.isdisjoint(here):
                     return False
-                found |= here
+                self.found |= here
         except (_Unusual, InvalidLineError, LineTooLongError, MismatchError):
             return False
-        check_unchanged(self._inputs)
-        self.unknown_ids = len(listed) - len(found)
+        check_unchanged(inputs)
         return True
 
-    def _take_file(self, number: int, listed: set[str], targets: RetryTargets) -> set[str]:
+    def _take_file(self, number: int, file: LocalFile, progress: Callable[[int], None]) -> set[str]:
         """Take the lines of one file, and return their ids.
 
         Raises:
@@ -108,25 +108,24 @@ class ListedLines:
             LineTooLongError: A line is longer than `max_line_bytes`.
             MismatchError: The first line is not a request.
         """
-        file = self._inputs[number]
-        copied = CopiedLines(self._max_line_bytes, self._progress, wanted="inputs")
+        copied = CopiedLines(self._max_line_bytes, progress, wanted="inputs")
         found: set[str] = set()
-        all_lines = changed = 0
+        all_lines = changed = written = 0
         for run in copied.of(file.source):
             ids = ids_of(run.whole_lines, run.text)
-            chosen = [place for place, custom_id in enumerate(ids) if custom_id in listed]
-            before = len(found)
+            chosen = [place for place, custom_id in enumerate(ids) if custom_id in self._listed]
+            written += len(chosen)
             found.update([str(ids[place]) for place in chosen])
-            if None in ids or len(found) < before + len(chosen):
+            if None in ids or len(found) < written:
                 raise _Unusual
             old = [run.whole_lines[place] for place in chosen]
             new = [self._checked(line) for line in old]
-            targets.add(number, b"".join(new), len(new))
+            self._targets.add(number, b"".join(new), len(new))
             changed += sum(map(ne, old, new))
             all_lines += len(ids)
         self.lines[number] = all_lines
-        counts = {"written": len(found), "changed": changed, "blank_line": copied.blank_lines}
-        groups = [(None, None, None, None, len(found)), (None, None, None, NOT_LISTED, all_lines - len(found))]
+        counts = {"written": written, "changed": changed, "blank_line": copied.blank_lines}
+        groups = [(None, None, None, None, written), (None, None, None, NOT_LISTED, all_lines - written)]
         groups = [group for group in groups if group[-1]]
         self.totals.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
         return found
@@ -218,32 +217,123 @@ def retry(
     with Spool(temp_dir) as spool:
         tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None
-        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
-        not_read = not_read_fields(roles.not_read)
+        lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
         target = Target.at(output, filesystem=filesystem)
-        _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
-        if not roles.inputs:
+        job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
+        if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
+            with suppress(ReadTogether):
+                parts = part_by_part(plain, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes)
+                if parts is not None and (lists or bool(tables) != bool(parts.results)):
+                    return job.run(parts)
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
+        return job.run(AllFiles(roles, spool))
+
+
+class _Retry:
+    """One call of `retry`, for files in units or for all files together."""
+
+    def __init__(
+        self,
+        target: Target,
+        tables: Sequence[JoinedTable],
+        lists: Sequence[Source],
+        choice: RetryChoice,
+        edits: Sequence[Edit],
+        options: TableOptions,
+        spool: Spool,
+        *,
+        overwrite: bool,
+    ) -> None:
+        self._target = target
+        self._tables = tables
+        self._lists = lists
+        self._choice = choice
+        self._edits = edits
+        self._options = options
+        self._spool = spool
+        self._overwrite = overwrite
+
+    def run(self, units: Units) -> RetryReport:
+        """Choose the requests and write them.
+
+        Raises:
+            ReadTogether: The parts of a campaign can't be read one by one.
+            BatchFilesError: As `retry`.
+        """
+        _refuse_read(self._target, units.keys, self._tables)
+        if not units.requests:
             raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
-        by_part = _is_folder(target)
-        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, overwrite=overwrite)
+        by_part = _is_folder(self._target)
+        targets = RetryTargets(
+            self._target, units.requests, units.results, self._spool, by_part=by_part, overwrite=self._overwrite
+        )
         with closing(targets):
-            lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
-            if lists:
-                report = _retry_listed(lists, roles, changes, targets, options)
-                if report is not None:
-                    return replace(report, **not_read)
-                targets.clear()
-            known = _known(roles, tables, lists, spool, choice)
-            job = RetryByResults(roles.inputs, known, choice, changes, options, spool, known_outcomes=bool(tables) or bool(lists))
-            job.findings = roles.findings
+            return replace(self._report(units, targets, by_part=by_part), **not_read_fields(units.not_read))
+
+    def _report(self, units: Units, targets: RetryTargets, *, by_part: bool) -> RetryReport:
+        if self._lists:
+            report = self._listed(units, targets, by_part=by_part)
+            if report is not None:
+                return report
+            targets.clear()
+        known = self._known(units)
+        for exact in (False, True):
+            job = RetryByResults(units, known, self._choice, self._edits, self._options, targets, by_part=by_part, exact=exact)
             try:
-                return replace(job.run(targets, by_part=by_part, exact=False), **not_read)
+                return job.run(self._spool)
             except IndexMismatch:
                 targets.clear()
-            try:
-                return replace(job.run(targets, by_part=by_part, exact=True), **not_read)
-            except IndexMismatch:
-                raise changed("a result file") from None
+        raise changed("a result file")
+
+    def _known(self, units: Units) -> KnownOutcomes | None:
+        """Return the known outcomes; None where results have them.
+
+        Raises:
+            MismatchError: There are neither, or both.
+            ReadTogether: Rows of the table may belong to any part.
+            ValueError: `parse_error` is selected, which only a table has.
+        """
+        if self._lists:
+            return KnownOutcomes([(ids_as_outcomes(source, self._spool), None) for source in self._lists], self._spool)
+        if self._tables:
+            if units.results or len(self._tables) > 1:
+                raise MismatchError("a joined table has the outcomes of all requests: name one table, and no results")
+            found = table_as_outcomes(self._tables[0], units.requests, self._spool, self._choice.words)
+            if units.are_parts and any(number is None for _, number in found):
+                raise ReadTogether
+            return KnownOutcomes(found, self._spool)
+        if PARSE_ERROR in self._choice.words:
+            raise ValueError(
+                "parse_error is known from a joined table only: make one with `join --parsed`, and name it instead of the results"
+            )
+        if not units.results and not units.has_empty:
+            names = ", ".join(file.name for file in units.requests[:3])
+            raise MismatchError(
+                f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
+            )
+        return None
+
+    def _listed(self, units: Units, targets: RetryTargets, *, by_part: bool) -> RetryReport | None:
+        """Write the lines of listed ids; None if the fast path is not enough, as for a long list."""
+        started = time.perf_counter()
+        ids = set(islice(chain.from_iterable(map(ids_in, self._lists)), LISTED_IN_MEMORY + 1))
+        if len(ids) > LISTED_IN_MEMORY:
+            return None
+        are_apart, max_line_bytes = units.are_parts and by_part, self._options.max_line_bytes
+        listed = ListedLines(ids, self._edits, targets, max_line_bytes=max_line_bytes, are_apart=are_apart)
+        progress = in_steps(self._options.progress, sum(file.size for file in units.requests))
+        findings: list[Finding] = []
+        with closing(units.opened()) as opened:
+            for unit in opened:
+                step = unit.steps(progress, unit.roles.inputs, weight=unit.asked)
+                if not listed.take(unit, step):
+                    return None
+                step.finish()
+                findings += unit.roles.findings
+        listed.totals.findings[:0] = findings
+        files = targets.write(listed.lines, changed=listed.totals.counts["changed"] > 0)
+        seconds = round(time.perf_counter() - started, 3)
+        return listed.totals.report(files, words=(), unknown_ids=len(ids) - len(listed.found), seconds=seconds)
 
 
 def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, everything: bool) -> RetryChoice:
@@ -278,65 +368,17 @@ def _is_folder(target: Target) -> bool:
     return True
 
 
-def _refuse_read(target: Target, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
+def _refuse_read(target: Target, files: AbstractSet[Place | None], tables: Iterable[JoinedTable]) -> None:
     """Make sure that the output is not one of the files.
 
     Raises:
         ValueError: The output is one of the files.
     """
-    read = {file.original for file in files} | {part.key for table in tables for part in table.parts}
+    read = files | {part.key for table in tables for part in table.parts}
     if target.key is not None and target.key in read:
         raise ValueError(f"{target} is a file that is read: choose another name for the output")
-
-
-def _known(
-    roles: FileRoles, tables: Sequence[JoinedTable], ids: Sequence[Source], spool: Spool, choice: RetryChoice
-) -> list[tuple[LocalFile, ResultFile]]:
-    """Return the files with the outcomes of the requests.
-
-    Raises:
-        MismatchError: There are none, or results and a table.
-        ValueError: `parse_error` is selected, which only a table has.
-    """
-    if ids:
-        listed = [ids_as_outcomes(source, spool) for source in ids]
-        return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
-    if tables:
-        if roles.results or len(tables) > 1:
-            raise MismatchError("a joined table has the outcomes of all requests: name one table, and no results")
-        found = table_as_outcomes(tables[0], roles.inputs, spool, choice.words)
-        return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
-    if PARSE_ERROR in choice.words:
-        raise ValueError(
-            "parse_error is known from a joined table only: make one with `join --parsed`, and name it instead of the results"
-        )
-    if not roles.results and not roles.empty:
-        names = ", ".join(file.name for file in roles.inputs[:3])
-        raise MismatchError(
-            f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
-        )
-    return list(zip(roles.results, roles.result_files(), strict=True))
 
 
 def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
     """Copy files that can't be read twice."""
     return [Source(source.name, path=spool.local(source)) for source in sources]
-
-
-def _retry_listed(
-    lists: Sequence[Source],
-    roles: FileRoles,
-    edits: Sequence[Edit],
-    targets: RetryTargets,
-    options: TableOptions,
-) -> RetryReport | None:
-    """Write the lines of listed ids; None if the fast path is not enough."""
-    started = time.perf_counter()
-    progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
-    listed = ListedLines(roles.inputs, edits, max_line_bytes=options.max_line_bytes, progress=progress)
-    if not listed.take(lists, targets):
-        return None
-    listed.totals.findings[:0] = roles.findings
-    files = targets.write(listed.lines, changed=listed.totals.counts["changed"] > 0)
-    seconds = round(time.perf_counter() - started, 3)
-    return listed.totals.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

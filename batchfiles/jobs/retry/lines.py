@@ -1,0 +1,188 @@
+"""The second pass of a retry over a range of a request file, which yields the lines that are sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+from batchfiles.codec import request_of
+from batchfiles.errors import InvalidLineError
+from batchfiles.findings import Finding
+from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
+from batchfiles.inputs.local import ResultFile
+from batchfiles.io.lines import Block
+from batchfiles.io.sources import Source, read_blocks
+from batchfiles.jobs.join.lookup import ResultLookup
+from batchfiles.jobs.join.repeated_requests import RepeatedRequests
+from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
+from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
+from batchfiles.jobs.retry.report import GROUPS_KEPT
+from batchfiles.jsontext.edits import Edit, edited
+from batchfiles.outcome import MALFORMED, Result, ids_of, read_result
+from batchfiles.table.rows import MISSING, ResultRef
+from batchfiles.workers.pool import Job, Product, Spec
+
+__all__ = ["RetryLines"]
+
+
+REPEATED = "repeats a line of another request file"
+"""Why a line is left out that is the same request as an earlier one."""
+
+CODE_LENGTH = 64
+FINDINGS_KEPT = 100
+"""Findings of a range that are listed; all are counted."""
+
+Group = tuple[str | None, int | None, str | None, str | None]
+"""Outcome, status, error code, and why it was left out; None if it was written. Without a lookup the outcome is unknown."""
+
+
+class RetryLines(Job):
+    r"""Yields the wanted lines of a range, each with its `\n`; then their positions, the positions of all lines, and a summary.
+
+    Args:
+        spec: `inputs`: `[[name, path], …]`; `numbers`: the number that each of them has in the positions; `results`, `index`,
+            `count` and `marks` as for `JoinRows`; `known_outcomes`: whether the results are lines of known outcomes; `choice`,
+            `edits`; `note_all`: whether all lines are indexed; `repeated`: what `RepeatedRequests` saved, or None;
+            `max_line_bytes`.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._index = Index(Path(spec["index"]), spec["count"])
+        self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
+        files = [ResultFile(*fields) for fields in spec["results"]]
+        reader = read_known_outcome if spec["known_outcomes"] else read_result
+        self._lookup = ResultLookup(self._index, self._marks, files, reader=reader)
+        repeated = spec["repeated"]
+        self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
+        self._edits = [Edit.from_spec(each) for each in spec["edits"]]
+
+    def close(self) -> None:
+        """Close the result files, then the flags and the index, which they use."""
+        self._lookup.close()
+        self._marks.close()
+        self._index.close()
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Do one range."""
+        self._choice = RetryChoice.from_spec(self._spec["choice"])
+        self._why_missing = self._choice.why_not(MISSING.result, is_found=False)
+        self._groups: Counter[Group] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+        self._wanted: list[bytes] = []
+        self._written, self._all = IndexEntries(), IndexEntries()
+        name, path = self._spec["inputs"][task["file"]]
+        self._number = self._spec["numbers"][task["file"]]
+        where = {key: task[key] for key in ("start", "end", "line_number")}
+        for block in read_blocks(
+            Source(name, path=Path(path)), self._notice, max_line_bytes=self._spec["max_line_bytes"], **where
+        ):
+            for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
+                if others is None:
+                    self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
+                    continue
+                self._lookup.also = others
+                self._take(lines, task["file"])
+        self._wanted.append(b"")
+        yield b"\n".join(self._wanted)
+        yield self._written.to_bytes()
+        yield self._all.to_bytes()
+        yield {
+            "bytes": task["end"] - task["start"],
+            "counts": dict(self._counts),
+            "groups": [[*group, count] for group, count in self._groups.items()],
+            "matched": sorted(self._choice.matched),
+            "findings": self._findings,
+        }
+
+    def _take(self, block: Block, file: int) -> None:
+        """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
+        lines, best, why_missing = block.lines, self._lookup.best, self._why_missing
+        ids = ids_of(lines, b"\n".join(lines))
+        keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
+        absent = 0
+        number, offset = block.line_number - 1, block.byte_offset
+        end = offset
+        for custom_id, key, line in zip(ids, keys, lines, strict=True):
+            number, offset, end = number + 1, end, end + len(line) + 1
+            if custom_id is None or key is None:
+                self._refuse(block.path, line, number, offset)
+                continue
+            found = best(custom_id, key, file, line)
+            if found is MISSING and why_missing is not None:
+                absent += 1
+            elif self._is_wanted(found) and self._write(block.path, line, number, offset):
+                self._count_result(found.result, None)
+                self._written.add(key, self._number, offset, len(line), number)
+        if absent:
+            unknown = (None, None, None) if self._choice.by_table else self._shown(MISSING.result)
+            self._count(*unknown, why_missing, absent)
+        if self._spec["note_all"]:
+            self._all.add_lines(keys, self._number, block.byte_offset, list(map(len, lines)), block.line_number)
+
+    def _why_repeated(self, line: bytes, file: int) -> str:
+        """Return why a line that repeats one of another file is left out."""
+        custom_id = ids_of([line], line)[0]
+        if self._choice.listed and custom_id is not None and self._lookup.best(custom_id, digest(custom_id), file) is MISSING:
+            return NOT_LISTED
+        return REPEATED
+
+    def _is_wanted(self, found: ResultRef) -> bool:
+        """Decide about a request, and count it if it is left out."""
+        why = self._choice.why_not(found.result, is_found=found is not MISSING, has_parse_error=has_parse_error(found.value))
+        if why is not None:
+            self._count_result(found.result, why)
+        return why is None
+
+    def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
+        """Keep a line if it is a request; only wanted lines are decoded.
+
+        Raises:
+            InvalidLineError: An edit can't be made in it.
+        """
+        try:
+            request_of(line)
+        except InvalidLineError:
+            self._refuse(path, line, number, offset)
+            return False
+        try:
+            new = edited(line, self._edits) if self._edits else line
+        except InvalidLineError as error:
+            raise Finding.of(error, path=path, line_number=number, byte_offset=offset).exception() from None
+        self._counts["changed"] += new is not line
+        self._counts["written"] += 1
+        self._wanted.append(new)
+        return True
+
+    def _count_result(self, result: Result, why: str | None) -> None:
+        self._count(*self._shown(result), why)
+
+    def _shown(self, result: Result) -> tuple[str | None, int | None, str | None]:
+        """Return what is known of a request: nothing for listed ones."""
+        if self._choice.listed:
+            return None, None, None
+        return result.outcome, result.status_code, result.error_code
+
+    def _count(self, outcome: str | None, status: int | None, code: str | None, why: str | None, more: int = 1) -> None:
+        group = (outcome, status, code and code[:CODE_LENGTH], why)
+        if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
+            group = (outcome, status, None, why)
+        self._groups[group] += more
+
+    def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
+        """Report a line that is not a request; a blank one is only counted."""
+        if not line.strip():
+            self._counts["blank_line"] += 1
+            return
+        try:
+            request_of(line)
+        except InvalidLineError as error:
+            self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
+
+    def _notice(self, finding: Finding) -> None:
+        if finding.severity == "error":
+            self._count(MALFORMED, None, finding.code, "can't be read")
+        if len(self._findings) < FINDINGS_KEPT:
+            self._findings.append(finding)

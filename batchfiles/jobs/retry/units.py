@@ -1,0 +1,302 @@
+"""What a retry reads at a time: a part of a campaign, or all files.
+
+Ids are unique within a batch, so each part of a campaign is chosen from by itself: the index, the temporary copies and the open
+files are those of a part. Files without a manifest are read together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
+from batchfiles.errors import FileError
+from batchfiles.inputs.folder_files import files_to_read
+from batchfiles.inputs.local import LocalFile, Named
+from batchfiles.inputs.roles import FileRoles, sort_files
+from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.sources import Source
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.join.parts import CampaignPart, parts_in
+
+__all__ = ["AllFiles", "PartByPart", "ReadTogether", "ScaledSteps", "Unit", "Units", "part_by_part"]
+
+
+class ReadTogether(Exception):
+    """The files are not what the manifest of their campaign says, so all of them must be read together."""
+
+
+class Unit(NamedTuple):
+    """Files that are read together.
+
+    Attributes:
+        roles: The files.
+        numbers: The numbers of its request files among those of all units.
+        asked: The bytes of its request files as stored.
+        stored: Those of its request files and results.
+        spool: Where its temporary files go.
+    """
+
+    roles: FileRoles
+    numbers: Sequence[int]
+    asked: int
+    stored: int
+    spool: Spool
+
+    def steps(self, step: Callable[[int], None], files: Iterable[LocalFile], *, weight: int) -> ScaledSteps:
+        """Return the steps through files of this unit, which add up to a weight."""
+        return ScaledSteps(step, size=sum(file.size for file in files), weight=weight)
+
+
+class Units(Protocol):
+    """All files of a retry."""
+
+    @property
+    def requests(self) -> Sequence[LocalFile]:
+        """The request files of all units, by number; those of a campaign are not copied yet."""
+
+    @property
+    def again(self) -> Sequence[Named]:
+        """The same files for lines that are read again at the end."""
+
+    @property
+    def results(self) -> Sequence[str]:
+        """The display names of the result files."""
+
+    @property
+    def keys(self) -> frozenset[Place | None]:
+        """Where all files are."""
+
+    @property
+    def not_read(self) -> tuple[str, ...]:
+        """The display names of files and folders that are skipped."""
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether a file without lines is known, which may be that of results."""
+
+    @property
+    def are_parts(self) -> bool:
+        """Whether each request file is a batch of its own, by one manifest."""
+
+    def stored(self) -> int:
+        """Return the bytes of all request files and results as stored."""
+
+    def opened(self) -> Generator[Unit, None, None]:
+        """Yield the units; the copies of one are removed when the next one is asked for."""
+
+
+@dataclass(frozen=True)
+class AllFiles:
+    """Files that are read together, which were sorted already."""
+
+    roles: FileRoles
+    spool: Spool
+    are_parts: bool = False
+
+    @property
+    def requests(self) -> Sequence[LocalFile]:
+        """The request files."""
+        return self.roles.inputs
+
+    @property
+    def again(self) -> Sequence[LocalFile]:
+        """The request files."""
+        return self.roles.inputs
+
+    @property
+    def results(self) -> Sequence[str]:
+        """The display names of the result files."""
+        return [file.name for file in self.roles.results]
+
+    @property
+    def keys(self) -> frozenset[Place | None]:
+        """Where all files are."""
+        roles = self.roles
+        return frozenset(file.original for file in (*roles.inputs, *roles.results, *roles.empty, *roles.retries))
+
+    @property
+    def not_read(self) -> tuple[str, ...]:
+        """The display names of files and folders that are skipped."""
+        return self.roles.not_read
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether there is a file without lines."""
+        return bool(self.roles.empty)
+
+    def stored(self) -> int:
+        """Return the bytes of all request files and results."""
+        return sum(file.size for file in (*self.roles.inputs, *self.roles.results))
+
+    def opened(self) -> Generator[Unit, None, None]:
+        """Yield the only unit."""
+        asked = sum(file.size for file in self.roles.inputs)
+        yield Unit(self.roles, range(len(self.roles.inputs)), asked, self.stored(), self.spool)
+
+
+class PartByPart:
+    """The parts of a campaign whose files all belong to a part.
+
+    Args:
+        campaign: The campaign; its folder has no symbolic link in it.
+        parts: Its parts, whose paths are names in the folder.
+        sources: All files, in order.
+        not_read: What is skipped in the folder.
+        spool: Where copies of lines go that are read again at the end.
+        temp_dir: Where the copies of each part go.
+        max_line_bytes: The longest line that is read, in bytes.
+    """
+
+    are_parts = True
+    has_empty = False
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        parts: Sequence[CampaignPart],
+        sources: Sequence[Source],
+        not_read: tuple[str, ...],
+        spool: Spool,
+        *,
+        temp_dir: str | os.PathLike[str] | None,
+        max_line_bytes: int,
+    ) -> None:
+        self.not_read = not_read
+        self._campaigns = Campaigns(campaign)
+        self._parts = parts
+        self._sources = {str(source.file_name): source for source in sources}
+        self._spool = spool
+        self._temp_dir = temp_dir
+        self._max_line_bytes = max_line_bytes
+        found = {file.path: file for part in parts for file in part.requests}
+        names = [name for name in self._sources if name in found]
+        self._numbers = {name: number for number, name in enumerate(names)}
+        asking = [(self._sources[name], found[name]) for name in names]
+        self.requests = [LocalFile(each.name, each.key, Path(each.name), file.bytes, 0) for each, file in asking]
+        self.again = [_ReadAgain(source, spool) for source, _ in asking]
+        given = [file.path for part in parts for file in part.results]
+        self.results = [self._sources[name].name for name in given]
+        self.keys = frozenset(source.key for source in sources)
+
+    def stored(self) -> int:
+        """Return the bytes of all request files and results as stored."""
+        return sum(map(_stored, self._parts))
+
+    def opened(self) -> Generator[Unit, None, None]:
+        """Yield the parts one after the other.
+
+        Raises:
+            ReadTogether: A file holds something else than its name says, or no file holds requests.
+            BatchFilesError: As `sort_files`.
+        """
+        has_requests = False
+        for part in self._parts:
+            with Spool(self._temp_dir) as spool:
+                sources = [self._sources[file.path] for file in part.files]
+                roles = sort_files(sources, (), spool, max_line_bytes=self._max_line_bytes, campaigns=self._campaigns)
+                listed = (part.requests, part.retries, part.results)
+                for names, files in zip(listed, (roles.inputs, roles.retries, roles.results), strict=True):
+                    if not {file.path for file in names}.issuperset(map(_name, files)):
+                        raise ReadTogether
+                has_requests = has_requests or bool(roles.inputs)
+                asked = sum(file.bytes for file in part.requests)
+                yield Unit(roles, [self._numbers[_name(file)] for file in roles.inputs], asked, _stored(part), spool)
+        if not has_requests:
+            raise ReadTogether
+
+
+def _name(file: LocalFile) -> str:
+    return file.original.name if file.original is not None else ""
+
+
+def _stored(part: CampaignPart) -> int:
+    return sum(file.bytes for file in (*part.requests, *part.results))
+
+
+@dataclass(frozen=True)
+class _ReadAgain:
+    """A request file of which single lines are read again; it is copied only if it is asked for."""
+
+    source: Source
+    spool: Spool
+
+    @property
+    def name(self) -> str:
+        """The display name."""
+        return self.source.name
+
+    @cached_property
+    def path(self) -> Path:
+        """Where its plain bytes are."""
+        return self.spool.local(self.source)
+
+
+def part_by_part(
+    files: Sequence[Source], spool: Spool, *, temp_dir: str | os.PathLike[str] | None, max_line_bytes: int
+) -> PartByPart | None:
+    """Return the parts of a campaign; None if files are not those of one campaign folder, or one of them belongs to no part.
+
+    Args:
+        files: What `expand` returned.
+        spool: Where copies of lines go that are read again at the end.
+        temp_dir: Where the copies of each part go.
+        max_line_bytes: The longest line that is read, in bytes.
+
+    Raises:
+        DataError: The manifest is damaged, or of a later version.
+        FileError: It can't be read.
+    """
+    places = [file.place for file in files if file.found and file.place is not None]
+    folders = {place.parent for place in places}
+    if len(places) < len(files) or len(folders) != 1:
+        return None
+    folder = real_path(folders.pop())
+    campaign = campaign_of(folder)
+    if campaign is None:
+        return None
+    sources, not_read = files_to_read(files)
+    try:
+        parts, strays = parts_in(campaign, "")
+    except FileError:  # a part is missing
+        return None
+    names = {file.path for part in parts for file in part.files}
+    if strays or names != {source.file_name for source in sources} or not any(part.requests for part in parts):
+        return None
+    if any(source.key != folder / str(source.file_name) for source in sources):  # a symbolic link
+        return None
+    return PartByPart(campaign, parts, sources, not_read, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes)
+
+
+class ScaledSteps:
+    """Passes on the steps through a unit, so that they add up to its weight.
+
+    Args:
+        step: Gets the steps.
+        size: The bytes of the steps.
+        weight: What they add up to: the bytes as stored, for the plain ones are not known in advance.
+    """
+
+    def __init__(self, step: Callable[[int], None], *, size: int, weight: int) -> None:
+        self._step = step
+        self._size = size
+        self._weight = weight
+        self._done = self._passed = 0
+
+    def __call__(self, more: int) -> None:
+        """Take a step."""
+        self._done += more
+        self._pass(self._weight * self._done // self._size)
+
+    def finish(self) -> None:
+        """Pass on what is left."""
+        if self._passed < self._weight:
+            self._pass(self._weight)
+
+    def _pass(self, now: int) -> None:
+        self._step(now - self._passed)
+        self._passed = now
