@@ -164,6 +164,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
     if found.repeated_inputs:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
+    yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
     if found.results.token_conversion_errors:
         words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
@@ -177,6 +178,22 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield "input tokens are estimated: one for each 4 bytes of text; images, audio and files are not counted"
     if priced:
         yield from _price_notes(found)
+
+
+def _successes(found: Stats) -> Iterator[str]:
+    """Yield a sentence where the successes are not as many as the requests that `join` counts as succeeded."""
+    results = found.results
+    lines, requests = results.outcomes.get("succeeded", 0), results.succeeded_requests
+    if requests is None or requests == lines:
+        return
+    repeated, unknown = results.repeated_successes or 0, results.unknown_successes or 0
+    shared = requests + repeated + unknown - lines
+    causes = (
+        f"{repeated:,} repeat another one" if repeated else "",
+        f"{unknown:,} have no request" if unknown else "",
+        f"{plural(shared, 'request')} with the custom_id of an earlier one" if shared else "",
+    )
+    yield f"{plural(lines, 'success', 'successes')} for {plural(requests, 'request')}: {', '.join(filter(None, causes))}"
 
 
 def _price_notes(found: Stats) -> Iterator[str]:

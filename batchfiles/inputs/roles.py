@@ -30,6 +30,7 @@ __all__ = [
     "BatchParts",
     "FileRoles",
     "Pairs",
+    "copied",
     "files_and_pairs",
     "paired_sources",
     "read_again",
@@ -344,36 +345,42 @@ class ReadAgain(NamedTuple):
     """Files that can be read twice, unlike standard input and pipes, by what they hold.
 
     Attributes:
-        requests: Request files, except those that only repeat requests of these.
+        requests: Request files, except those that only repeat requests of these; only their places are known.
         retries: These.
         results: Output files and error files.
+        parts: Which results belong to which request file.
     """
 
     requests: tuple[LocalFile, ...]
     retries: tuple[LocalFile, ...]
     results: tuple[LocalFile, ...]
+    parts: BatchParts
 
 
-def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
-    """Look what files hold that are read one after the other.
+def read_again(files: PairedFiles) -> ReadAgain:
+    """Look what files hold that are read one after the other; no file is copied.
 
-    Returns:
-        The request files as plain copies, if there are several; else None. Only the places of the other files are known.
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A manifest can't be read.
     """
     file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if source.is_again]
-    by_name = {source.name: source for source, _ in file_roles}
     requests, results = (
         [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in file_roles if each == file_role]
         for file_role in ("inputs", "results")
     )
-    kept, retries = without_repeats(requests)
-    if not requests[1:]:
-        return None
+    campaigns = Campaigns()
+    kept, retries = without_repeats(requests, campaigns)
+    return ReadAgain(kept, retries, tuple(results), BatchParts(kept, campaigns))
+
+
+def copied(files: Sequence[LocalFile], sources: Iterable[Source], spool: Spool) -> tuple[LocalFile, ...] | None:
+    """Return files with plain copies where they are compressed or remote; None if one is damaged, which its reader reports."""
+    by_name = {source.name: source for source in sources}
     try:
-        copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
-    except TruncatedFileError:  # the reader reports it, after the good lines
+        return tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in files)
+    except TruncatedFileError:
         return None
-    return ReadAgain(copies, retries, tuple(results))
 
 
 def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
@@ -384,19 +391,24 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
         files make different requests, by a manifest? Standard input and open files belong to nothing, and nothing to them.
     """
     known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
+    found = read_again(files)
+    if not (found.requests + found.retries)[1:]:
+        return known, lambda _one, _other: False
+    results = [file for file in found.results if file.name not in known]
+    named = list(map(found.parts.result_file, results))
     with Spool() as spool:
-        found = read_again(files, spool)
-        if found is None:
-            return known, lambda _one, _other: False
-        results = [file for file in found.results if file.name not in known]
-        parts = BatchParts(found.requests)
-        for file in attributed(found.requests, results, list(map(parts.result_file, results))):
-            if file.part is not None and file.part >= 0:
-                known[file.name] = found.requests[file.part].name
+        if any(file.part is None for file in named):
+            requests = copied(found.requests, files.sources, spool)
+            if requests is None:
+                return known, lambda _one, _other: False
+            named = attributed(requests, results, named)
+    for file in named:
+        if file.part is not None and file.part >= 0:
+            known[file.name] = found.requests[file.part].name
     numbers = {file.name: number for number, file in enumerate(found.requests)}
 
     def are_apart(one: str, other: str) -> bool:
-        return one in numbers and other in numbers and parts.are_apart(numbers[one], numbers[other])
+        return one in numbers and other in numbers and found.parts.are_apart(numbers[one], numbers[other])
 
     return known, are_apart
 

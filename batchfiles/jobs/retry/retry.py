@@ -20,7 +20,7 @@ from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folder_files import files_to_read, not_read_fields
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import Pairs, sort_files
 from batchfiles.io.remote.path import Place, changed
@@ -36,7 +36,8 @@ from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, c
 from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
-from batchfiles.jobs.retry.units import AllFiles, ReadTogether, Unit, Units, part_by_part
+from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit, Units
+from batchfiles.jobs.whole_campaign import whole_campaign
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of
@@ -221,10 +222,12 @@ def retry(
         target = Target.at(output, filesystem=filesystem)
         job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
         if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
-            with suppress(ReadTogether):
-                parts = part_by_part(plain, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes)
-                if parts is not None and (lists or bool(tables) != bool(parts.results)):
-                    return job.run(parts)
+            found, not_read = files_to_read(plain)
+            whole = whole_campaign(found)
+            # Results and a table exclude each other, and without any of them nothing is known: the error comes below.
+            if whole is not None and (lists or bool(tables) != any(part.results for part in whole.parts)):
+                with suppress(ReadTogether):
+                    return job.run(PartByPart(whole, not_read, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes))
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
         return job.run(AllFiles(roles, spool))
 

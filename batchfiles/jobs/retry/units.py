@@ -13,17 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
-from batchfiles.errors import FileError
-from batchfiles.inputs.folder_files import files_to_read
+from batchfiles.campaign.folder import Campaigns
 from batchfiles.inputs.local import LocalFile, Named
 from batchfiles.inputs.roles import FileRoles, sort_files
-from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
-from batchfiles.jobs.join.parts import CampaignPart, parts_in
+from batchfiles.jobs.join.parts import CampaignPart
+from batchfiles.jobs.whole_campaign import WholeCampaign
 
-__all__ = ["AllFiles", "PartByPart", "ReadTogether", "ScaledSteps", "Unit", "Units", "part_by_part"]
+__all__ = ["AllFiles", "PartByPart", "ReadTogether", "Unit", "Units"]
 
 
 class ReadTogether(Exception):
@@ -143,11 +142,9 @@ class PartByPart:
     """The parts of a campaign whose files all belong to a part.
 
     Args:
-        campaign: The campaign; its folder has no symbolic link in it.
-        parts: Its parts, whose paths are names in the folder.
-        sources: All files, in order.
-        not_read: What is skipped in the folder.
-        spool: Where copies of lines go that are read again at the end.
+        whole: The campaign.
+        not_read: What is skipped in its folder.
+        spool: Where copies of request files go of which lines are read again at the end.
         temp_dir: Where the copies of each part go.
         max_line_bytes: The longest line that is read, in bytes.
     """
@@ -157,9 +154,7 @@ class PartByPart:
 
     def __init__(
         self,
-        campaign: Campaign,
-        parts: Sequence[CampaignPart],
-        sources: Sequence[Source],
+        whole: WholeCampaign,
         not_read: tuple[str, ...],
         spool: Spool,
         *,
@@ -167,10 +162,9 @@ class PartByPart:
         max_line_bytes: int,
     ) -> None:
         self.not_read = not_read
-        self._campaigns = Campaigns(campaign)
-        self._parts = parts
-        self._sources = {str(source.file_name): source for source in sources}
-        self._spool = spool
+        self._campaigns = Campaigns(whole.campaign)
+        self._parts = parts = whole.parts
+        self._sources = whole.sources
         self._temp_dir = temp_dir
         self._max_line_bytes = max_line_bytes
         found = {file.path: file for part in parts for file in part.requests}
@@ -181,7 +175,7 @@ class PartByPart:
         self.again = [_ReadAgain(source, spool) for source, _ in asking]
         given = [file.path for part in parts for file in part.results]
         self.results = [self._sources[name].name for name in given]
-        self.keys = frozenset(source.key for source in sources)
+        self.keys = frozenset(source.key for source in self._sources.values())
 
     def stored(self) -> int:
         """Return the bytes of all request files and results as stored."""
@@ -234,42 +228,6 @@ class _ReadAgain:
     def path(self) -> Path:
         """Where its plain bytes are."""
         return self.spool.local(self.source)
-
-
-def part_by_part(
-    files: Sequence[Source], spool: Spool, *, temp_dir: str | os.PathLike[str] | None, max_line_bytes: int
-) -> PartByPart | None:
-    """Return the parts of a campaign; None if files are not those of one campaign folder, or one of them belongs to no part.
-
-    Args:
-        files: What `expand` returned.
-        spool: Where copies of lines go that are read again at the end.
-        temp_dir: Where the copies of each part go.
-        max_line_bytes: The longest line that is read, in bytes.
-
-    Raises:
-        DataError: The manifest is damaged, or of a later version.
-        FileError: It can't be read.
-    """
-    places = [file.place for file in files if file.found and file.place is not None]
-    folders = {place.parent for place in places}
-    if len(places) < len(files) or len(folders) != 1:
-        return None
-    folder = real_path(folders.pop())
-    campaign = campaign_of(folder)
-    if campaign is None:
-        return None
-    sources, not_read = files_to_read(files)
-    try:
-        parts, strays = parts_in(campaign, "")
-    except FileError:  # a part is missing
-        return None
-    names = {file.path for part in parts for file in part.files}
-    if strays or names != {source.file_name for source in sources} or not any(part.requests for part in parts):
-        return None
-    if any(source.key != folder / str(source.file_name) for source in sources):  # a symbolic link
-        return None
-    return PartByPart(campaign, parts, sources, not_read, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes)
 
 
 class ScaledSteps:

@@ -17,8 +17,9 @@ from batchfiles.findings import count_name
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
 from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
+from batchfiles.jobs.stats.successes import AnsweredRequests
 from batchfiles.jobs.tokens import measure
-from batchfiles.outcome import MALFORMED, OUTCOMES, read_result
+from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, read_result
 from batchfiles.table.rows import ANSWERED
 
 __all__ = ["RequestTotals", "ResultCounts"]
@@ -162,22 +163,24 @@ class RequestTotals:
 
     Args:
         prices: The prices; None to count tokens only.
+        answered: Gets the id of each request.
 
     Attributes:
         malformed: Lines that can't be read.
     """
 
-    def __init__(self, prices: Prices | None = None) -> None:
+    def __init__(self, prices: Prices | None, answered: AnsweredRequests) -> None:
         self.malformed = 0
         self._prices = prices
+        self._answered = answered
         self._count = 0
         self._endpoints = _ByName(_Count)
         self.models = _Models(prices)
         self._line_bytes = LengthHistogram()
         self._characters = LengthHistogram()
 
-    def add(self, line: bytes) -> bool:
-        """Count a line; returns False if it is not a request."""
+    def add(self, line: bytes, file: int) -> bool:
+        """Count a line of a file; returns False if it is not a request."""
         self._line_bytes.add(len(line))
         try:
             request = request_of(line)
@@ -186,6 +189,7 @@ class RequestTotals:
             return False
         url, body = request.get("url"), request["body"]
         measured = measure(body)
+        self._answered.add_request(request.get("custom_id"), file)
         self._count += 1
         self._endpoints.of(url).count += 1
         self._characters.add(measured.characters)
@@ -252,14 +256,16 @@ class ResultCounts:
 
     Args:
         prices: The prices; None to count tokens only.
+        answered: Gets the id of each success.
 
     Attributes:
         malformed: Lines that can't be read, with those longer than `max_line_bytes`.
     """
 
-    def __init__(self, prices: Prices | None = None) -> None:
+    def __init__(self, prices: Prices | None, answered: AnsweredRequests) -> None:
         self.malformed = 0
         self._prices = prices
+        self._answered = answered
         self._count = 0
         self._noted: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
@@ -271,12 +277,14 @@ class ResultCounts:
         self._output_tokens = LengthHistogram()
         self._token_conversion_errors = 0
 
-    def add(self, line: bytes) -> bool:
+    def add(self, line: bytes, _file: int) -> bool:
         """Count a line; returns False if it is not a result."""
         self._line_bytes.add(len(line))
         self._count += 1
-        _, result = read_result(line)
+        value, result = read_result(line)
         self._outcomes[result.outcome] += 1
+        if result.outcome == SUCCEEDED:
+            self._answered.add_success(None if value is None else value.get("custom_id"))
         answer = result.answer
         self._endpoints.of(bodies.endpoint_of(result.body) if result.body else None).count += 1
         if answer.text is not None:
@@ -339,6 +347,7 @@ class ResultCounts:
             token_conversion_errors=self._token_conversion_errors,
             no_token_counts=self._noted["no_token_counts"],
             token_sum=self._noted["token_sum"],
+            **self._answered.fields(),
         )
 
 

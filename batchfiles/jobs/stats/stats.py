@@ -6,19 +6,23 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
+from operator import itemgetter
 
+from batchfiles.errors import BatchFilesError
 from batchfiles.findings import Finding
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
-from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
+from batchfiles.inputs.roles import PairedFiles, Pairs, copied, files_and_pairs, read_again
 from batchfiles.io.lines import Block
-from batchfiles.io.sources import SourceLike
+from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
+from batchfiles.jobs.stats.successes import AnsweredRequests
+from batchfiles.jobs.whole_campaign import whole_campaign
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import WorkerPool
 
@@ -75,16 +79,28 @@ def stats(
         raise TypeError("stats needs at least one file")
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
-    count = _BytesDone(known, _Repeats.among(files, max_line_bytes))
-    for file in classified_files(
-        files.sources,
-        count.notice,
-        max_line_bytes=max_line_bytes,
-        on_bytes=source_steps(progress, files.sources),
-        file_roles=files.file_roles,
-    ):
-        count.take(file)
+    count = _Counts(known, _Repeats.among(files, max_line_bytes), [source.name for source in files.sources])
+    on_bytes = source_steps(progress, files.sources)
+    for part in _parts(files.sources):
+        for file in classified_files(
+            part, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+        ):
+            count.take(file)
+        count.end_part()
     return replace(count.report(), **not_read_fields(files.not_read))
+
+
+def _parts(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
+    """Yield the files of each part of a campaign; all files where they are no campaign, or not all of parts."""
+    try:
+        whole = whole_campaign(sources)
+    except BatchFilesError:  # a damaged manifest matters only if request files are compared
+        whole = None
+    if whole is None:
+        yield sources
+        return
+    for part in whole.parts:
+        yield [whole.sources[file.path] for file in part.files]
 
 
 class _Repeats:
@@ -104,18 +120,18 @@ class _Repeats:
     @classmethod
     def among(cls, files: PairedFiles, max_line_bytes: int) -> _Repeats | None:
         """Compare the request files; None if there is nothing to compare."""
-        with Spool() as spool:
-            found = read_again(files, spool)
-            if found is None:
+        found = read_again(files)
+        if not (found.requests + found.retries)[1:]:
+            return None
+        retries = frozenset(file.name for file in found.retries)
+        apart = found.parts.are_apart
+        if all(apart(0, number) for number in range(1, len(found.requests))):
+            return cls({}, RepeatedRequests.load(None), retries) if retries else None
+        with Spool() as spool, WorkerPool() as pool:
+            requests = copied(found.requests, files.sources, spool)
+            if requests is None:
                 return None
-            apart = BatchParts(found.requests).are_apart
-            retries = frozenset(file.name for file in found.retries)
-            repeated = RepeatedRequests.load(None)
-            if not all(apart(0, number) for number in range(1, len(found.requests))):
-                with WorkerPool() as pool:
-                    _, repeated, _ = find_repeated(
-                        pool, found.requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart
-                    )
+            _, repeated, _ = find_repeated(pool, requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart)
         return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
 
     def cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
@@ -128,17 +144,26 @@ class _Repeats:
             yield block, NO_FILES
 
 
-class _BytesDone:
-    """Takes the files one by one."""
+class _Counts:
+    """Takes the files one by one.
 
-    def __init__(self, prices: Prices | None, repeats: _Repeats | None) -> None:
+    Args:
+        prices: The prices; None to count tokens only.
+        repeats: Which request lines repeat others.
+        names: The files in the order of the report.
+    """
+
+    def __init__(self, prices: Prices | None, repeats: _Repeats | None, names: Sequence[str]) -> None:
         self._prices = prices
         self._repeats = repeats
         self._repeated = 0
-        self._files: list[FileStats] = []
-        self._requests = RequestTotals(prices)
-        self._results = ResultCounts(prices)
-        self._malformed: list[str] = []
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self._number = 0
+        self._files: list[tuple[int, FileStats]] = []
+        self._answered = AnsweredRequests()
+        self._requests = RequestTotals(prices, self._answered)
+        self._results = ResultCounts(prices, self._answered)
+        self._malformed: list[tuple[int, str]] = []
         self._blank = 0
         self._overlong = 0
         self._has_last_newline = True
@@ -153,6 +178,7 @@ class _BytesDone:
 
     def take(self, file: ClassifiedFile) -> None:
         """Count the lines of a file."""
+        self._number = self._numbers[file.name]
         add = self._results.add if file.file_role == "results" else self._requests.add
         lines = end = 0
         for whole in file.blocks:
@@ -164,7 +190,7 @@ class _BytesDone:
                     lines += 1
                     if repeating is None:
                         self._repeated += 1
-                    elif not add(line):
+                    elif not add(line, len(self._files)):
                         self._name(path, number + at)
             end = whole.byte_offset + sum(map(len, whole.lines)) + len(whole.lines)
         if file.file_role == "results":
@@ -172,8 +198,13 @@ class _BytesDone:
         else:
             self._requests.malformed += self._overlong
         size = end if self._has_last_newline else end - 1
-        self._files.append(FileStats(name=file.name, role=file.file_role, lines=lines + self._overlong, bytes=size))
+        found = FileStats(name=file.name, role=file.file_role, lines=lines + self._overlong, bytes=size)
+        self._files.append((self._number, found))
         self._overlong, self._has_last_newline = 0, True
+
+    def end_part(self) -> None:
+        """End a part of a campaign: ids may restart in the next one."""
+        self._answered.end_part()
 
     def _cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
         """Cut a block at the request lines that repeat others; they come with None."""
@@ -192,14 +223,14 @@ class _BytesDone:
         near = {model: prices.similar(model) for model in without_price if model} if prices else {}
         models = (self._results if results.count else self._requests).models
         return Stats(
-            files=tuple(self._files),
+            files=tuple(file for _, file in sorted(self._files, key=itemgetter(0))),
             requests=requests,
             results=results,
             currency=prices.currency if prices else None,
             batch_discount=prices.batch_discount if prices else None,
             cost=total(usage.cost for usage in paid) if prices else None,
             without_price=without_price,
-            malformed=tuple(self._malformed),
+            malformed=tuple(place for _, place in self._malformed),
             blank_lines=self._blank,
             repeated_inputs=self._repeated,
             price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
@@ -209,8 +240,8 @@ class _BytesDone:
         )
 
     def _size(self, file_role: FileRole) -> int:
-        return sum(file.bytes for file in self._files if file.role == file_role)
+        return sum(file.bytes for _, file in self._files if file.role == file_role)
 
     def _name(self, path: str | None, line_number: int | None) -> None:
-        if len(self._malformed) < PLACES_KEPT:
-            self._malformed.append(f"{path}:{line_number}")
+        # Parts are not read in the order of the files, so the first places are those of the first files.
+        self._malformed = sorted([*self._malformed, (self._number, f"{path}:{line_number}")], key=itemgetter(0))[:PLACES_KEPT]
