@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchfiles.campaign.folder import Campaign, campaign_of
 from batchfiles.errors import FileError
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.sources import Source
-from batchfiles.jobs.join.parts import CampaignPart, parts_in
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.join.parts import CampaignPart
 
 __all__ = ["WholeCampaign", "whole_campaign"]
 
@@ -45,6 +47,8 @@ def whole_campaign(files: Sequence[Source]) -> WholeCampaign | None:
     campaign = campaign_of(folder)
     if campaign is None:
         return None
+    from batchfiles.jobs.join.parts import parts_in  # with all of join: most files are no campaign
+
     try:
         parts, strays = parts_in(campaign, "")
     except FileError:  # a part is missing
