@@ -189,8 +189,8 @@ def _successes(found: Stats) -> Iterator[str]:
     repeated, unknown = results.repeated_successes or 0, results.unknown_successes or 0
     shared = requests + repeated + unknown - lines
     causes = (
-        f"{repeated:,} repeat another one" if repeated else "",
-        f"{unknown:,} have no request" if unknown else "",
+        f"{plural(repeated, 'repeats', 'repeat')} another one" if repeated else "",
+        f"{plural(unknown, 'has', 'have')} no request" if unknown else "",
         f"{plural(shared, 'request')} with the custom_id of an earlier one" if shared else "",
     )
     yield f"{plural(lines, 'success', 'successes')} for {plural(requests, 'request')}: {', '.join(filter(None, causes))}"
