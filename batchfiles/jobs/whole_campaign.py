@@ -47,7 +47,7 @@ def whole_campaign(files: Sequence[Source]) -> WholeCampaign | None:
     campaign = campaign_of(folder)
     if campaign is None:
         return None
-    from batchfiles.jobs.join.parts import parts_in  # with all of join: most files are no campaign
+    from batchfiles.jobs.join.parts import parts_in  # it loads all of join, and few files are a campaign
 
     try:
         parts, strays = parts_in(campaign, "")

@@ -58,7 +58,7 @@ def test_the_requests_with_a_success_are_those_of_a_join(parts: Any, compressed:
 
 
 def test_a_compressed_campaign_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its request files were copied and compared, though one manifest says that they are batches of their own."""
+    """Its request files were copied and compared, though one manifest says that they are separate batches."""
     folder = simple(tmp_path / "campaign", compressed=True)
     monkeypatch.setattr(Spool, "__init__", lambda *_: pytest.fail("nothing needs a temporary folder"))
     found = batchfiles.stats(folder)

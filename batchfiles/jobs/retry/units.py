@@ -80,7 +80,7 @@ class Units(Protocol):
 
     @property
     def are_parts(self) -> bool:
-        """Whether each request file is a batch of its own, by one manifest."""
+        """Whether each request file is a separate batch, by one manifest."""
 
     def stored(self) -> int:
         """Return the bytes of all request files and results as stored."""

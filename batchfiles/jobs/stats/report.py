@@ -213,8 +213,8 @@ class ResultStats:
         token_conversion_errors: How many token counts are not integers ≥ 0 of 64 bits: they are in no sum and no cost.
         no_token_counts: How many answers state neither input nor output tokens: their tokens are in no sum and no cost.
         token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
-        succeeded_requests: How many requests these successes answer, which is what `join` counts as `succeeded`. None if there
-            are no requests, if two request files share an id, unless they are parts of one campaign, and above a million ids in
+        succeeded_requests: How many requests these successes answer, which is what `join` counts as `succeeded`. None without
+            requests, if two request files share an id, unless they are parts of one campaign, and above a million ids in
             a part.
         repeated_successes: How many successes are for a request that has another one; None as before.
         unknown_successes: How many successes are for no request among the files; None as before.

@@ -91,7 +91,7 @@ def stats(
 
 
 def _parts(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
-    """Yield the files of each part of a campaign; all files where they are no campaign, or not all of parts."""
+    """Yield the files of each part of a campaign; all files if one of them is of no part."""
     try:
         whole = whole_campaign(sources)
     except BatchFilesError:  # a damaged manifest matters only if request files are compared
