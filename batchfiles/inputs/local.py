@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
+from batchfiles.errors import TruncatedFileError
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import Place, changed
 from batchfiles.io.sources import Source
+from batchfiles.io.spool import Spool
 
-__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "check_unchanged", "most_open"]
+__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "check_unchanged", "copied", "most_open"]
 
 
 class ResultFile(NamedTuple):
@@ -79,6 +81,15 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
     for file in files:
         if LocalFile.of(file.name, file.original, file.path) != file:
             raise changed(file.name)
+
+
+def copied(files: Sequence[LocalFile], sources: Iterable[Source], spool: Spool) -> tuple[LocalFile, ...] | None:
+    """Return files with plain copies where they are compressed or remote; None if one is damaged, which its reader reports."""
+    by_name = {source.name: source for source in sources}
+    try:
+        return tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in files)
+    except TruncatedFileError:
+        return None
 
 
 class Named(Protocol):

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.campaign.folder import Campaigns, changed_parts
 from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
-from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
+from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.attribution import ELSEWHERE, attributed
 from batchfiles.inputs.folder_files import files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
-from batchfiles.inputs.local import LocalFile, ResultFile
+from batchfiles.inputs.local import LocalFile, ResultFile, copied
 from batchfiles.io.remote.path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
@@ -30,7 +30,6 @@ __all__ = [
     "BatchParts",
     "FileRoles",
     "Pairs",
-    "copied",
     "files_and_pairs",
     "paired_sources",
     "read_again",
@@ -372,15 +371,6 @@ def read_again(files: PairedFiles) -> ReadAgain:
     campaigns = Campaigns()
     kept, retries = without_repeats(requests, campaigns)
     return ReadAgain(kept, retries, tuple(results), BatchParts(kept, campaigns))
-
-
-def copied(files: Sequence[LocalFile], sources: Iterable[Source], spool: Spool) -> tuple[LocalFile, ...] | None:
-    """Return files with plain copies where they are compressed or remote; None if one is damaged, which its reader reports."""
-    by_name = {source.name: source for source in sources}
-    try:
-        return tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in files)
-    except TruncatedFileError:
-        return None
 
 
 def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:

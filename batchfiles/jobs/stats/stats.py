@@ -12,7 +12,8 @@ from batchfiles.errors import BatchFilesError
 from batchfiles.findings import Finding
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
-from batchfiles.inputs.roles import PairedFiles, Pairs, copied, files_and_pairs, read_again
+from batchfiles.inputs.local import copied
+from batchfiles.inputs.roles import PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
