@@ -118,7 +118,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             temporary.mkdir()
             os.environ["TMPDIR"] = str(temporary)
             places = {"campaign": str(folder), "output": str(Path(name) / f"output-{parts}")}
-            program = [sys.executable, "-m", "batchfiles.cli.main", *(word.format(**places) for word in command)]
+            program = [
+                sys.executable,
+                "-c",
+                "from batchfiles.cli.main import run; run()",
+                *(word.format(**places) for word in command),
+            ]
             try:
                 cpu = min(run(program).cpu_seconds for _ in range(2))
                 with _Look(temporary) as seen:
