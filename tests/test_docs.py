@@ -1,8 +1,8 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- needs: ray -->` (`tests/docs/test_scale.py` runs it
-where that library is installed) or `<!-- not run -->` is above it. A page that names the command `python -m batchfiles.testing` gets
-a local server, and its examples find it in their environment.
+where that library is installed) or `<!-- not run -->` is above it. A page that names the command
+`python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
 """
 
 from __future__ import annotations
