@@ -1,0 +1,316 @@
+"""Spark: a campaign as a data source, requests from the rows of a data frame, and the joined table written by all executors.
+
+The part is the unit: a task joins one part with the rules that hold on one machine. This is the only module that needs pyspark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, DataSourceReader, InputPartition, WriterCommitMessage
+
+from batchfiles.campaign.manifest import made_by_split
+from batchfiles.errors import MismatchError
+from batchfiles.findings import instead_of
+from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.io.target import PathTarget
+from batchfiles.io.urls import parse_url
+from batchfiles.jobs.join.export import export
+from batchfiles.jobs.join.lazy_join import CampaignFacts
+from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, facts_of, open_part, parts, unchanged
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.prepare import read_template
+from batchfiles.jobs.prepare_parts import PartsOfRows, WrittenParts, commit_parts
+from batchfiles.table.cells import any_length
+from batchfiles.table.schema import schema as table_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
+
+__all__ = ["BatchFilesDataSource", "write_parquet"]
+
+JOIN_OPTIONS = {
+    "table": str,
+    "dimensions": int,
+    "bodies": str,
+    "request_bodies": str,
+    "parsed": bool,
+    "schema": str,
+    "parse_dates": bool,
+    "on_duplicate": str,
+    "max_line_bytes": int,
+    "temp_dir": str,
+}
+ROWS_OPTIONS = {"template": str, "id": str, "url": str, "null": str, "limits": str, "compress": str}
+ROWS_OPTIONS |= {"max_requests": int, "max_bytes": int}
+
+COUNTS = [field.name for field in fields(JoinReport) if field.type == "int"]
+"""The columns of `reports` that are counts."""
+
+REPORTS = pa.schema(
+    [("part", pa.string()), *((name, pa.int64()) for name in COUNTS), ("outcomes", pa.map_(pa.string(), pa.int64()))]
+).append(pa.field("report", pa.string()))
+
+
+class BatchFilesDataSource(DataSource):
+    """A campaign as a data source: `spark.dataSource.register(BatchFilesDataSource)`, then the format `"batchfiles"`.
+
+    To read: `spark.read.format("batchfiles").load(campaign)`. The options are those of `batchfiles.join`; `kind` is `"join"`,
+    the joined table with a partition for each part; `"results"`, the table of `batchfiles.export` with a partition for each
+    result file; or `"reports"`, a row for each part with its counts and its report as JSON.
+
+    To write: `rows.write.format("batchfiles").option("template", FILE).option("id", TEMPLATE).mode("append").save(campaign)` makes a
+    request of each row, as `batchfiles.prepare` does, in parts within the limits. The options are `template`, `id`, `url`, `null`,
+    `limits`, `compress`, `max_requests` and `max_bytes`.
+    """
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name of the format."""
+        return "batchfiles"
+
+    def schema(self) -> str:
+        """Return the columns; they are decided here, once for all parts. Sail wants them as Arrow has them."""
+        columns = self._plan.schema
+        return cast("str", columns) if "pysail" in sys.modules else _ddl(columns)
+
+    def reader(self, schema: object) -> DataSourceReader:  # noqa: ARG002 - the columns depend on the options
+        """Return what lists the partitions and reads each."""
+        return _Reader(self._plan)
+
+    def writer(self, schema: StructType, overwrite: bool) -> DataSourceArrowWriter:
+        """Check options and target before any task, and return what writes the rows."""
+        path, given = _parsed_options(self.options, ROWS_OPTIONS)
+        names = getattr(schema, "names", None) or schema.fieldNames()
+        return _Writer(path, given, list(names), overwrite=overwrite)
+
+    @cached_property
+    def _plan(self) -> _Plan:
+        return _Plan.of(self.options)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is decided on the driver, and given to the tasks."""
+
+    campaign: str
+    kind: str
+    options: dict[str, Any]
+    facts: CampaignFacts
+    output: str | None
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> _Plan:
+        campaign, given = _parsed_options(options, {"kind": str, "output": str, **JOIN_OPTIONS})
+        kind, output = given.pop("kind", "join"), given.pop("output", None)
+        if kind not in ("join", "results", "reports"):
+            raise ValueError(f"unknown kind {kind!r}{instead_of(kind, ('join', 'results', 'reports'))}")
+        if str(given.get("schema", "")).lstrip().startswith("{"):
+            given["schema"] = json.loads(given["schema"])
+        facts = facts_of(parts(campaign), given)
+        if facts.answers is not None:
+            given["schema"] = facts.answers["json_schema"]
+        return cls(campaign, kind, {**given, "table": facts.table}, facts, output)
+
+    @property
+    def schema(self) -> pa.Schema:
+        if self.kind == "reports":
+            return REPORTS
+        given = self.options
+        parsed = given.get("schema") if given.get("parsed") else None
+        dates = given.get("parse_dates", False)
+        return table_schema(self.facts.table, parsed=parsed, parse_dates=dates)  # vectors have any length in Spark
+
+
+class _Reader(DataSourceReader):
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
+
+    def partitions(self) -> list[InputPartition]:
+        listed = parts(self._plan.campaign)
+        if self._plan.kind != "results":
+            return [InputPartition(json.dumps(part.to_dict())) for part in listed]
+        files = sorted((file for part in listed for file in part.results), key=lambda file: file.path)
+        return [InputPartition(json.dumps([file.path, file.bytes, file.modified])) for file in files]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        if partition.value is None:  # Spark asks once if there is no partition
+            return
+        values, plan = json.loads(partition.value), self._plan
+        if plan.kind == "results":
+            options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
+            with export(*unchanged([CampaignFile(*values)]), **options) as table:
+                yield from map(_spark_batch, table.to_batches())
+            return
+        part = CampaignPart.from_dict(values)
+        with open_part(part, plan.options, plan.facts) as joined:
+            if plan.kind == "join":
+                yield from map(_spark_batch, joined.to_batches())
+                return
+            file = None if plan.output is None else PathTarget.at(plan.output).place / f"{part.name}.parquet"
+            report = joined.summarize() if file is None else joined.to_parquet(file, overwrite=True)
+        values = report.to_dict()
+        row = {"part": part.name, **values, "outcomes": list(report.outcomes.items()), "report": json.dumps(values)}
+        yield _spark_batch(pa.RecordBatch.from_pylist([row], schema=REPORTS))
+
+
+@dataclass
+class _Message(WriterCommitMessage):
+    written: WrittenParts
+
+
+class _Writer(DataSourceArrowWriter):
+    """Writes requests; made on the driver, and used by the tasks and the commit in other processes."""
+
+    def __init__(self, path: str, given: dict[str, Any], columns: list[str], *, overwrite: bool) -> None:
+        for name in ("template", "id"):
+            if name not in given:
+                raise ValueError(f"the option {name!r} is missing: see batchfiles.prepare")
+        template = given.pop("template")
+        fixed = json.loads(template) if template.lstrip().startswith("{") else read_template(template)
+        self._rows = PartsOfRows(template=fixed, id_template=given.pop("id"), **given)
+        self._rows.check(columns)
+        self._path, self._overwrite = path, overwrite
+        target = self._target()
+        if target.is_remote:
+            raise ValueError(f"{target.name} is remote: write the campaign to a folder that all executors share")
+        target.check(overwrite=overwrite, ours=made_by_split(target.place))
+        self._staging = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}.batchfiles-spark")
+        self._staging.mkdir()
+
+    def write(self, iterator: Iterator[pa.RecordBatch]) -> _Message:
+        return _Message(self._rows.write(iterator, self._staging, _task_name()))
+
+    def commit(self, messages: list[_Message | None]) -> None:
+        written = [message.written for message in messages if message is not None]
+        commit_parts(written, self._staging, self._target(), limits=self._rows.limits, overwrite=self._overwrite)
+
+    def abort(self, messages: list[_Message | None]) -> None:  # noqa: ARG002 - files of failed tasks are there too
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _target(self) -> PathTarget:
+        return PathTarget.at(self._path, folder=True)
+
+
+def write_parquet(
+    spark: SparkSession, campaign: str | os.PathLike[str], target: str | os.PathLike[str], **options: object
+) -> JoinReport:
+    """Join a campaign on all executors, and write a folder with one Parquet file for each part.
+
+    The files are those of `batchfiles.join(campaign).to_parquet(folder)`, named by their parts; the empty file `_SUCCESS` is written
+    last. A task that runs twice writes the same file.
+
+    Args:
+        spark: The session; classic, or of Spark Connect.
+        campaign: The campaign, a path or a URL that all executors can read.
+        target: A new folder, a path or a URL that all executors can write.
+        **options: The options of `BatchFilesDataSource`.
+
+    Returns:
+        The total of the reports of all parts.
+
+    Raises:
+        OutputExistsError: The target exists.
+        MismatchError: There are results, but none belongs to a request.
+        ValueError: An option is unknown or invalid.
+    """
+    folder = PathTarget.at(_absolute(os.fspath(target)), folder=True)
+    folder.check()
+    given = {
+        name: json.dumps(value) if isinstance(value, (dict, bool)) else value
+        for name, value in options.items()
+        if value is not None
+    }
+    campaign = _absolute(os.fspath(campaign))
+    _Plan.of({**given, "path": campaign})
+    if isinstance(folder.place, Path):
+        folder.place.mkdir(exist_ok=True)
+    spark.dataSource.register(BatchFilesDataSource)
+    reading = spark.read.format("batchfiles").options(**given, kind="reports", output=_absolute(os.fspath(target)))
+    report = JoinReport.total(
+        JoinReport.from_dict(json.loads(row["report"])) for row in reading.load(campaign).select("report").collect()
+    )
+    if report.unknown and not report.used:
+        raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=campaign)
+    if isinstance(folder.place, Path):
+        for left in folder.place.glob(f".*{UNFINISHED}"):  # of executors that were killed
+            left.unlink(missing_ok=True)
+    with PathTarget.at(folder.place / "_SUCCESS", folder=False).open(overwrite=True):
+        pass
+    return report
+
+
+def _parsed_options(given: Mapping[str, str], kinds: Mapping[str, type]) -> tuple[str, dict[str, Any]]:
+    """Return the absolute path, and the options as values; Spark has them as strings."""
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name == "path":
+            continue
+        kind = kinds.get(name)
+        if kind is None:
+            raise ValueError(f"unknown option {name!r}{instead_of(name, kinds)}")
+        try:
+            values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            expected = "true or false" if kind is bool else "a whole number"
+            raise ValueError(f"{name} is {expected}, not {text!r}") from None
+    if "path" not in given:
+        raise ValueError("name one campaign: load(path), or save(path)")
+    return _absolute(given["path"]), values
+
+
+def _absolute(path: str) -> str:
+    return path if parse_url(path) is not None else os.path.abspath(path)  # noqa: PTH100 - keeps `..` of links
+
+
+def _task_name() -> str:
+    """Return what errors call the rows of this task."""
+    try:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+    except ImportError:  # pyspark-client
+        context = None
+    return "a partition" if context is None else f"partition {context.partitionId()}"
+
+
+PLAIN = {
+    pa.string(): "STRING",
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INT",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP",
+}
+
+
+def _spark_type(kind: pa.DataType) -> str:
+    if pa.types.is_struct(kind):
+        return f"STRUCT<{_ddl(kind, ': ')}>"
+    if pa.types.is_map(kind):
+        return f"MAP<{_spark_type(kind.key_type)}, {_spark_type(kind.item_type)}>"
+    return f"ARRAY<{_spark_type(kind.value_type)}>" if hasattr(kind, "value_field") else PLAIN[kind]
+
+
+def _ddl(columns: Any, mark: str = " ") -> str:  # noqa: ANN401 - a schema or a struct
+    """Return columns as Spark's text for them."""
+    return ", ".join("`{}`{}{}".format(field.name.replace("`", "``"), mark, _spark_type(field.type)) for field in columns)
+
+
+def _spark_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with the types of its Spark schema: lists have any length."""
+    columns = [any_length(cells) if pa.types.is_fixed_size_list(cells.type) else cells for cells in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
