@@ -24,36 +24,31 @@ from batchfiles.errors import MismatchError
 from batchfiles.findings import instead_of
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.target import PathTarget
-from batchfiles.io.urls import parse_url
 from batchfiles.jobs.join.export import export
 from batchfiles.jobs.join.lazy_join import CampaignFacts
 from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, facts_of, open_part, parts, unchanged
 from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.option_texts import OptionKinds, absolute, option_values
 from batchfiles.jobs.prepare import read_template
 from batchfiles.jobs.prepare_parts import PartsOfRows, WrittenParts, commit_parts
-from batchfiles.table.cells import any_length
+from batchfiles.table.ddl import ddl_of, spark_batch
+from batchfiles.table.parsed.source import load_schema
 from batchfiles.table.schema import schema as table_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from pyspark.sql.types import StructType
 
+    from batchfiles.jobs.join.lazy_join import JoinOptions
+
 __all__ = ["BatchFilesDataSource", "write_parquet"]
 
-JOIN_OPTIONS = {
-    "table": str,
-    "dimensions": int,
-    "bodies": str,
-    "request_bodies": str,
-    "parsed": bool,
-    "schema": str,
-    "parse_dates": bool,
-    "on_duplicate": str,
-    "max_line_bytes": int,
-    "temp_dir": str,
-}
-ROWS_OPTIONS = {"template": str, "id": str, "url": str, "null": str, "limits": str, "compress": str}
-ROWS_OPTIONS |= {"max_requests": int, "max_bytes": int}
+JOIN_OPTIONS: dict[str, type] = dict.fromkeys(("table", "bodies", "request_bodies", "schema", "on_duplicate", "temp_dir"), str)
+JOIN_OPTIONS |= dict.fromkeys(("dimensions", "max_line_bytes"), int) | dict.fromkeys(("parsed", "parse_dates"), bool)
+READ_OPTIONS = JOIN_OPTIONS | dict.fromkeys(("kind", "output"), str)
+ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
+ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
+KINDS = ("join", "results", "reports")
 
 COUNTS = [field.name for field in fields(JoinReport) if field.type == "int"]
 """The columns of `reports` that are counts."""
@@ -70,9 +65,9 @@ class BatchFilesDataSource(DataSource):
     the joined table with a partition for each part; `"results"`, the table of `batchfiles.export` with a partition for each
     result file; or `"reports"`, a row for each part with its counts and its report as JSON.
 
-    To write: `rows.write.format("batchfiles").option("template", FILE).option("id", TEMPLATE).mode("append").save(campaign)` makes a
-    request of each row, as `batchfiles.prepare` does, in parts within the limits. The options are `template`, `id`, `url`, `null`,
-    `limits`, `compress`, `max_requests` and `max_bytes`.
+    To write: `rows.write.format("batchfiles").options(template=FILE, id=TEMPLATE).mode("append").save(campaign)` makes a request
+    of each row, as `batchfiles.prepare` does, in parts within the limits. The options are `template`, `id`, `url`, `null`,
+    `limits`, `compress`, `max_requests` and `max_bytes`. Ids are unique in the whole campaign.
     """
 
     @classmethod
@@ -83,7 +78,7 @@ class BatchFilesDataSource(DataSource):
     def schema(self) -> str:
         """Return the columns; they are decided here, once for all parts. Sail wants them as Arrow has them."""
         columns = self._plan.schema
-        return cast("str", columns) if "pysail" in sys.modules else _ddl(columns)
+        return cast("str", columns) if "pysail" in sys.modules else ddl_of(columns)
 
     def reader(self, schema: object) -> DataSourceReader:  # noqa: ARG002 - the columns depend on the options
         """Return what lists the partitions and reads each."""
@@ -91,7 +86,7 @@ class BatchFilesDataSource(DataSource):
 
     def writer(self, schema: StructType, overwrite: bool) -> DataSourceArrowWriter:
         """Check options and target before any task, and return what writes the rows."""
-        path, given = _parsed_options(self.options, ROWS_OPTIONS)
+        path, given = _parsed(self.options, ROWS_OPTIONS)
         names = getattr(schema, "names", None) or schema.fieldNames()
         return _Writer(path, given, list(names), overwrite=overwrite)
 
@@ -112,13 +107,13 @@ class _Plan:
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> _Plan:
-        campaign, given = _parsed_options(options, {"kind": str, "output": str, **JOIN_OPTIONS})
+        campaign, given = _parsed(options, READ_OPTIONS)
         kind, output = given.pop("kind", "join"), given.pop("output", None)
-        if kind not in ("join", "results", "reports"):
-            raise ValueError(f"unknown kind {kind!r}{instead_of(kind, ('join', 'results', 'reports'))}")
-        if str(given.get("schema", "")).lstrip().startswith("{"):
-            given["schema"] = json.loads(given["schema"])
-        facts = facts_of(parts(campaign), given)
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind!r}{instead_of(kind, KINDS)}")
+        if "schema" in given:
+            given["schema"] = _value(given["schema"])
+        facts = facts_of(parts(campaign), cast("JoinOptions", given))
         if facts.answers is not None:
             given["schema"] = facts.answers["json_schema"]
         return cls(campaign, kind, {**given, "table": facts.table}, facts, output)
@@ -127,9 +122,8 @@ class _Plan:
     def schema(self) -> pa.Schema:
         if self.kind == "reports":
             return REPORTS
-        given = self.options
-        parsed = given.get("schema") if given.get("parsed") else None
-        dates = given.get("parse_dates", False)
+        answers, dates = self.facts.answers, self.options.get("parse_dates", False)
+        parsed = None if answers is None else answers["json_schema"]
         return table_schema(self.facts.table, parsed=parsed, parse_dates=dates)  # vectors have any length in Spark
 
 
@@ -151,18 +145,18 @@ class _Reader(DataSourceReader):
         if plan.kind == "results":
             options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
             with export(*unchanged([CampaignFile(*values)]), **options) as table:
-                yield from map(_spark_batch, table.to_batches())
+                yield from map(spark_batch, table.to_batches())
             return
         part = CampaignPart.from_dict(values)
-        with open_part(part, plan.options, plan.facts) as joined:
+        with open_part(part, cast("JoinOptions", plan.options), plan.facts) as joined:
             if plan.kind == "join":
-                yield from map(_spark_batch, joined.to_batches())
+                yield from map(spark_batch, joined.to_batches())
                 return
             file = None if plan.output is None else PathTarget.at(plan.output).place / f"{part.name}.parquet"
             report = joined.summarize() if file is None else joined.to_parquet(file, overwrite=True)
         values = report.to_dict()
         row = {"part": part.name, **values, "outcomes": list(report.outcomes.items()), "report": json.dumps(values)}
-        yield _spark_batch(pa.RecordBatch.from_pylist([row], schema=REPORTS))
+        yield spark_batch(pa.RecordBatch.from_pylist([row], schema=REPORTS))
 
 
 @dataclass
@@ -177,9 +171,9 @@ class _Writer(DataSourceArrowWriter):
         for name in ("template", "id"):
             if name not in given:
                 raise ValueError(f"the option {name!r} is missing: see batchfiles.prepare")
-        template = given.pop("template")
-        fixed = json.loads(template) if template.lstrip().startswith("{") else read_template(template)
-        self._rows = PartsOfRows(template=fixed, id_template=given.pop("id"), **given)
+        template = _value(given.pop("template"))
+        template = read_template(template) if isinstance(template, str) else template
+        self._rows = PartsOfRows(template=template, id_template=given.pop("id"), **given)
         self._rows.check(columns)
         self._path, self._overwrite = path, overwrite
         target = self._target()
@@ -192,11 +186,11 @@ class _Writer(DataSourceArrowWriter):
     def write(self, iterator: Iterator[pa.RecordBatch]) -> _Message:
         return _Message(self._rows.write(iterator, self._staging, _task_name()))
 
-    def commit(self, messages: list[_Message | None]) -> None:
-        written = [message.written for message in messages if message is not None]
+    def commit(self, messages: list[WriterCommitMessage | None]) -> None:
+        written = [message.written for message in messages if isinstance(message, _Message)]
         commit_parts(written, self._staging, self._target(), limits=self._rows.limits, overwrite=self._overwrite)
 
-    def abort(self, messages: list[_Message | None]) -> None:  # noqa: ARG002 - files of failed tasks are there too
+    def abort(self, messages: list[WriterCommitMessage | None]) -> None:  # noqa: ARG002 - files of failed tasks are there too
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def _target(self) -> PathTarget:
@@ -204,12 +198,14 @@ class _Writer(DataSourceArrowWriter):
 
 
 def write_parquet(
-    spark: SparkSession, campaign: str | os.PathLike[str], target: str | os.PathLike[str], **options: object
+    spark: SparkSession,
+    campaign: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    **options: Any,  # noqa: ANN401
 ) -> JoinReport:
     """Join a campaign on all executors, and write a folder with one Parquet file for each part.
 
-    The files are those of `batchfiles.join(campaign).to_parquet(folder)`, named by their parts; the empty file `_SUCCESS` is written
-    last. A task that runs twice writes the same file.
+    The files are named by their parts, and the empty file `_SUCCESS` is written last. A task may run twice.
 
     Args:
         spark: The session; classic, or of Spark Connect.
@@ -225,53 +221,38 @@ def write_parquet(
         MismatchError: There are results, but none belongs to a request.
         ValueError: An option is unknown or invalid.
     """
-    folder = PathTarget.at(_absolute(os.fspath(target)), folder=True)
+    output, source = absolute(os.fspath(target)), absolute(os.fspath(campaign))
+    folder = PathTarget.at(output, folder=True)
     folder.check()
-    given = {
-        name: json.dumps(value) if isinstance(value, (dict, bool)) else value
-        for name, value in options.items()
-        if value is not None
-    }
-    campaign = _absolute(os.fspath(campaign))
-    _Plan.of({**given, "path": campaign})
+    given = {name: str(value) for name, value in options.items() if value is not None and name != "schema"}
+    if options.get("schema") is not None:
+        given["schema"] = json.dumps(load_schema(options["schema"]))
+    _Plan.of({**given, "path": source})
     if isinstance(folder.place, Path):
         folder.place.mkdir(exist_ok=True)
     spark.dataSource.register(BatchFilesDataSource)
-    reading = spark.read.format("batchfiles").options(**given, kind="reports", output=_absolute(os.fspath(target)))
-    report = JoinReport.total(
-        JoinReport.from_dict(json.loads(row["report"])) for row in reading.load(campaign).select("report").collect()
-    )
+    rows = spark.read.format("batchfiles").options(**given, kind="reports", output=output).load(source).select("report").collect()
+    report = JoinReport.total(JoinReport.from_dict(json.loads(row["report"])) for row in rows)
     if report.unknown and not report.used:
-        raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=campaign)
+        raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=source)
     if isinstance(folder.place, Path):
         for left in folder.place.glob(f".*{UNFINISHED}"):  # of executors that were killed
             left.unlink(missing_ok=True)
     with PathTarget.at(folder.place / "_SUCCESS", folder=False).open(overwrite=True):
-        pass
-    return report
+        return report
 
 
-def _parsed_options(given: Mapping[str, str], kinds: Mapping[str, type]) -> tuple[str, dict[str, Any]]:
-    """Return the absolute path, and the options as values; Spark has them as strings."""
-    values: dict[str, Any] = {}
-    for name, text in given.items():
-        if name == "path":
-            continue
-        kind = kinds.get(name)
-        if kind is None:
-            raise ValueError(f"unknown option {name!r}{instead_of(name, kinds)}")
-        try:
-            values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-        except (KeyError, ValueError):
-            expected = "true or false" if kind is bool else "a whole number"
-            raise ValueError(f"{name} is {expected}, not {text!r}") from None
-    if "path" not in given:
+def _parsed(options: Mapping[str, str], kinds: OptionKinds) -> tuple[str, dict[str, Any]]:
+    """Return the absolute path, and the other options as values."""
+    given = dict(options)
+    path = given.pop("path", None)
+    if path is None:
         raise ValueError("name one campaign: load(path), or save(path)")
-    return _absolute(given["path"]), values
+    return absolute(path), option_values(given, kinds)
 
 
-def _absolute(path: str) -> str:
-    return path if parse_url(path) is not None else os.path.abspath(path)  # noqa: PTH100 - keeps `..` of links
+def _value(text: str) -> Any:  # noqa: ANN401 - a JSON object, or the path of one
+    return json.loads(text) if text.lstrip().startswith("{") else text
 
 
 def _task_name() -> str:
@@ -282,35 +263,4 @@ def _task_name() -> str:
         context = TaskContext.get()
     except ImportError:  # pyspark-client
         context = None
-    return "a partition" if context is None else f"partition {context.partitionId()}"
-
-
-PLAIN = {
-    pa.string(): "STRING",
-    pa.bool_(): "BOOLEAN",
-    pa.int32(): "INT",
-    pa.int64(): "BIGINT",
-    pa.float32(): "FLOAT",
-    pa.float64(): "DOUBLE",
-    pa.date32(): "DATE",
-    pa.timestamp("us", tz="UTC"): "TIMESTAMP",
-}
-
-
-def _spark_type(kind: pa.DataType) -> str:
-    if pa.types.is_struct(kind):
-        return f"STRUCT<{_ddl(kind, ': ')}>"
-    if pa.types.is_map(kind):
-        return f"MAP<{_spark_type(kind.key_type)}, {_spark_type(kind.item_type)}>"
-    return f"ARRAY<{_spark_type(kind.value_type)}>" if hasattr(kind, "value_field") else PLAIN[kind]
-
-
-def _ddl(columns: Any, mark: str = " ") -> str:  # noqa: ANN401 - a schema or a struct
-    """Return columns as Spark's text for them."""
-    return ", ".join("`{}`{}{}".format(field.name.replace("`", "``"), mark, _spark_type(field.type)) for field in columns)
-
-
-def _spark_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch with the types of its Spark schema: lists have any length."""
-    columns = [any_length(cells) if pa.types.is_fixed_size_list(cells.type) else cells for cells in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    return "the partitions" if context is None else f"partition {context.partitionId()}"

@@ -230,9 +230,9 @@ def _refuse_repeated_ids(written: Sequence[WrittenParts]) -> None:
 
 
 def _refuse(custom_id: str, *tasks: WrittenParts) -> NoReturn:
-    names = " and of ".join(task.name for task in tasks)
+    names = " and ".join(dict.fromkeys(task.name for task in tasks))
     raise DuplicateCustomIdError(
-        f"rows of {names} make the id {custom_id[:128]!r}: name more columns in it",
+        f"two rows of {names} make the id {custom_id[:128]!r}: name more columns in it",
         custom_id=custom_id,
         first_path=None,
         first_line_number=None,
