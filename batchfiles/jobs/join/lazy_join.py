@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.errors import MismatchError
@@ -37,14 +37,13 @@ from batchfiles.workers.pool import Product, Spec, WorkerPool
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from batchfiles.jobs.join.user_columns import AnswerSchema
     from batchfiles.table.open import TableFormat
     from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
 
 
-__all__ = ["CampaignFacts", "Join", "JoinOptions", "open_join"]
+__all__ = ["Join", "JoinOptions", "open_join"]
 
 
 class JoinOptions(TypedDict, total=False):
@@ -69,35 +68,14 @@ class JoinOptions(TypedDict, total=False):
     progress: Progress | None
 
 
-class CampaignFacts(NamedTuple):
-    """What is decided once for all parts of a campaign.
-
-    Attributes:
-        table: The name of the table.
-        answers: The JSON Schema of `parsed`; None without `parsed`.
-    """
-
-    table: TableName
-    answers: AnswerSchema | None
-
-
 class Join(LazyTable[JoinReport]):
     """Requests joined with their results: what `join` returns.
 
     The object is lazy: until the table, its rows or its report are requested, only first lines are read.
     """
 
-    def __init__(
-        self,
-        options: TableOptions,
-        roles: FileRoles,
-        spool: Spool,
-        *,
-        refuse_duplicates: bool,
-        facts: CampaignFacts | None = None,
-    ) -> None:
+    def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
         self._user_columns: UserTableSpec | None = None
-        self._facts = facts
         super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
@@ -183,13 +161,7 @@ class Join(LazyTable[JoinReport]):
         finally:
             self._fast = False
 
-    def _answer_schema(self) -> AnswerSchema:
-        answers = self._facts.answers if self._facts is not None else None
-        return super()._answer_schema() if answers is None else answers
-
     def _table_of_files(self) -> TableName:
-        if self._facts is not None:
-            return self._facts.table
         return table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
@@ -288,8 +260,7 @@ class Join(LazyTable[JoinReport]):
             if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
                 raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)
-            strange = self._facts is None and accounting.counts["unknown"] and not accounting.counts["used"]
-            if strange and result_index.index.is_disjoint(index):
+            if accounting.counts["unknown"] and not accounting.counts["used"] and result_index.index.is_disjoint(index):
                 self._refuse_strangers(accounting)
         examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
         self._check_files()  # all passes have read the same files
@@ -376,7 +347,6 @@ def open_join(
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     campaigns: Campaigns | None = None,
-    facts: CampaignFacts | None = None,
 ) -> Join:
     """Sort the files of one join, as `join` does without a look at whether they are a campaign.
 
@@ -386,7 +356,6 @@ def open_join(
         inputs: Files that must be requests.
         pairs: Request files with their results.
         campaigns: The known manifests of their folders.
-        facts: What was decided for the campaign, if the files are one of its parts.
 
     Raises:
         BatchFilesError: As `join`.
@@ -408,7 +377,7 @@ def open_join(
         raise MismatchError(
             f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
         )
-    job = Join(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error", facts=facts)
+    job = Join(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error")
     with_table, id_template = options.get("with_table"), options.get("id_template")
     if with_table is not None and id_template is not None:
         job.add_columns_of(with_table, id_template, options.get("with_prefix", ""), filesystem, options.get("csv_nulls"))

@@ -8,25 +8,19 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
 from batchfiles.campaign.manifest import Manifest, Part, stem_of
 from batchfiles.errors import FileError, MismatchError
-from batchfiles.inputs.kinds import table_of_inputs
-from batchfiles.inputs.local import LocalFile
-from batchfiles.inputs.roles import sort_files
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located
 from batchfiles.io.sources import Source, is_batch_file
-from batchfiles.io.spool import Spool
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_join import CampaignFacts, Join, JoinOptions, open_join, table_options
-from batchfiles.jobs.join.report import NOT_OF_VECTORS
+from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
 
-__all__ = ["CampaignFile", "CampaignPart", "facts_of", "open_part", "parts", "parts_in", "unchanged"]
+__all__ = ["CampaignFile", "CampaignPart", "open_part", "parts", "parts_in"]
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
@@ -170,76 +164,21 @@ class CampaignPart:
         return open_part(self, options)
 
 
-def open_part(part: CampaignPart, options: JoinOptions, facts: CampaignFacts | None = None) -> Join:
+def open_part(part: CampaignPart, options: JoinOptions) -> Join:
     """Open the files of a part for a join.
-
-    Args:
-        part: The part.
-        options: The options of `join`.
-        facts: What was decided for the campaign; None decides it for this part alone.
 
     Raises:
         FileError: A file has changed since the campaign was listed, is gone, or can't be read.
         BatchFilesError: As `join`.
     """
     filesystem = options.get("filesystem")
-    return open_join(unchanged(part.files, filesystem), options, campaigns=_campaigns_of(part, filesystem), facts=facts)
-
-
-def _campaigns_of(part: CampaignPart, filesystem: object) -> Campaigns:
-    return Campaigns(Campaign(located(part.folder, filesystem), Manifest(parts=part.manifest)))
-
-
-def unchanged(files: Iterable[CampaignFile], filesystem: object = None) -> list[Source]:
-    """Return files of a campaign for reading.
-
-    Raises:
-        FileError: A file has changed since the campaign was listed, is gone, or can't be read.
-    """
-    sources = []
-    for file in files:
-        source = Source.named(file.path, filesystem=filesystem)
+    sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
+    for file, source in zip(part.files, sources, strict=True):
         size, modified = _look(source)
         if size != file.bytes or (file.modified is not None and modified is not None and modified != file.modified):
             raise FileError("the file changed after its campaign was listed: list the parts again", path=source.name)
-        sources.append(source)
-    return sources
-
-
-def facts_of(parts: Sequence[CampaignPart], options: JoinOptions) -> CampaignFacts:
-    """Decide what all parts of a campaign have in common: the first part with requests decides the table.
-
-    Raises:
-        ValueError: An option has an invalid value.
-        BatchFilesError: As `join`.
-    """
-    from batchfiles.jobs.join.user_columns import named_schema, requested_schema
-
-    chosen = table_options(options)
-    most = chosen.max_line_bytes
-    table = chosen.table
-    if table is None:
-        first = next((inputs for inputs in _request_files(parts, options) if inputs), ())
-        table = table_of_inputs(first, max_line_bytes=most)
-    if not chosen.parsed:
-        return CampaignFacts(table, None)
-    if table == "embeddings":
-        raise ValueError(NOT_OF_VECTORS)
-    inputs = chain.from_iterable(_request_files(parts, options))
-    dates = chosen.parse_dates
-    if chosen.schema is None:
-        return CampaignFacts(table, requested_schema(inputs, parse_dates=dates, max_line_bytes=most))
-    return CampaignFacts(table, named_schema(chosen.schema, inputs, parse_dates=dates, max_line_bytes=most))
-
-
-def _request_files(parts: Iterable[CampaignPart], options: JoinOptions) -> Iterator[Sequence[LocalFile]]:
-    """Yield the request files of each part; temporary copies of them are there until the next part."""
-    for part in parts:
-        filesystem = options.get("filesystem")
-        sources, known = unchanged(part.requests, filesystem), _campaigns_of(part, filesystem)
-        cap = options.get("max_line_bytes", RESULT_LINE_CAP)
-        with Spool(options.get("temp_dir")) as spool:
-            yield sort_files(sources, (), spool, max_line_bytes=cap, campaigns=known).inputs if sources else ()
+    campaign = Campaign(located(part.folder, filesystem), Manifest(parts=part.manifest))
+    return open_join(sources, options, campaigns=Campaigns(campaign))
 
 
 def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> list[CampaignPart]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -364,7 +364,7 @@ class AnswerSchema(TypedDict):
     requests_ask: bool
 
 
-def named_schema(source: SchemaLike, inputs: Iterable[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
+def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
     """Load the schema that the user named.
 
     Args:
@@ -384,7 +384,7 @@ def named_schema(source: SchemaLike, inputs: Iterable[LocalFile], *, parse_dates
     return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": asks}
 
 
-def requested_schema(inputs: Iterable[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
+def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
     """Take the schema from the first request that asks for one.
 
     Raises:
@@ -394,7 +394,7 @@ def requested_schema(inputs: Iterable[LocalFile], *, parse_dates: bool, max_line
     if found is None:
         raise MismatchError(
             "no request asks for a JSON Schema that could type the answers: name one (--schema)",
-            path=inputs[0].name if isinstance(inputs, Sequence) and len(inputs) == 1 else None,
+            path=inputs[0].name if len(inputs) == 1 else None,
             role="input",
         )
     name, line_number, request = found
