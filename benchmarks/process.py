@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Failed", "Run", "run", "watch"]
+__all__ = ["Failed", "Run", "process_tree", "run", "watch"]
 
 INTERVAL = 0.02
 """Seconds between two looks at the memory."""
@@ -101,7 +101,7 @@ class _Memory:
     def _look(self, pid: int) -> None:
         while not self._stopped.wait(INTERVAL):
             rss = pss = private = 0
-            for each in _tree(pid):
+            for each in process_tree(pid):
                 found = _rollup(each)
                 rss += found["Rss"]
                 pss += found["Pss"]
@@ -110,7 +110,7 @@ class _Memory:
                 self.peaks[name] = max(self.peaks[name], value)
 
 
-def _tree(pid: int) -> Iterable[int]:
+def process_tree(pid: int) -> Iterable[int]:
     """Yield a process and its descendants."""
     yield pid
     try:
@@ -123,7 +123,7 @@ def _tree(pid: int) -> Iterable[int]:
         except OSError:  # a thread that has ended
             continue
         for child in text.split():
-            yield from _tree(int(child))
+            yield from process_tree(int(child))
 
 
 def _rollup(pid: int) -> dict[str, int]:

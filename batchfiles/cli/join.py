@@ -39,6 +39,11 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     help="Several results for a request: take the best (succeeded, then incomplete, then the latest), or stop with an error.",
 )
 @click.option(
+    "--resume",
+    is_flag=True,
+    help="For a campaign and a folder as output: keep the parts that are there and whole, and write the others.",
+)
+@click.option(
     "--rejects",
     metavar="FILE",
     help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
@@ -62,6 +67,7 @@ def join(
     pairs: tuple[tuple[str, str], ...],
     request_bodies: Literal["all", "none"],
     on_duplicate: Literal["best", "error"],
+    resume: bool,
     rejects: str | None,
     with_tables: tuple[str, ...],
     custom_id: str | None,
@@ -88,6 +94,7 @@ def join(
         batchfiles join campaign/ -o results.parquet --rejects rejects.jsonl --report report.json
         batchfiles join 'downloads/*.jsonl.gz' -i requests.jsonl -o parts/ --fail-on missing,'failed>1%'
         batchfiles join --pair monday.jsonl=out-1.jsonl --pair tuesday.jsonl=out-2.jsonl -o week.parquet
+        batchfiles join campaign/ -o parts/ --resume
         batchfiles join campaign/ -o results.parquet --parsed --fail-on parse_error
         batchfiles join campaign/ -o results.parquet --with questions.parquet --id '{{doc}}-{{chunk}}' --with-prefix my_
         batchfiles join campaign/ -o - --format jsonl | jq -r 'select(.outcome == "succeeded") | .text'
@@ -114,7 +121,8 @@ def join(
     own = table_sources(with_tables) if with_tables else []
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
-    with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as command:
+    read = [*requests, *sources, *of_pairs, *own]
+    with TableCommand("join", read, options, rejects=rejects, of_parts=True, resume=resume) as command:
         job = join_files(
             *command.without_targets(sources),
             inputs=command.without_targets(requests),

@@ -32,7 +32,12 @@ __all__ = [
 
 
 def check_targets(
-    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, overwrite: bool, ours: IsOwnFile = no_file
+    targets: Iterable[tuple[str, Target | None]],
+    sources: Sequence[Source],
+    *,
+    overwrite: bool,
+    ours: IsOwnFile = no_file,
+    resumed: Target | None = None,
 ) -> None:
     """Check that all outputs can be written.
 
@@ -41,6 +46,7 @@ def check_targets(
         sources: The input files.
         overwrite: Whether existing files may be replaced.
         ours: Which files in a folder may be deleted with it; by default none.
+        resumed: The target that is continued.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is an input file.
@@ -60,7 +66,7 @@ def check_targets(
         inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
         if (source := next(inside, None)) is not None:
             raise click.UsageError(f"{option} names the folder of an input file, {source.name}: choose another one.")
-        target.check(overwrite=overwrite, ours=ours)
+        target.check(overwrite=overwrite or target is resumed, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:

@@ -25,9 +25,10 @@ from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_js
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
+from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
-from batchfiles.jobs.join.report import is_part_name
+from batchfiles.jobs.join.report import is_part_name, is_table_file
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class TableCommand:
         sources: The input files.
         options: The shared options.
         rejects: The file for lines that are not in the table.
+        of_parts: Whether the folder of a table may be one of a campaign's parts.
+        resume: Whether to continue the folder of a campaign.
 
     Attributes:
         files: The targets of --rejects and --report, by option.
@@ -173,9 +176,19 @@ class TableCommand:
         FileError: An output can't be written.
     """
 
-    def __init__(self, label: str, sources: Sequence[Source], options: SharedOptions, *, rejects: str | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        sources: Sequence[Source],
+        options: SharedOptions,
+        *,
+        rejects: str | None = None,
+        of_parts: bool = False,
+        resume: bool = False,
+    ) -> None:
         self._started = time.perf_counter()
         self._options = options
+        self._resume = resume
         self._progress: Progress | None = None
         self._label = label
         self._target, chosen = _target(options["output"], options["format_name"])
@@ -186,7 +199,13 @@ class TableCommand:
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
-        check_targets(self._targets, sources, overwrite=options["overwrite"], ours=is_part_name)
+        ours: IsOwnFile = is_part_name
+        if of_parts and isinstance(self._target, PathTarget):
+            from batchfiles.jobs.join.part_join import files_of_parts
+
+            ours = is_table_file if resume else files_of_parts(self._target)
+        resumed = self._target if resume else None
+        check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
 
     def __enter__(self) -> Self:
         return self
@@ -222,7 +241,11 @@ class TableCommand:
         """Write the table."""
         options = self._options
         return job.write(
-            self._target, format=options["format_name"], overwrite=options["overwrite"], csv_safe=options["csv_safe"]
+            self._target,
+            format=options["format_name"],
+            overwrite=options["overwrite"],
+            csv_safe=options["csv_safe"],
+            resume=self._resume,
         )
 
     def finish(

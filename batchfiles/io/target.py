@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExistsError
-from batchfiles.io.atomic import atomic_file, atomic_folder, refuse_existing, refuse_existing_folder
+from batchfiles.io.atomic import atomic_file, atomic_folder, file_error, refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import IsOwnFile, no_file
+from batchfiles.io.remote.filesystems import told_as_file_error
 from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
@@ -149,8 +150,24 @@ class PathTarget(Target):
         self._refuse(overwrite=overwrite, ours=ours)
 
     def sizes(self) -> list[int]:
-        """Return the sizes in bytes of the files that are there: of the file, or of those in the folder."""
-        return [file.size for file in files_in(self.place)] if self.is_folder else [self._size()]
+        """Return the sizes in bytes of the files that are there: of the file, or of those in the folder, without markers."""
+        return [file.size for file in files_in(self.place) if file.size] if self.is_folder else [self._size()]
+
+    def names(self) -> list[str]:
+        """Return the names of the files in the folder, which may not be there."""
+        return [file.place.name for file in files_in(self.place)] if self.place.is_dir() else []
+
+    def file(self, name: str) -> PathTarget:
+        """Return a file in the folder, which is written by itself: whole or not at all."""
+        return PathTarget.at(self.place / name if isinstance(self.place, RemotePath) else Path(self.name) / name, folder=False)
+
+    @abstractmethod
+    def make_folder(self) -> None:
+        """Make the folder, unless it is there."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove the file, if it is there."""
 
     @abstractmethod
     def _refuse(self, *, overwrite: bool, ours: IsOwnFile) -> None:
@@ -205,6 +222,18 @@ class _LocalTarget(PathTarget):
     def _size(self) -> int:
         return self.place.stat().st_size
 
+    def make_folder(self) -> None:
+        try:
+            self.place.mkdir(exist_ok=True)
+        except OSError as error:
+            raise file_error(error, self.name) from None
+
+    def remove(self) -> None:
+        try:
+            self.place.unlink(missing_ok=True)
+        except OSError as error:
+            raise file_error(error, self.name) from None
+
     def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:  # noqa: ARG002
         return atomic_file(self.place, overwrite=overwrite)
 
@@ -236,6 +265,15 @@ class _RemoteTarget(PathTarget):
 
     def _size(self) -> int:
         return self.place.look().size or 0
+
+    def make_folder(self) -> None:
+        if not self.place.has_buckets and not self.place.is_dir():
+            with told_as_file_error(self.name):
+                self.place.filesystem.create_dir(self.place.path, recursive=False)
+
+    def remove(self) -> None:
+        if self.place.is_file():
+            self.place.delete()
 
     def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
         return uploaded_file(self.place, overwrite=overwrite, temp_dir=temp_dir)

@@ -17,6 +17,7 @@ __all__ = [
     "BackgroundFile",
     "BackgroundWriter",
     "Progress",
+    "in_phases",
     "in_steps",
     "run_uninterrupted",
     "source_steps",
@@ -158,6 +159,28 @@ def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], No
             progress(done, total)
 
     return step
+
+
+def in_phases(progress: Progress | None, total: int, *phases: tuple[int, float]) -> list[Callable[[int], None]]:
+    """Return a function for each phase of a job that takes the bytes of a step; together they report from 0 to the total.
+
+    Phases are weighted by their cost, so that what is left to do is proportional to the time that is left.
+
+    Args:
+        progress: Called with the part of `total` that is done.
+        total: What is reported as the whole.
+        *phases: The bytes of the steps of each phase, and the cost of all of them, in any unit.
+    """
+    whole = sum(cost for size, cost in phases if size) or 1.0
+    spent = [0] * len(phases)
+
+    def step(phase: int, size: int) -> None:
+        spent[phase] += size
+        if progress is not None:
+            done = sum(cost * part / size for part, (size, cost) in zip(spent, phases, strict=True) if size)
+            progress(min(round(total * done / whole), total), total)
+
+    return [partial(step, number) for number in range(len(phases))]
 
 
 def source_steps(progress: Progress | None, sources: Iterable[Source]) -> Callable[[int], None] | None:

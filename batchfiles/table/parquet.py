@@ -14,7 +14,7 @@ from batchfiles.findings import instead_of
 from batchfiles.table.cells import any_length
 from batchfiles.table.writer import Groups, Sink, TableWriter, native_file, with_provenance
 
-__all__ = ["ParquetTable", "parquet_options"]
+__all__ = ["HAS_LATE_METADATA", "ParquetTable", "parquet_options"]
 
 # The figures: 300,000 rows of 1 KB of text and 0.7 KB of request body, 608 MB in Arrow's memory, pyarrow 26, processor time of
 # the one thread that writes. zstd 1: 2.5 s, 163 MB. zstd 3: 4.4 s, 151 MB. zstd -3: 2.7 s, 246 MB. snappy: 2.0 s, 268 MB. None:
@@ -69,6 +69,10 @@ BLOOM_ERRORS = 0.01
 
 HAS_BLOOM_FILTER = "bloom_filter_options" in inspect.signature(pq.ParquetWriter.__init__).parameters
 """Whether the installed pyarrow can write bloom filters; our oldest version can't."""
+
+
+HAS_LATE_METADATA = hasattr(pq.ParquetWriter, "add_key_value_metadata")
+"""Whether the installed pyarrow can add metadata after the rows."""
 
 
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
@@ -136,6 +140,11 @@ class ParquetTable(TableWriter):
         self._compression = compression, compression_level
         self._file = native_file(sink)
         self._writer: Any = None
+        self._more: dict[str, str] = {}
+
+    def add_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Add key-value metadata that is known only after the rows; left out by versions of pyarrow that can't write it."""
+        self._more |= metadata
 
     def _write(self, batch: pa.RecordBatch) -> None:
         if not self._stored.equals(self.schema):
@@ -178,6 +187,8 @@ class ParquetTable(TableWriter):
             self._write_group(group)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, self._stored, **self._options(1))
+        if self._more and HAS_LATE_METADATA:
+            self._writer.add_key_value_metadata(self._more)
         self._writer.close()
         self._file.close()
 

@@ -208,32 +208,35 @@ COPY_BYTES = 1024 * 1024
 
 def write_rejects(
     target: PathTarget,
-    places: Iterable[LineRef],
-    files: Sequence[ResultFile],
+    rejected: Iterable[tuple[Iterable[LineRef], Sequence[ResultFile]]],
     *,
     overwrite: bool = False,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> None:
     r"""Copy lines byte for byte, each with a `\n`; compressed if the name has such a suffix.
 
+    Args:
+        target: Where they go.
+        rejected: The places of lines, with the files that they are in.
+        overwrite: Whether a file that is there may be replaced.
+        temp_dir: Where a remote file waits until it is whole.
+
     Raises:
         OutputExistsError: The file exists and `overwrite` was not given.
         FileError: The file can't be written, or a result file changed meanwhile.
     """
-    descriptors = OpenFiles(files)
-    try:
-        with (
-            target.open(overwrite=overwrite, temp_dir=temp_dir) as file,
-            compressed(file, compression_of_name(target.name)) as sink,
-        ):
-            for place in places:
-                if place.length == UNTIL_NEWLINE:
-                    _copy_until_newline(descriptors[place.file], place.offset, sink)
-                else:
-                    sink.write(fetch(descriptors[place.file], place, files[place.file].name))
-                sink.write(b"\n")
-    finally:
-        descriptors.close()
+    with (
+        target.open(overwrite=overwrite, temp_dir=temp_dir) as file,
+        compressed(file, compression_of_name(target.name)) as sink,
+    ):
+        for places, files in rejected:
+            with OpenFiles(files) as descriptors:
+                for place in places:
+                    if place.length == UNTIL_NEWLINE:
+                        _copy_until_newline(descriptors[place.file], place.offset, sink)
+                    else:
+                        sink.write(fetch(descriptors[place.file], place, files[place.file].name))
+                    sink.write(b"\n")
 
 
 def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:

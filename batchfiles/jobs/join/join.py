@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from batchfiles.inputs.roles import Pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress
+from batchfiles.jobs.join.campaign_join import open_campaign
 from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -123,4 +124,6 @@ def join(
         "workers": workers,
         "progress": progress,
     }
-    return open_join(files, options, inputs=inputs, pairs=pairs)
+    if inputs or pairs:
+        return open_join(files, options, inputs=inputs, pairs=pairs)
+    return open_campaign(files, options)

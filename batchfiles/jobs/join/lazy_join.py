@@ -17,13 +17,13 @@ from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlag
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
-from batchfiles.inputs.local import LocalFile, check_unchanged
+from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import Progress, in_phases
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from batchfiles.table.schema import TableName
 
 
-__all__ = ["Join", "JoinOptions", "open_join"]
+__all__ = ["Join", "JoinOptions", "open_join", "table_options"]
+
+SCAN_COST = 0.1
+"""The cost of a byte of results in the scan; that of making the rows is 1 for each byte of requests and results."""
 
 
 class JoinOptions(TypedDict, total=False):
@@ -126,16 +129,16 @@ class Join(LazyTable[JoinReport]):
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written, or a result file has changed.
         """
+        target = PathTarget.at(output, filesystem=filesystem, folder=False)
+        write_rejects(target, self._rejected(), overwrite=overwrite, temp_dir=self._options.temp_dir)
+
+    def _rejected(self) -> Iterator[tuple[Iterable[LineRef], Sequence[ResultFile]]]:
+        """Yield the places of the lines to copy, with their files, which are still what they were."""
         if self._accounting is None:
             self.summarize()
         assert self._accounting is not None  # noqa: S101 - the report needs them
-        target = PathTarget.at(output, filesystem=filesystem, folder=False)
-        write_rejects(target, self._rejected(self._accounting), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
-
-    def _rejected(self, accounting: Accounting) -> Iterator[LineRef]:
-        """Yield the places of the lines to copy, from files that are still what they were."""
         check_unchanged(self._roles.results)
-        yield from accounting.rejected()
+        yield self._accounting.rejected(), self._files
         check_unchanged(self._roles.results)
 
     def _write_table(
@@ -144,8 +147,7 @@ class Join(LazyTable[JoinReport]):
         format_name: TableFormat | None,
         *,
         overwrite: bool,
-        csv_safe: bool = False,
-        **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
+        **options: Any,  # noqa: ANN401 - those of `LazyTable._write_table`
     ) -> JoinReport:
         # A file can be written again, so a fast scan is enough, and ids are mostly in one request file only. Rows that were
         # yielded can't be revoked.
@@ -153,7 +155,7 @@ class Join(LazyTable[JoinReport]):
         try:
             while True:
                 try:
-                    return super()._write_table(target, format_name, overwrite=overwrite, csv_safe=csv_safe, **parquet)
+                    return super()._write_table(target, format_name, overwrite=overwrite, **options)
                 except IndexMismatch:
                     self._fast = False
                 except SharedIds:
@@ -173,10 +175,10 @@ class Join(LazyTable[JoinReport]):
     def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
-        progress = self._progress()
         apart = pool.uses_processes
         known = self._indexes.get(apart)
-        result_index = known or self._surveyed(pool, progress)
+        scanned, progress = self._phases(scans=known is None)
+        result_index = known or self._surveyed(pool, scanned)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
@@ -242,6 +244,13 @@ class Join(LazyTable[JoinReport]):
         self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._fast or first_ids_meet(inputs)))
         return self._shares_ids
 
+    def _phases(self, *, scans: bool) -> list[Callable[[int], None]]:
+        """Return the progress of the scan, by the bytes of results, and of the rows, by the bytes of requests."""
+        results, inputs = (sum(file.size for file in files) for files in (self._roles.results, self._roles.inputs))
+        total = results + inputs
+        scan = (results, results * SCAN_COST) if scans else (0, 0.0)
+        return in_phases(self._options.progress, total, scan, (inputs, float(total)))
+
     def _surveyed(self, pool: WorkerPool, progress: Callable[[int], None]) -> ResultIndex:
         """Scan the results."""
         path = self._spool.new_path("results.index")
@@ -260,8 +269,9 @@ class Join(LazyTable[JoinReport]):
             if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
                 raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)
-            if accounting.counts["unknown"] and not accounting.counts["used"] and result_index.index.is_disjoint(index):
-                self._refuse_strangers(accounting)
+            unknown, used = accounting.counts["unknown"], accounting.counts["used"]
+            if unknown and not used and result_index.index.is_disjoint(index):
+                self._refuse_other_results(unknown)
         examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
         self._check_files()  # all passes have read the same files
         fields = totals.fields()
@@ -295,7 +305,7 @@ class Join(LazyTable[JoinReport]):
         )
         self._accounting = accounting
 
-    def _refuse_strangers(self, accounting: Accounting) -> None:
+    def _refuse_other_results(self, unknown: int) -> None:
         """Refuse results of other requests.
 
         Raises:
@@ -305,7 +315,7 @@ class Join(LazyTable[JoinReport]):
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
         )
         raise MismatchError(
-            f"0 of {accounting.counts['unknown']:,} results belong to a request of {inputs}: name the results of these "
+            f"0 of {unknown:,} results belong to a request of {inputs}: name the results of these "
             "requests, or export the results alone",
             path=results,
         )
@@ -347,6 +357,7 @@ def open_join(
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     campaigns: Campaigns | None = None,
+    make: Callable[..., Join] | None = None,
 ) -> Join:
     """Sort the files of one join, as `join` does without a look at whether they are a campaign.
 
@@ -356,6 +367,7 @@ def open_join(
         inputs: Files that must be requests.
         pairs: Request files with their results.
         campaigns: The known manifests of their folders.
+        make: Makes the object; None makes a `Join`.
 
     Raises:
         BatchFilesError: As `join`.
@@ -377,7 +389,7 @@ def open_join(
         raise MismatchError(
             f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
         )
-    job = Join(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error")
+    job = (make or Join)(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error")
     with_table, id_template = options.get("with_table"), options.get("id_template")
     if with_table is not None and id_template is not None:
         job.add_columns_of(with_table, id_template, options.get("with_prefix", ""), filesystem, options.get("csv_nulls"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchfiles.inputs.roles import FileRoles
     from batchfiles.jobs.join.user_columns import AnswerSchema
     from batchfiles.table.open import TableFormat
+    from batchfiles.table.parquet import ParquetTable
     from batchfiles.table.schema import TableName
 
 __all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
@@ -40,6 +41,11 @@ TASK_BYTES = 3 * 1024 * 1024
 
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes its own Parquet file."""
+
+NO_RESUME = (
+    "resume is for a folder of Parquet parts of a campaign: a folder with a manifest, whose results name their parts. "
+    "Other tables are written as a whole"
+)
 
 FILES_SHOWN = 20
 """Files that the page of a notebook lists."""
@@ -55,6 +61,9 @@ class LazyTable(Generic[ReportT]):
     `to_polars` make the table in memory, `to_batches` and `to_reader` stream it, and any library that supports the Arrow C stream
     protocol (DuckDB, polars, pyarrow) takes the object itself. Each of them reads the files once more.
     """
+
+    _resumes = False
+    """Whether a folder of this table can be continued."""
 
     def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool) -> None:
         self._options = options
@@ -197,9 +206,13 @@ class LazyTable(Generic[ReportT]):
         compression_level: int | None = None,
         row_group_size: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         filesystem: object = None,
     ) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
+
+        The folder of a campaign has a file for each part, such as `requests-001.parquet`. Each appears as soon as it is whole,
+        and an empty file `_SUCCESS` when all of them are there.
 
         Args:
             output: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
@@ -209,10 +222,13 @@ class LazyTable(Generic[ReportT]):
             row_group_size: The rows of a row group; None ends it at 122,880 rows or at 24 MiB in memory, whichever comes first.
                 That much memory is what the writer keeps.
             overwrite: Replace existing output; a folder only if it contains only such parts.
+            resume: For the folder of a campaign: keep the files of parts that are whole and were made of the same files with the
+                same options, and write the others.
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            ValueError: There is no such compression, it has no such level, or the row group size is below 1.
+            ValueError: There is no such compression, it has no such level, the row group size is below 1, or there is nothing
+                to resume: the files are not a campaign, or `output` is not a folder.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
             BatchFilesError: As for the function that made this object.
@@ -221,7 +237,8 @@ class LazyTable(Generic[ReportT]):
 
         options = parquet_options(compression, compression_level, row_group_size)
         target = Target.at(output, filesystem=filesystem)
-        return self._write_table(target, None if target.is_folder else "parquet", overwrite=overwrite, **options)
+        format_name: TableFormat | None = None if target.is_folder else "parquet"
+        return self._write_table(target, format_name, overwrite=overwrite, resume=resume, **options)
 
     def write(
         self,
@@ -230,6 +247,7 @@ class LazyTable(Generic[ReportT]):
         format: TableFormat | None = None,  # noqa: A002 - the usual word
         overwrite: bool = False,
         csv_safe: bool = False,
+        resume: bool = False,
         filesystem: object = None,
     ) -> ReportT:
         """Write the table in the format of the name's suffix, or of `format`; `-` is standard output.
@@ -240,10 +258,11 @@ class LazyTable(Generic[ReportT]):
             format: The format, if the name does not show it.
             overwrite: Replace existing output; a folder only if it contains only such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
+            resume: Continue the folder of a campaign, as in `to_parquet`.
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            ValueError: The name has no suffix of a format.
+            ValueError: The name has no suffix of a format, or there is nothing to resume.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
             BatchFilesError: As for the function that made this object.
@@ -251,7 +270,7 @@ class LazyTable(Generic[ReportT]):
         from batchfiles.table.open import table_target
 
         target = table_target(output, format, filesystem=filesystem)
-        return self._write_table(target, format, overwrite=overwrite, csv_safe=csv_safe)
+        return self._write_table(target, format, overwrite=overwrite, resume=resume, csv_safe=csv_safe)
 
     def _write_table(
         self,
@@ -259,6 +278,7 @@ class LazyTable(Generic[ReportT]):
         format_name: TableFormat | None,
         *,
         overwrite: bool,
+        resume: bool = False,
         csv_safe: bool = False,
         **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> ReportT:
@@ -266,8 +286,10 @@ class LazyTable(Generic[ReportT]):
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
+        if resume and not (target.is_folder and self._resumes):
+            raise ValueError(NO_RESUME)
         if isinstance(target, PathTarget) and target.is_folder:
-            return self._write_folder(target, parquet, overwrite=overwrite)
+            return self._write_folder(target, parquet, overwrite=overwrite, resume=resume)
 
         with self._pool(parts=False) as pool:  # first: workers import while this process opens its file
             table = open_table(
@@ -283,10 +305,19 @@ class LazyTable(Generic[ReportT]):
             with table as writer, closing(self._run(pool, None, {})) as products:
                 for _ in written(products, writer):
                     pass
+                if more := self._late_metadata():
+                    cast("ParquetTable", writer).add_metadata(more)
         self._report = replace(self.report, formula_cells=writer.formula_cells)
         return self._report
 
-    def _write_folder(self, target: PathTarget, parquet: Mapping[str, Any], *, overwrite: bool) -> ReportT:
+    def _write_folder(
+        self,
+        target: PathTarget,
+        parquet: Mapping[str, Any],
+        *,
+        overwrite: bool,
+        resume: bool,  # noqa: ARG002 - for campaigns
+    ) -> ReportT:
         from batchfiles.table.parquet import ParquetTable
 
         finished = target.open_folder(overwrite=overwrite, ours=is_part_name, temp_dir=self._options.temp_dir)
@@ -310,6 +341,10 @@ class LazyTable(Generic[ReportT]):
     def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
+
+    def _late_metadata(self) -> dict[str, str]:
+        """Return metadata of a Parquet file that is known only after the pass."""
+        return {}
 
     def _metadata(self) -> dict[str, str]:
         metadata = {f"batchfiles.{kind}": dumps(names).decode() for kind, names in self._roles.names().items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -164,21 +164,35 @@ class CampaignPart:
         return open_part(self, options)
 
 
-def open_part(part: CampaignPart, options: JoinOptions) -> Join:
+def open_part(
+    part: CampaignPart,
+    options: JoinOptions,
+    *,
+    sources: Sequence[Source] | None = None,
+    make: Callable[..., Join] | None = None,
+) -> Join:
     """Open the files of a part for a join.
+
+    Args:
+        part: The part.
+        options: The options of `join`.
+        sources: The files of the part under the names that the user knows; None opens them by their paths.
+        make: Makes the object; None makes a `Join`.
 
     Raises:
         FileError: A file has changed since the campaign was listed, is gone, or can't be read.
         BatchFilesError: As `join`.
     """
     filesystem = options.get("filesystem")
-    sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
+    if sources is None:
+        sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
     for file, source in zip(part.files, sources, strict=True):
         size, modified = _look(source)
         if size != file.bytes or (file.modified is not None and modified is not None and modified != file.modified):
             raise FileError("the file changed after its campaign was listed: list the parts again", path=source.name)
-    campaign = Campaign(located(part.folder, filesystem), Manifest(parts=part.manifest))
-    return open_join(sources, options, campaigns=Campaigns(campaign))
+    folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
+    campaign = Campaign(folder, Manifest(parts=part.manifest))
+    return open_join(sources, options, campaigns=Campaigns(campaign), make=make)
 
 
 def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> list[CampaignPart]:
@@ -219,12 +233,13 @@ def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object =
     return listed
 
 
-def parts_in(campaign: Campaign, text: str) -> tuple[list[CampaignPart], list[str]]:
+def parts_in(campaign: Campaign, text: str, listed: Sequence[FoundFile] | None = None) -> tuple[list[CampaignPart], list[str]]:
     """List the parts of a campaign whose manifest was read.
 
     Args:
         campaign: The campaign.
         text: Its path or URL as it was given.
+        listed: The files of the folder; None lists them.
 
     Returns:
         The parts, and the display names of files that belong to none.
@@ -233,7 +248,8 @@ def parts_in(campaign: Campaign, text: str) -> tuple[list[CampaignPart], list[st
         FileError: A part is missing, or the folder can't be listed.
     """
     try:
-        found = {file.place.name: file for file in files_in(campaign.folder) if is_batch_file(file.place.name)}
+        files = files_in(campaign.folder) if listed is None else listed
+        found = {file.place.name: file for file in files if is_batch_file(file.place.name)}
     except OSError as error:
         raise error if isinstance(error, FileError) else file_error(error, _shown(campaign.folder)) from None
     for entry in campaign.manifest.parts:
@@ -251,8 +267,8 @@ def parts_in(campaign: Campaign, text: str) -> tuple[list[CampaignPart], list[st
     manifests: dict[str, list[Part]] = defaultdict(list)
     for entry in campaign.manifest.parts:
         manifests[unit_of[entry.file]].append(entry)
-    listed = [_part(text, files, manifests[unit]) for unit, files in units.items()]
-    return sorted(listed, key=lambda part: (part.requests or part.files)[0].path), strays
+    made = [_part(text, each, manifests[unit]) for unit, each in units.items()]
+    return sorted(made, key=lambda part: (part.requests or part.files)[0].path), strays
 
 
 def _part(text: str, files: list[FoundFile], manifest: list[Part]) -> CampaignPart:

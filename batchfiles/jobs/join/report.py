@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from batchfiles.findings import Finding, add_example, counts_of
+from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_OF_VECTORS",
+    "SUCCESS",
     "ExportReport",
     "JoinReport",
     "TableCounts",
     "TableOptions",
     "TableReport",
     "is_part_name",
+    "is_table_file",
     "part_name",
 ]
 
@@ -123,7 +126,7 @@ class TableReport:
         """Add up the reports of parts, such as those of the parts of a campaign.
 
         Counts, outcomes and seconds are sums, files and findings follow each other, and examples are the first ones. Parts share
-        the user's table, so `with_rows` is the largest.
+        the user's table, so `with_rows` is the largest. `no_results` is the sum only if no part has results.
 
         Raises:
             ValueError: There is no report, or they are of different tables.
@@ -144,6 +147,8 @@ class TableReport:
         sums: dict[str, Any] = {name: sum(getattr(report, name) for report in listed) for name in numbers}
         sums["findings_not_listed"] += len(findings[FINDINGS_LISTED:])
         sums["seconds"] = round(sums["seconds"], 3)
+        if sums["result_lines"]:
+            sums["no_results"] = 0
         if "with_rows" in sums:
             sums["with_rows"] = max(getattr(report, "with_rows") for report in listed)  # noqa: B009 - only a join has it
         return cls(
@@ -248,6 +253,15 @@ def part_name(number: int) -> str:
 def is_part_name(name: str) -> bool:
     """Return whether a file in a folder of parts has the name of a part, so that `overwrite` may replace the folder."""
     return PART_NAME.fullmatch(name) is not None
+
+
+SUCCESS = "_SUCCESS"
+"""The empty file that completes a folder with the parts of a campaign, as Spark writes it."""
+
+
+def is_table_file(name: str) -> bool:
+    """Return whether a file in a folder may be of a table of a campaign's parts; if it is one, its metadata says so."""
+    return name == SUCCESS or name.endswith((".parquet", UNFINISHED))
 
 
 NOT_OF_VECTORS = "parsed answers are for the requests table, not for the embeddings table: vectors are not texts"
