@@ -10,8 +10,8 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,15 +23,19 @@ from batchfiles.campaign.manifest import made_by_split
 from batchfiles.errors import MismatchError
 from batchfiles.findings import instead_of
 from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
+from batchfiles.jobs.join.campaign_join import SUCCESS, CampaignJoin
 from batchfiles.jobs.join.export import export
-from batchfiles.jobs.join.lazy_join import CampaignFacts
-from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, facts_of, open_part, parts, unchanged
+from batchfiles.jobs.join.join import join
+from batchfiles.jobs.join.part_join import CampaignChoices, PartJoin, file_name
+from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, check_listed, parts
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.option_texts import OptionKinds, absolute, option_values
 from batchfiles.jobs.prepare import read_template
 from batchfiles.jobs.prepare_parts import PartsOfRows, WrittenParts, commit_parts
 from batchfiles.table.ddl import ddl_of, spark_batch
+from batchfiles.table.parquet import parquet_options
 from batchfiles.table.parsed.source import load_schema
 from batchfiles.table.schema import schema as table_schema
 
@@ -49,6 +53,7 @@ READ_OPTIONS = JOIN_OPTIONS | dict.fromkeys(("kind", "output"), str)
 ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
 ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
 KINDS = ("join", "results", "reports")
+PARQUET = parquet_options("zstd", None, None)
 
 COUNTS = [field.name for field in fields(JoinReport) if field.type == "int"]
 """The columns of `reports` that are counts."""
@@ -102,7 +107,7 @@ class _Plan:
     campaign: str
     kind: str
     options: dict[str, Any]
-    facts: CampaignFacts
+    choices: CampaignChoices
     output: str | None
 
     @classmethod
@@ -113,18 +118,26 @@ class _Plan:
             raise ValueError(f"unknown kind {kind!r}{instead_of(kind, KINDS)}")
         if "schema" in given:
             given["schema"] = _value(given["schema"])
-        facts = facts_of(parts(campaign), cast("JoinOptions", given))
-        if facts.answers is not None:
-            given["schema"] = facts.answers["json_schema"]
-        return cls(campaign, kind, {**given, "table": facts.table}, facts, output)
+        plan = cls(campaign, kind, given, {"table": "requests", "parsed": None, "user_columns": None}, output)
+        choices = plan.joined().choices_of_all()
+        schema = {} if choices["parsed"] is None else {"schema": choices["parsed"]["json_schema"]}
+        return replace(plan, options={**given, **schema, "table": choices["table"]}, choices=choices)
+
+    def joined(self) -> CampaignJoin:
+        """Open the campaign on the driver; only first lines are read."""
+        parts(self.campaign)  # refuses what has no parts, with the ways out
+        campaign = join(self.campaign, **self.options)
+        if not isinstance(campaign, CampaignJoin):
+            raise MismatchError("holds other files with results: move them away, or join on one machine", path=self.campaign)
+        return campaign
 
     @property
     def schema(self) -> pa.Schema:
         if self.kind == "reports":
             return REPORTS
-        answers, dates = self.facts.answers, self.options.get("parse_dates", False)
-        parsed = None if answers is None else answers["json_schema"]
-        return table_schema(self.facts.table, parsed=parsed, parse_dates=dates)  # vectors have any length in Spark
+        answers = self.choices["parsed"]
+        dates, parsed = self.options.get("parse_dates", False), None if answers is None else answers["json_schema"]
+        return table_schema(self.choices["table"], parsed=parsed, parse_dates=dates)  # vectors have any length in Spark
 
 
 class _Reader(DataSourceReader):
@@ -132,28 +145,35 @@ class _Reader(DataSourceReader):
         self._plan = plan
 
     def partitions(self) -> list[InputPartition]:
-        listed = parts(self._plan.campaign)
-        if self._plan.kind != "results":
-            return [InputPartition(json.dumps(part.to_dict())) for part in listed]
-        files = sorted((file for part in listed for file in part.results), key=lambda file: file.path)
-        return [InputPartition(json.dumps([file.path, file.bytes, file.modified])) for file in files]
+        plan = self._plan
+        listed: Sequence[CampaignPart] = parts(plan.campaign)
+        if plan.kind == "results":
+            files = sorted((file for part in listed for file in part.results), key=lambda file: file.path)
+            return [InputPartition(json.dumps([asdict(file), None])) for file in files]
+        stamps = [None] * len(listed) if plan.output is None else plan.joined().stamps(PARQUET)
+        return [InputPartition(json.dumps([part.to_dict(), stamp])) for part, stamp in zip(listed, stamps, strict=True)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         if partition.value is None:  # Spark asks once if there is no partition
             return
-        values, plan = json.loads(partition.value), self._plan
+        plan, (values, stamp) = self._plan, json.loads(partition.value)
         if plan.kind == "results":
+            file, source = CampaignFile(**values), Source.named(values["path"])
+            check_listed([file], [source])
             options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
-            with export(*unchanged([CampaignFile(*values)]), **options) as table:
+            with export(source, **options) as table:
                 yield from map(spark_batch, table.to_batches())
             return
         part = CampaignPart.from_dict(values)
-        with open_part(part, cast("JoinOptions", plan.options), plan.facts) as joined:
+        with PartJoin.open(part, None, cast("JoinOptions", plan.options), plan.choices) as joined:
             if plan.kind == "join":
                 yield from map(spark_batch, joined.to_batches())
                 return
-            file = None if plan.output is None else PathTarget.at(plan.output).place / f"{part.name}.parquet"
-            report = joined.summarize() if file is None else joined.to_parquet(file, overwrite=True)
+            if plan.output is None:
+                report = joined.summarize()
+            else:
+                target = PathTarget.at(plan.output, folder=True).file(file_name(part))
+                report = joined.write_part(target, stamp, PARQUET)
         values = report.to_dict()
         row = {"part": part.name, **values, "outcomes": list(report.outcomes.items()), "report": json.dumps(values)}
         yield spark_batch(pa.RecordBatch.from_pylist([row], schema=REPORTS))
@@ -228,8 +248,7 @@ def write_parquet(
     if options.get("schema") is not None:
         given["schema"] = json.dumps(load_schema(options["schema"]))
     _Plan.of({**given, "path": source})
-    if isinstance(folder.place, Path):
-        folder.place.mkdir(exist_ok=True)
+    folder.make_folder()
     spark.dataSource.register(BatchFilesDataSource)
     rows = spark.read.format("batchfiles").options(**given, kind="reports", output=output).load(source).select("report").collect()
     report = JoinReport.total(JoinReport.from_dict(json.loads(row["report"])) for row in rows)
@@ -238,7 +257,7 @@ def write_parquet(
     if isinstance(folder.place, Path):
         for left in folder.place.glob(f".*{UNFINISHED}"):  # of executors that were killed
             left.unlink(missing_ok=True)
-    with PathTarget.at(folder.place / "_SUCCESS", folder=False).open(overwrite=True):
+    with folder.file(SUCCESS).open(overwrite=True):
         return report
 
 
