@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,21 +17,20 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, DataSourceReader, InputPartition, WriterCommitMessage
 
-from batchfiles.campaign.manifest import made_by_split
 from batchfiles.errors import MismatchError
 from batchfiles.findings import instead_of
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
-from batchfiles.jobs.join.campaign_join import SUCCESS, CampaignJoin
+from batchfiles.jobs.join.campaign_join import CampaignJoin
 from batchfiles.jobs.join.export import export
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.part_join import CampaignChoices, PartJoin, file_name
 from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, check_listed, parts
-from batchfiles.jobs.join.report import JoinReport
-from batchfiles.jobs.option_texts import OptionKinds, absolute, option_values
-from batchfiles.jobs.prepare import read_template
-from batchfiles.jobs.prepare_parts import PartsOfRows, WrittenParts, commit_parts
+from batchfiles.jobs.join.report import SUCCESS, JoinReport
+from batchfiles.jobs.join.report_rows import REPORTS, report_row
+from batchfiles.jobs.option_texts import OptionKinds, absolute, json_or_path, option_values
+from batchfiles.jobs.prepare_parts import ROWS_OPTIONS, NewCampaign, WrittenParts
 from batchfiles.table.ddl import ddl_of, spark_batch
 from batchfiles.table.parquet import parquet_options
 from batchfiles.table.parsed.source import load_schema
@@ -50,17 +47,8 @@ __all__ = ["BatchFilesDataSource", "write_parquet"]
 JOIN_OPTIONS: dict[str, type] = dict.fromkeys(("table", "bodies", "request_bodies", "schema", "on_duplicate", "temp_dir"), str)
 JOIN_OPTIONS |= dict.fromkeys(("dimensions", "max_line_bytes"), int) | dict.fromkeys(("parsed", "parse_dates"), bool)
 READ_OPTIONS = JOIN_OPTIONS | dict.fromkeys(("kind", "output"), str)
-ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
-ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
 KINDS = ("join", "results", "reports")
 PARQUET = parquet_options("zstd", None, None)
-
-COUNTS = [field.name for field in fields(JoinReport) if field.type == "int"]
-"""The columns of `reports` that are counts."""
-
-REPORTS = pa.schema(
-    [("part", pa.string()), *((name, pa.int64()) for name in COUNTS), ("outcomes", pa.map_(pa.string(), pa.int64()))]
-).append(pa.field("report", pa.string()))
 
 
 class BatchFilesDataSource(DataSource):
@@ -93,7 +81,7 @@ class BatchFilesDataSource(DataSource):
         """Check options and target before any task, and return what writes the rows."""
         path, given = _parsed(self.options, ROWS_OPTIONS)
         names = getattr(schema, "names", None) or schema.fieldNames()
-        return _Writer(path, given, list(names), overwrite=overwrite)
+        return _Writer(NewCampaign.begin(path, given, list(names), overwrite=overwrite))
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -117,7 +105,7 @@ class _Plan:
         if kind not in KINDS:
             raise ValueError(f"unknown kind {kind!r}{instead_of(kind, KINDS)}")
         if "schema" in given:
-            given["schema"] = _value(given["schema"])
+            given["schema"] = json_or_path(given["schema"])
         plan = cls(campaign, kind, given, {"table": "requests", "parsed": None, "user_columns": None}, output)
         choices = plan.joined().choices_of_all()
         schema = {} if choices["parsed"] is None else {"schema": choices["parsed"]["json_schema"]}
@@ -174,9 +162,7 @@ class _Reader(DataSourceReader):
             else:
                 target = PathTarget.at(plan.output, folder=True).file(file_name(part))
                 report = joined.write_part(target, stamp, PARQUET)
-        values = report.to_dict()
-        row = {"part": part.name, **values, "outcomes": list(report.outcomes.items()), "report": json.dumps(values)}
-        yield spark_batch(pa.RecordBatch.from_pylist([row], schema=REPORTS))
+        yield report_row(part.name, report)
 
 
 @dataclass
@@ -187,34 +173,17 @@ class _Message(WriterCommitMessage):
 class _Writer(DataSourceArrowWriter):
     """Writes requests; made on the driver, and used by the tasks and the commit in other processes."""
 
-    def __init__(self, path: str, given: dict[str, Any], columns: list[str], *, overwrite: bool) -> None:
-        for name in ("template", "id"):
-            if name not in given:
-                raise ValueError(f"the option {name!r} is missing: see batchfiles.prepare")
-        template = _value(given.pop("template"))
-        template = read_template(template) if isinstance(template, str) else template
-        self._rows = PartsOfRows(template=template, id_template=given.pop("id"), **given)
-        self._rows.check(columns)
-        self._path, self._overwrite = path, overwrite
-        target = self._target()
-        if target.is_remote:
-            raise ValueError(f"{target.name} is remote: write the campaign to a folder that all executors share")
-        target.check(overwrite=overwrite, ours=made_by_split(target.place))
-        self._staging = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}.batchfiles-spark")
-        self._staging.mkdir()
+    def __init__(self, campaign: NewCampaign) -> None:
+        self._campaign = campaign
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> _Message:
-        return _Message(self._rows.write(iterator, self._staging, _task_name()))
+        return _Message(self._campaign.write(iterator, _task_name()))
 
     def commit(self, messages: list[WriterCommitMessage | None]) -> None:
-        written = [message.written for message in messages if isinstance(message, _Message)]
-        commit_parts(written, self._staging, self._target(), limits=self._rows.limits, overwrite=self._overwrite)
+        self._campaign.commit([message.written for message in messages if isinstance(message, _Message)])
 
     def abort(self, messages: list[WriterCommitMessage | None]) -> None:  # noqa: ARG002 - files of failed tasks are there too
-        shutil.rmtree(self._staging, ignore_errors=True)
-
-    def _target(self) -> PathTarget:
-        return PathTarget.at(self._path, folder=True)
+        self._campaign.abort()
 
 
 def write_parquet(
@@ -268,10 +237,6 @@ def _parsed(options: Mapping[str, str], kinds: OptionKinds) -> tuple[str, dict[s
     if path is None:
         raise ValueError("name one campaign: load(path), or save(path)")
     return absolute(path), option_values(given, kinds)
-
-
-def _value(text: str) -> Any:  # noqa: ANN401 - a JSON object, or the path of one
-    return json.loads(text) if text.lstrip().startswith("{") else text
 
 
 def _task_name() -> str:

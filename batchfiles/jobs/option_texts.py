@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 from batchfiles.findings import instead_of
 from batchfiles.io.urls import parse_url
 
-__all__ = ["OptionKinds", "absolute", "option_values"]
+__all__ = ["OptionKinds", "absolute", "json_or_path", "option_values"]
 
 OptionKinds: TypeAlias = Mapping[str, type]
 """The known options, each with `str`, `int` or `bool`."""
@@ -37,3 +38,8 @@ def option_values(given: Mapping[str, str], kinds: OptionKinds) -> dict[str, Any
 def absolute(path: str) -> str:
     """Return an absolute path; a URL is returned as it is."""
     return path if parse_url(path) is not None else os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+
+
+def json_or_path(text: str) -> Any:  # noqa: ANN401 - any JSON object
+    """Return the JSON object of an option; a text that is not one is the path of a file with it."""
+    return json.loads(text) if text.lstrip().startswith("{") else text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
 from batchfiles.codec import dumps
@@ -19,7 +19,8 @@ from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
-from batchfiles.jobs.prepare import Preparation, rows_named
+from batchfiles.jobs.option_texts import json_or_path
+from batchfiles.jobs.prepare import Preparation, read_template, rows_named
 from batchfiles.jobs.split import changed_limits, checked_options
 from batchfiles.jobs.split_parts import PartLimits, Parts, PartWriter
 from batchfiles.jobs.template import NullPolicy
@@ -29,7 +30,14 @@ from batchfiles.limits import LimitsLike, profile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PartsOfRows", "WrittenParts", "commit_parts"]
+__all__ = ["ROWS_OPTIONS", "NewCampaign", "PartsOfRows", "WrittenParts"]
+
+ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
+ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
+"""The options of `NewCampaign`."""
+
+CUT = 100
+"""Characters of a name in that of the hidden folder."""
 
 RUN_BYTES = 1024 * 1024
 """Bytes of lines that are given to a part at a time."""
@@ -169,46 +177,96 @@ class _Lines:
             self._waiting, self._size = [], 0
 
 
-def commit_parts(
-    written: Sequence[WrittenParts], staging: Path, target: PathTarget, *, limits: LimitsLike = "openai", overwrite: bool = False
-) -> Manifest:
-    """Make a campaign of what all tasks have written, in their order; it appears whole or not at all. `staging` is removed.
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """A campaign that many tasks write; can be pickled.
 
-    Args:
-        written: What each task has written; files of other attempts are not used.
-        staging: The folder of all tasks.
-        target: The folder of the campaign.
-        limits: The name of the limits of its parts.
-        overwrite: Replace an existing campaign as `split` does.
-
-    Raises:
-        DuplicateCustomIdError: Rows of two tasks make the same id.
-        MismatchError: There is no row.
-        ValueError: No row of any task has a value for a placeholder.
-        OutputExistsError: The target exists and `overwrite` was not given.
-        FileError: The disk or the system refused.
+    Attributes:
+        path: Where it appears.
+        staging: A hidden folder next to it, with a folder for each attempt of a task.
+        rows: How rows become requests.
+        overwrite: Whether a campaign that is there is replaced, as `split` does.
     """
-    try:
-        filled = [task for task in written if task.parts]
-        if not filled:
-            raise MismatchError("there is no row to make a request from", path=target.name)
-        missing = set.intersection(*(set(task.without_values) for task in filled))
-        if missing:
-            raise ValueError(f"the template names {{{{{min(missing)}}}}}, and no row has a value for it")
-        _refuse_repeated_ids(filled)
-        with target.open_folder(overwrite=overwrite, ours=made_by_split(target.place)) as folder:
-            made = [(Path(task.folder, part.file), part) for task in filled for part in task.parts]
-            digits = max(3, len(str(len(made))))
-            named = []
-            for number, (path, part) in enumerate(made, 1):
-                name = f"requests-{number:0{digits}d}{path.name[path.name.index('.jsonl') :]}"
-                path.replace(folder / name)
-                named.append(replace(part, file=name))
-            manifest = Manifest(parts=tuple(named), limits=profile(limits).name)
-            write_manifest(folder, manifest)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return manifest
+
+    path: str
+    staging: Path
+    rows: PartsOfRows
+    overwrite: bool = False
+
+    @classmethod
+    def begin(cls, path: str, options: Mapping[str, Any], columns: list[str], *, overwrite: bool) -> Self:
+        """Check all that can be known before the first row, and make the hidden folder.
+
+        Args:
+            path: An absolute path.
+            options: Those of `ROWS_OPTIONS`; `template` is a file with JSON, or the JSON.
+            columns: The columns of the rows.
+            overwrite: Whether a campaign that is there may be replaced.
+
+        Raises:
+            ValueError: An option or a template is invalid, or the path is a URL.
+            OutputExistsError: The campaign exists and `overwrite` was not given.
+            FileError: The template can't be read, or the folder can't be made.
+        """
+        given = dict(options)
+        for name in ("template", "id"):
+            if name not in given:
+                raise ValueError(f"the option {name!r} is missing")
+        template = json_or_path(given.pop("template"))
+        template = read_template(template) if isinstance(template, str) else template
+        rows = PartsOfRows(template=template, id_template=given.pop("id"), **given)
+        rows.check(columns)
+        target = PathTarget.at(path, folder=True)
+        if target.is_remote:
+            raise ValueError(f"{target.name} is remote: write the campaign to a folder that all tasks share")
+        target.check(overwrite=overwrite, ours=made_by_split(target.place))
+        staging = Path(path).with_name(f".{Path(path).name[:CUT]}.{secrets.token_hex(4)}.batchfiles-tasks")
+        staging.mkdir()
+        return cls(path, staging, rows, overwrite)
+
+    def write(self, batches: Iterable[pa.RecordBatch], name: str) -> WrittenParts:
+        """Write the rows of one task: see `PartsOfRows.write`."""
+        return self.rows.write(batches, self.staging, name)
+
+    def abort(self) -> None:
+        """Remove all that was written."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    def commit(self, written: Sequence[WrittenParts]) -> Manifest:
+        """Make a campaign of what the tasks have written, in their order; it appears whole or not at all.
+
+        Args:
+            written: What each task has written; files of other attempts are not used.
+
+        Raises:
+            DuplicateCustomIdError: Rows of two tasks make the same id.
+            MismatchError: There is no row.
+            ValueError: No row of any task has a value for a placeholder.
+            OutputExistsError: The target exists and `overwrite` was not given.
+            FileError: The disk or the system refused.
+        """
+        target = PathTarget.at(self.path, folder=True)
+        try:
+            filled = [task for task in written if task.parts]
+            if not filled:
+                raise MismatchError("there is no row to make a request from", path=target.name)
+            missing = set.intersection(*(set(task.without_values) for task in filled))
+            if missing:
+                raise ValueError(f"the template names {{{{{min(missing)}}}}}, and no row has a value for it")
+            _refuse_repeated_ids(filled)
+            with target.open_folder(overwrite=self.overwrite, ours=made_by_split(target.place)) as folder:
+                made = [(Path(task.folder, part.file), part) for task in filled for part in task.parts]
+                digits = max(3, len(str(len(made))))
+                named = []
+                for number, (path, part) in enumerate(made, 1):
+                    name = f"requests-{number:0{digits}d}{path.name[path.name.index('.jsonl') :]}"
+                    path.replace(folder / name)
+                    named.append(replace(part, file=name))
+                manifest = Manifest(parts=tuple(named), limits=profile(self.rows.limits).name)
+                write_manifest(folder, manifest)
+        finally:
+            self.abort()
+        return manifest
 
 
 def _refuse_repeated_ids(written: Sequence[WrittenParts]) -> None:

@@ -49,7 +49,7 @@ def expected(table: Any, keeps_order: bool = True) -> list[dict[str, Any]]:
 
 
 def without_time(report: JoinReport) -> dict[str, Any]:
-    """The report, but for how long it took and what depends on the order of tasks."""
+    """The report, except how long it took and what depends on the order of tasks."""
     values = report.to_dict()
     return {name: value for name, value in values.items() if name not in ("seconds", "files", "findings", "examples")}
 

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.io.target import PathTarget
-from batchfiles.jobs.prepare_parts import PartsOfRows, commit_parts
+from batchfiles.jobs.prepare_parts import NewCampaign
 from tests.spark.campaigns import FIXTURES, fixture_campaign
 from tests.spark.test_reading import NAMES, without_time
 
@@ -114,19 +113,18 @@ def test_ids_are_unique_over_all_tasks(spark: Any, tmp_path: Path) -> None:
 
 def test_files_of_failed_attempts_are_not_in_the_campaign(tmp_path: Path) -> None:
     """A task that was killed leaves a folder, and one that ran twice has two: only what was committed counts."""
-    plan = PartsOfRows(template=TEMPLATE, id_template="row-{{number}}", max_requests=2)
-    staging = tmp_path / ".campaign.staging"
-    staging.mkdir()
+    options = {"template": json.dumps(TEMPLATE), "id": "row-{{number}}", "max_requests": 2}
+    plan = NewCampaign.begin(str(tmp_path / "campaign"), options, ["number", "text"], overwrite=False)
 
     def batches(*numbers: int) -> Iterator[pa.RecordBatch]:
         for number in numbers:
             yield pa.RecordBatch.from_pydict({"number": [number], "text": ["a"]})
 
-    plan.write(batches(1, 2, 3), staging, "partition 0")
-    first = plan.write(batches(1, 2, 3), staging, "partition 0")
-    second = plan.write(batches(4), staging, "partition 1")
-    empty = plan.write(batches(), staging, "partition 2")
-    manifest = commit_parts([first, second, empty], staging, PathTarget.at(tmp_path / "campaign", folder=True))
+    plan.write(batches(1, 2, 3), "partition 0")
+    first = plan.write(batches(1, 2, 3), "partition 0")
+    second = plan.write(batches(4), "partition 1")
+    empty = plan.write(batches(), "partition 2")
+    manifest = plan.commit([first, second, empty])
     assert [(part.file, part.requests) for part in manifest.parts] == [
         ("requests-001.jsonl", 2),
         ("requests-002.jsonl", 1),
