@@ -27,6 +27,8 @@ from batchfiles.cli.main import exit_code
 from batchfiles.cli.stats_tables import format_note
 from batchfiles.cli.text import width_of
 from batchfiles.outcome import OUTCOMES
+from batchfiles.table.parquet import HAS_LATE_METADATA
+from tests.jobs.test_campaign_join import simple
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CHAT = FIXTURES / "chat_completions"
@@ -352,6 +354,24 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
     )
     assert (parts / name).read_text() == "precious"
     assert len(list(parts.iterdir())) == 2
+
+
+@pytest.mark.skipif(not HAS_LATE_METADATA, reason="this pyarrow can't add metadata after the rows")
+def test_resume_continues_the_folder_of_a_campaign(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """What is there and whole is kept; without --resume or --force it is refused, and a single table can't be continued."""
+    folder = simple(tmp_path / "c")
+    assert ask("-o", tmp_path / "t", folder)[0] == 0
+    (tmp_path / "t" / "part-1.parquet").unlink()
+    (tmp_path / "t" / "part-2.parquet").write_bytes(b"PAR1")
+    before = (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns
+    assert ask("-o", tmp_path / "t", folder)[0] == 2
+    code, _, err = ask("-o", tmp_path / "t", folder, "--resume", "--report", tmp_path / "r.json")
+    assert code == 0
+    assert "t: 12 rows, 3 Parquet files, " in err
+    assert json.loads((tmp_path / "r.json").read_text())["missing"] == 3
+    assert (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns == before
+    code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--resume")
+    assert (code, "resume is for a folder of Parquet parts of a campaign" in err) == (2, True)
 
 
 def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:

@@ -143,16 +143,20 @@ def test_a_campaign_has_the_table_and_the_counts_of_all_files_at_once(
     suffix: str,
 ) -> None:
     """Duplicates, unknown and damaged lines, retries, empty parts, missing results, compressed files."""
+    repeated = sorted(number for number in (retry[0] if retry else ()) if number < len(made))
+    # Results of a retry of several parts belong to these, while the join of all files takes any request with the id.
+    prefix = [f"{number}-" if len(repeated) > 1 else "" for number in range(len(made))]
     parts: dict[str, tuple[list[bytes], list[bytes] | None]] = {}
     for number, (asked, lines) in enumerate(made):
-        found = None if lines is None else [result_line(*line, f"{number} {place}") for place, line in enumerate(lines)]
-        parts[f"p{number}"] = [request(each, model=f"m{number}") for each in asked], found
-    repeated = sorted(f"p{number}" for number in (retry[0] if retry else ()) if number < len(made))
+        name, before = f"p{number}", prefix[number]
+        found = [result_line(before + each, kind, f"{number} {place}") for place, (each, kind) in enumerate(lines or ())]
+        parts[name] = [request(before + each, model=f"m{number}") for each in asked], None if lines is None else found
     if retry and repeated:
-        lines = sorted({line for each in repeated for line in parts[each][0]})
-        parts["p9"] = lines, [result_line(*line, f"again {place}") for place, line in enumerate(retry[1])]
+        asked_again = sorted({line for number in repeated for line in parts[f"p{number}"][0]})
+        found = [result_line(prefix[repeated[0]] + each, kind, f"again {place}") for place, (each, kind) in enumerate(retry[1])]
+        parts["p9"] = asked_again, found
     with tempfile.TemporaryDirectory() as name:
-        folder = campaign(Path(name) / "c", parts, **({"p9": repeated} if repeated else {}))
+        folder = campaign(Path(name) / "c", parts, **({"p9": [f"p{number}" for number in repeated]} if repeated else {}))
         if suffix:
             path = folder / "p0.jsonl"
             compress = gzip.compress if suffix == ".gz" else bz2.compress
@@ -213,7 +217,7 @@ def test_results_of_other_requests_are_refused_over_all_parts_only(tmp_path: Pat
 
 @pytest.mark.parametrize("change", ["a file of others", "some of the files", "another order"])
 def test_files_that_are_not_one_whole_campaign_are_joined_at_once(tmp_path: Path, change: str) -> None:
-    """A result file whose name says nothing, and files that were named one by one."""
+    """A result file of an unknown batch, and files that were named one by one."""
     folder = simple(tmp_path / "c")
     files = [folder]
     if change == "a file of others":

@@ -201,7 +201,7 @@ class CampaignJoin(Join):
         self._rejects = {}
 
     def _count(self, number: int, report: JoinReport, rejects: bytes, *, other_results: bool) -> None:
-        """Take down what became of a part."""
+        """Store the report of a part."""
         self._reports[number], self._other_results[number] = report, other_results
         if rejects:
             self._rejects[number] = self._spool.new_path("rejects")

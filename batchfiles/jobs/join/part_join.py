@@ -58,7 +58,7 @@ class PartJoin(Join):
         refuse_duplicates: Whether several results for a request are an error.
 
     Attributes:
-        holds_other_results: Whether there are results, and none belongs to a request of the part. It is no error for one part.
+        holds_other_results: Whether there are results, and none belongs to a request of the part. For one part this is not an error.
     """
 
     def __init__(

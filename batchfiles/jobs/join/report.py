@@ -260,7 +260,7 @@ SUCCESS = "_SUCCESS"
 
 
 def is_table_file(name: str) -> bool:
-    """Return whether a file in a folder may be of a table of a campaign's parts; if it is one, its metadata says so."""
+    """Return whether a file in a folder may be of a table of a campaign's parts, by its name."""
     return name == SUCCESS or name.endswith((".parquet", UNFINISHED))
 
 
