@@ -99,6 +99,20 @@ def test_parsed_answers_have_one_schema_for_all_parts(spark: Any, keeps_order: b
     assert without_time(report_of(spark, campaign, **options)) == without_time(joined.report)
 
 
+def test_columns_of_answers_may_have_any_name(spark: Any, keeps_order: bool, tmp_path: Path) -> None:
+    """Names of a JSON Schema are not those of a database: they have spaces, colons and backticks."""
+    campaign = fixture_campaign("chat_completions", tmp_path / "campaign")
+    names = ["title", "a b", "c:d", "e`f", "g<h>,", "日本"]
+    schema = {"type": "object", "properties": {name: {"type": ["string", "null"]} for name in names}}
+    joined = batchfiles.join(campaign, parsed=True, schema=schema)
+    options = {"parsed": True, "schema": json.dumps(schema)}
+    assert rows_of(spark, campaign, keeps_order, **options) == expected(joined, keeps_order)
+    (tmp_path / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    assert rows_of(spark, campaign, keeps_order, parsed=True, schema=str(tmp_path / "schema.json"))[0].keys() == set(
+        joined.schema.names
+    )
+
+
 def test_vectors_of_one_length_are_lists(spark: Any, keeps_order: bool, tmp_path: Path) -> None:
     """Spark has no lists of a fixed size."""
     campaign = fixture_campaign("embeddings", tmp_path / "campaign")
