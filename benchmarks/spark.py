@@ -134,7 +134,7 @@ def digest(folder: Path) -> list[str]:
 
 
 def single(campaign: str, target: str) -> None:
-    """Join on one machine, in a process of its own."""
+    """Join on one machine, in another process."""
     report = batchfiles.join(campaign).to_parquet(target)
     Path(target + ".json").write_text(json.dumps(report.to_dict()))
 
@@ -209,7 +209,7 @@ def main() -> int:
         left = sorted(path.name for path in (work / "killed").iterdir() if path.suffix != ".parquet")
         assert left == ["_SUCCESS"], left
         spark.stop()
-    print("the same tables and counts; nothing left behind")
+    print("the same tables and counts; nothing else left")
     return 0
 
 
