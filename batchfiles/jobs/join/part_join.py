@@ -58,7 +58,8 @@ class PartJoin(Join):
         refuse_duplicates: Whether several results for a request are an error.
 
     Attributes:
-        holds_other_results: Whether there are results, and none belongs to a request of the part. For one part this is not an error.
+        holds_other_results: Whether there are results, and none belongs to a request of the part, which is
+            an error only if it is so in all parts.
     """
 
     def __init__(
