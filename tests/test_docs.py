@@ -1,7 +1,8 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
-A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` is above it. A page that names
-the command `python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
+A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- needs: ray -->` (`tests/docs/test_scale.py` runs it
+where that library is installed) or `<!-- not run -->` is above it. A page that names the command
+`python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from batchfiles.testing import FAULTS, QUIRKS, Quirks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^(?:<!-- (?P<mark>set-up|not run) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = r"(?:<!-- (?P<mark>set-up|not run|needs: [\w, ]+) -->\n)?"
+BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"console", "python", "shell", "text"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
