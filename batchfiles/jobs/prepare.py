@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from batchfiles.codec import GLUED, dumps, loads
 from batchfiles.errors import (
@@ -42,7 +42,7 @@ from batchfiles.writing import InputWriter
 if TYPE_CHECKING:
     from batchfiles.table.read import RowTable, TableLike, UserTable
 
-__all__ = ["PrepareReport", "bad_row", "prepare", "read_template"]
+__all__ = ["LineWriter", "Preparation", "PrepareReport", "bad_row", "prepare", "read_template", "rows_named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,17 +134,9 @@ def prepare(
     limits = profile(limits)
     if sample is not None and sample < 1:
         raise ValueError(f"sample is a number of rows above 0, not {sample}")
-    if isinstance(template, Mapping):
-        given, origin = dict(template), "the template"
-    else:
-        given, origin = read_template(template, filesystem=filesystem), name_of(template, filesystem=filesystem)
-    if (place := beyond_64_bits(given)) is not None:
-        raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
-    whole = _whole_line(given, url, limits)
-    line = Template(whole, null=null)
-    job = _Preparation(line, IdTemplate(id_template), RequestRules(limits), single_braces(whole))
+    job = Preparation.of(template, id_template, url=url, null=null, limits=limits, filesystem=filesystem)
     writing = InputWriter(output, limits=limits, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
-    with _rows_named(job), writing as writer:
+    with rows_named(job, ONE_FILE), writing as writer:
         nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)
         with closing(user_tables(table, max_line_bytes=max_line_bytes, filesystem=filesystem, csv_nulls=nulls)) as tables:
             for opened in tables:
@@ -159,13 +151,24 @@ def prepare(
         requests=writer.count,
         bytes=writer.bytes_written,
         tables=job.tables,
-        nulls=line.nulls,
+        nulls=job.nulls,
         findings=tuple(job.findings),
         seconds=round(time.perf_counter() - started, 3),
     )
 
 
-class _Preparation:
+class LineWriter(Protocol):
+    """Takes requests, such as an `InputWriter`."""
+
+    @property
+    def count(self) -> int:
+        """Requests written so far."""
+
+    def write_line(self, line: bytes, custom_id: str) -> None:
+        """Write one request."""
+
+
+class Preparation:
     """The state of one call: the current row and table.
 
     Args:
@@ -185,6 +188,37 @@ class _Preparation:
         self.tables: dict[str, int] = {}
         self.findings: list[Finding] = []
 
+    @classmethod
+    def of(
+        cls,
+        template: Mapping[str, Any] | str | os.PathLike[str],
+        id_template: str,
+        *,
+        url: str | None,
+        null: NullPolicy,
+        limits: Limits,
+        filesystem: object = None,
+    ) -> Self:
+        """Read and check the templates; the arguments are those of `prepare`.
+
+        Raises:
+            ValueError: A template is invalid, or lacks a url.
+            FileError: The template can't be read.
+        """
+        if isinstance(template, Mapping):
+            given, origin = dict(template), "the template"
+        else:
+            given, origin = read_template(template, filesystem=filesystem), name_of(template, filesystem=filesystem)
+        if (place := beyond_64_bits(given)) is not None:
+            raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
+        whole = _whole_line(given, url, limits)
+        return cls(Template(whole, null=null), IdTemplate(id_template), RequestRules(limits), single_braces(whole))
+
+    @property
+    def nulls(self) -> int:
+        """Placeholders for which a row had no value."""
+        return self._line.nulls
+
     def choose(self, name: str, there: list[str]) -> list[str]:
         """Return the columns to read, of those a table has.
 
@@ -197,7 +231,7 @@ class _Preparation:
         self._seen |= dict.fromkeys(there)
         return columns_needed(self._holes, there, name)
 
-    def write(self, name: str, rows: Iterator[dict[str, Any]], writer: InputWriter) -> None:
+    def write(self, name: str, rows: Iterator[dict[str, Any]], writer: LineWriter) -> None:
         """Write the requests of one table."""
         self.tables[name] = number = 0
         for number, row in enumerate(rows, 1):
@@ -238,10 +272,14 @@ class _Preparation:
         Raises:
             ValueError: There is one.
         """
+        missing = self.without_values()
+        if missing:
+            raise ValueError(no_column(missing[0], list(self._seen)))
+
+    def without_values(self) -> list[str]:
+        """Return the placeholders that no row had a value for; none if there was no row."""
         unseen = self._line.unseen | self._ids.template.unseen
-        missing = next((name for name in self._holes if name in unseen), None) if any(self.tables.values()) else None
-        if missing is not None:
-            raise ValueError(no_column(missing, list(self._seen)))
+        return [name for name in self._holes if name in unseen] if any(self.tables.values()) else []
 
     def place_of(self, number: int) -> str:
         """Return the row of a line of the request file."""
@@ -275,8 +313,11 @@ def bad_row(name: str, number: int) -> Iterator[None]:
     raise InvalidLineError(what, code=code, path=name, role="input")
 
 
+ONE_FILE = ", or write all to one file with the limits 'none' and split that"
+
+
 @contextmanager
-def _rows_named(job: _Preparation) -> Iterator[None]:
+def rows_named(job: Preparation, remedy: str = "") -> Iterator[None]:
     """Reword an error of the file for the table: name the rows with the same id, or what to do with too many requests."""
     try:
         yield
@@ -289,7 +330,7 @@ def _rows_named(job: _Preparation) -> Iterator[None]:
             first_line_number=None,
         ) from None
     except (TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError) as error:
-        error.reason = f"{error.reason}, or write all to one file with the limits 'none' and split that"
+        error.reason = f"{error.reason}{remedy}"
         raise
 
 

@@ -20,7 +20,7 @@ from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWri
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
-__all__ = ["SplitReport", "split"]
+__all__ = ["SplitReport", "changed_limits", "checked_options", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +135,8 @@ def split(
     """
     if not sources:
         raise TypeError("split needs at least one file")
-    divisions = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
-    limits = _changed(profile(limits), max_requests, max_bytes)
+    divisions = checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
+    limits = changed_limits(profile(limits), max_requests, max_bytes)
     scales = RequestSizer(
         divisions,
         counts_inputs=limits.max_embedding_inputs is not None,
@@ -169,7 +169,7 @@ def split(
     )
 
 
-def _checked_options(by: Division | Sequence[Division], compress: str | None, **numbers: int | None) -> tuple[Division, ...]:
+def checked_options(by: Division | Sequence[Division], compress: str | None, **numbers: int | None) -> tuple[Division, ...]:
     """Check the options, and return the divisions, each once."""
     divisions = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
     for name in divisions:
@@ -183,7 +183,8 @@ def _checked_options(by: Division | Sequence[Division], compress: str | None, **
     return divisions
 
 
-def _changed(limits: Limits, max_requests: int | None, max_bytes: int | None) -> Limits:
+def changed_limits(limits: Limits, max_requests: int | None, max_bytes: int | None) -> Limits:
+    """Return limits with another number of requests or bytes."""
     if max_requests is not None:
         limits = replace(limits, max_requests=max_requests)
     if max_bytes is not None:

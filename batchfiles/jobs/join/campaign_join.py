@@ -170,14 +170,15 @@ class CampaignJoin(Join):
     def _table_of_files(self) -> TableName:
         return table_of_inputs(self._requests(), max_line_bytes=self._options.max_line_bytes)
 
-    def _choices_of_all(self) -> CampaignChoices:
+    def choices_of_all(self) -> CampaignChoices:
+        """Choose what all parts have in common."""
         return {"table": self._table, "parsed": self._parsed, "user_columns": self._user_columns}
 
     def _open(self, number: int) -> PartJoin:
         """Open a part."""
         part, sources = self._units[number]
         options: JoinOptions = {**self._part_options, "progress": self._part_progress(number)}
-        return PartJoin.open(part, sources, options, self._choices_of_all())
+        return PartJoin.open(part, sources, options, self.choices_of_all())
 
     def _part_progress(self, number: int) -> Progress | None:
         """Return the progress of a part as one of the campaign, by the bytes as they are stored."""
@@ -261,7 +262,7 @@ class CampaignJoin(Join):
         target.make_folder()
         target.file(SUCCESS).remove()
         self._start_counts()
-        stamps = [{"name": unit.part.name, "fingerprint": self._fingerprint(unit, parquet)} for unit in self._units]
+        stamps = self.stamps(parquet)
         pending = []
         for number, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
             facts = part_facts(target.file(name)) if resume else None
@@ -308,7 +309,7 @@ class CampaignJoin(Join):
                     self._count(number, report, job.places_of_rejects(), other_results=job.holds_other_results)
             return
         options = {**self._part_options, "temp_dir": self._spool.path.parent.as_posix(), "workers": 1}
-        spec = {"options": options, "choices": self._choices_of_all(), "folder": str(target.place), "parquet": dict(parquet)}
+        spec = {"options": options, "choices": self.choices_of_all(), "folder": str(target.place), "parquet": dict(parquet)}
         tasks: list[Spec] = [
             {
                 "part": self._units[number].part.to_dict(),
@@ -332,6 +333,10 @@ class CampaignJoin(Join):
                 done += self._units[number].part.bytes
                 if self._options.progress is not None:
                     self._options.progress(done, self._starts[-1])
+
+    def stamps(self, parquet: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return what the file of each part is marked with."""
+        return [{"name": unit.part.name, "fingerprint": self._fingerprint(unit, parquet)} for unit in self._units]
 
     def _fingerprint(self, unit: _Unit, parquet: Mapping[str, Any]) -> str:
         """Return a digest of everything that the table of a part depends on."""

@@ -72,7 +72,9 @@ class PartJoin(Join):
         self._user_columns = choices["user_columns"]
 
     @classmethod
-    def open(cls, part: CampaignPart, sources: Sequence[Source], options: JoinOptions, choices: CampaignChoices) -> PartJoin:
+    def open(
+        cls, part: CampaignPart, sources: Sequence[Source] | None, options: JoinOptions, choices: CampaignChoices
+    ) -> PartJoin:
         """Open the files of a part.
 
         Raises:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
 
-__all__ = ["CampaignFile", "CampaignPart", "open_part", "parts", "parts_in"]
+__all__ = ["CampaignFile", "CampaignPart", "check_listed", "open_part", "parts", "parts_in"]
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
@@ -186,13 +186,22 @@ def open_part(
     filesystem = options.get("filesystem")
     if sources is None:
         sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
-    for file, source in zip(part.files, sources, strict=True):
-        size, modified = _look(source)
-        if size != file.bytes or (file.modified is not None and modified is not None and modified != file.modified):
-            raise FileError("the file changed after its campaign was listed: list the parts again", path=source.name)
+    check_listed(part.files, sources)
     folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
     campaign = Campaign(folder, Manifest(parts=part.manifest))
     return open_join(sources, options, campaigns=Campaigns(campaign), make=make)
+
+
+def check_listed(files: Iterable[CampaignFile], sources: Iterable[Source]) -> None:
+    """Make sure that files of a campaign are what they were when it was listed.
+
+    Raises:
+        FileError: A file has changed, is gone, or can't be read.
+    """
+    for file, source in zip(files, sources, strict=True):
+        size, modified = _look(source)
+        if size != file.bytes or (file.modified is not None and modified is not None and modified != file.modified):
+            raise FileError("the file changed after its campaign was listed: list the parts again", path=source.name)
 
 
 def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> list[CampaignPart]:

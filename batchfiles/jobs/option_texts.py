@@ -1,0 +1,45 @@
+"""Options that another program keeps as strings, such as Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from batchfiles.findings import instead_of
+from batchfiles.io.urls import parse_url
+
+__all__ = ["OptionKinds", "absolute", "json_or_path", "option_values"]
+
+OptionKinds: TypeAlias = Mapping[str, type]
+"""The known options, each with `str`, `int` or `bool`."""
+
+
+def option_values(given: Mapping[str, str], kinds: OptionKinds) -> dict[str, Any]:
+    """Return options as values.
+
+    Raises:
+        ValueError: An option is unknown, or is not a value of its type.
+    """
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        kind = kinds.get(name)
+        if kind is None:
+            raise ValueError(f"unknown option {name!r}{instead_of(name, kinds)}")
+        try:
+            values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            expected = "true or false" if kind is bool else "a whole number"
+            raise ValueError(f"{name} is {expected}, not {text!r}") from None
+    return values
+
+
+def absolute(path: str) -> str:
+    """Return an absolute path; a URL is returned as it is."""
+    return path if parse_url(path) is not None else os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+
+
+def json_or_path(text: str) -> Any:  # noqa: ANN401 - any JSON object
+    """Return the JSON object of an option; a text that is not one is the path of a file with it."""
+    return json.loads(text) if text.lstrip().startswith("{") else text

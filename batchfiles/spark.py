@@ -1,0 +1,250 @@
+"""Spark: a campaign as a data source, requests from the rows of a data frame, and the joined table written by all executors.
+
+The part is the unit: a task joins one part with the rules that hold on one machine. This is the only module that needs pyspark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, DataSourceReader, InputPartition, WriterCommitMessage
+
+from batchfiles.errors import MismatchError
+from batchfiles.findings import instead_of
+from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.io.sources import Source
+from batchfiles.io.target import PathTarget
+from batchfiles.jobs.join.campaign_join import CampaignJoin
+from batchfiles.jobs.join.export import export
+from batchfiles.jobs.join.join import join
+from batchfiles.jobs.join.part_join import CampaignChoices, PartJoin, file_name
+from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, check_listed, parts
+from batchfiles.jobs.join.report import SUCCESS, JoinReport
+from batchfiles.jobs.join.report_rows import REPORTS, report_row
+from batchfiles.jobs.option_texts import OptionKinds, absolute, json_or_path, option_values
+from batchfiles.jobs.prepare_parts import ROWS_OPTIONS, NewCampaign, WrittenParts
+from batchfiles.table.ddl import ddl_of, spark_batch
+from batchfiles.table.parquet import parquet_options
+from batchfiles.table.parsed.source import load_schema
+from batchfiles.table.schema import schema as table_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
+
+    from batchfiles.jobs.join.lazy_join import JoinOptions
+
+__all__ = ["BatchFilesDataSource", "write_parquet"]
+
+JOIN_OPTIONS: dict[str, type] = dict.fromkeys(("table", "bodies", "request_bodies", "schema", "on_duplicate", "temp_dir"), str)
+JOIN_OPTIONS |= dict.fromkeys(("dimensions", "max_line_bytes"), int) | dict.fromkeys(("parsed", "parse_dates"), bool)
+READ_OPTIONS = JOIN_OPTIONS | dict.fromkeys(("kind", "output"), str)
+KINDS = ("join", "results", "reports")
+PARQUET = parquet_options("zstd", None, None)
+
+
+class BatchFilesDataSource(DataSource):
+    """A campaign as a data source: `spark.dataSource.register(BatchFilesDataSource)`, then the format `"batchfiles"`.
+
+    To read: `spark.read.format("batchfiles").load(campaign)`. The options are those of `batchfiles.join`; `kind` is `"join"`,
+    the joined table with a partition for each part; `"results"`, the table of `batchfiles.export` with a partition for each
+    result file; or `"reports"`, a row for each part with its counts and its report as JSON.
+
+    To write: `rows.write.format("batchfiles").options(template=FILE, id=TEMPLATE).mode("append").save(campaign)` makes a request
+    of each row, as `batchfiles.prepare` does, in parts within the limits. The options are `template`, `id`, `url`, `null`,
+    `limits`, `compress`, `max_requests` and `max_bytes`. Ids are unique in the whole campaign.
+    """
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name of the format."""
+        return "batchfiles"
+
+    def schema(self) -> str:
+        """Return the columns; they are decided here, once for all parts. Sail wants them as Arrow has them."""
+        columns = self._plan.schema
+        return cast("str", columns) if "pysail" in sys.modules else ddl_of(columns)
+
+    def reader(self, schema: object) -> DataSourceReader:  # noqa: ARG002 - the columns depend on the options
+        """Return what lists the partitions and reads each."""
+        return _Reader(self._plan)
+
+    def writer(self, schema: StructType, overwrite: bool) -> DataSourceArrowWriter:
+        """Check options and target before any task, and return what writes the rows."""
+        path, given = _parsed(self.options, ROWS_OPTIONS)
+        names = getattr(schema, "names", None) or schema.fieldNames()
+        return _Writer(NewCampaign.begin(path, given, list(names), overwrite=overwrite))
+
+    @cached_property
+    def _plan(self) -> _Plan:
+        return _Plan.of(self.options)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is decided on the driver, and given to the tasks."""
+
+    campaign: str
+    kind: str
+    options: dict[str, Any]
+    choices: CampaignChoices
+    output: str | None
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> _Plan:
+        campaign, given = _parsed(options, READ_OPTIONS)
+        kind, output = given.pop("kind", "join"), given.pop("output", None)
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind!r}{instead_of(kind, KINDS)}")
+        if "schema" in given:
+            given["schema"] = json_or_path(given["schema"])
+        plan = cls(campaign, kind, given, {"table": "requests", "parsed": None, "user_columns": None}, output)
+        choices = plan.joined().choices_of_all()
+        schema = {} if choices["parsed"] is None else {"schema": choices["parsed"]["json_schema"]}
+        return replace(plan, options={**given, **schema, "table": choices["table"]}, choices=choices)
+
+    def joined(self) -> CampaignJoin:
+        """Open the campaign on the driver; only first lines are read."""
+        parts(self.campaign)  # refuses what has no parts, with the ways out
+        campaign = join(self.campaign, **self.options)
+        if not isinstance(campaign, CampaignJoin):
+            raise MismatchError("holds other files with results: move them away, or join on one machine", path=self.campaign)
+        return campaign
+
+    @property
+    def schema(self) -> pa.Schema:
+        if self.kind == "reports":
+            return REPORTS
+        answers = self.choices["parsed"]
+        dates, parsed = self.options.get("parse_dates", False), None if answers is None else answers["json_schema"]
+        return table_schema(self.choices["table"], parsed=parsed, parse_dates=dates)  # vectors have any length in Spark
+
+
+class _Reader(DataSourceReader):
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
+
+    def partitions(self) -> list[InputPartition]:
+        plan = self._plan
+        listed: Sequence[CampaignPart] = parts(plan.campaign)
+        if plan.kind == "results":
+            files = sorted((file for part in listed for file in part.results), key=lambda file: file.path)
+            return [InputPartition(json.dumps([asdict(file), None])) for file in files]
+        stamps = [None] * len(listed) if plan.output is None else plan.joined().stamps(PARQUET)
+        return [InputPartition(json.dumps([part.to_dict(), stamp])) for part, stamp in zip(listed, stamps, strict=True)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        if partition.value is None:  # Spark asks once if there is no partition
+            return
+        plan, (values, stamp) = self._plan, json.loads(partition.value)
+        if plan.kind == "results":
+            file, source = CampaignFile(**values), Source.named(values["path"])
+            check_listed([file], [source])
+            options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
+            with export(source, **options) as table:
+                yield from map(spark_batch, table.to_batches())
+            return
+        part = CampaignPart.from_dict(values)
+        with PartJoin.open(part, None, cast("JoinOptions", plan.options), plan.choices) as joined:
+            if plan.kind == "join":
+                yield from map(spark_batch, joined.to_batches())
+                return
+            if plan.output is None:
+                report = joined.summarize()
+            else:
+                target = PathTarget.at(plan.output, folder=True).file(file_name(part))
+                report = joined.write_part(target, stamp, PARQUET)
+        yield report_row(part.name, report)
+
+
+@dataclass
+class _Message(WriterCommitMessage):
+    written: WrittenParts
+
+
+class _Writer(DataSourceArrowWriter):
+    """Writes requests; made on the driver, and used by the tasks and the commit in other processes."""
+
+    def __init__(self, campaign: NewCampaign) -> None:
+        self._campaign = campaign
+
+    def write(self, iterator: Iterator[pa.RecordBatch]) -> _Message:
+        return _Message(self._campaign.write(iterator, _task_name()))
+
+    def commit(self, messages: list[WriterCommitMessage | None]) -> None:
+        self._campaign.commit([message.written for message in messages if isinstance(message, _Message)])
+
+    def abort(self, messages: list[WriterCommitMessage | None]) -> None:  # noqa: ARG002 - files of failed tasks are there too
+        self._campaign.abort()
+
+
+def write_parquet(
+    spark: SparkSession,
+    campaign: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    **options: Any,  # noqa: ANN401
+) -> JoinReport:
+    """Join a campaign on all executors, and write a folder with one Parquet file for each part.
+
+    The files are named by their parts, and the empty file `_SUCCESS` is written last. A task may run twice.
+
+    Args:
+        spark: The session; classic, or of Spark Connect.
+        campaign: The campaign, a path or a URL that all executors can read.
+        target: A new folder, a path or a URL that all executors can write.
+        **options: The options of `BatchFilesDataSource`.
+
+    Returns:
+        The total of the reports of all parts.
+
+    Raises:
+        OutputExistsError: The target exists.
+        MismatchError: There are results, but none belongs to a request.
+        ValueError: An option is unknown or invalid.
+    """
+    output, source = absolute(os.fspath(target)), absolute(os.fspath(campaign))
+    folder = PathTarget.at(output, folder=True)
+    folder.check()
+    given = {name: str(value) for name, value in options.items() if value is not None and name != "schema"}
+    if options.get("schema") is not None:
+        given["schema"] = json.dumps(load_schema(options["schema"]))
+    _Plan.of({**given, "path": source})
+    folder.make_folder()
+    spark.dataSource.register(BatchFilesDataSource)
+    rows = spark.read.format("batchfiles").options(**given, kind="reports", output=output).load(source).select("report").collect()
+    report = JoinReport.total(JoinReport.from_dict(json.loads(row["report"])) for row in rows)
+    if report.unknown and not report.used:
+        raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=source)
+    if isinstance(folder.place, Path):
+        for left in folder.place.glob(f".*{UNFINISHED}"):  # of executors that were killed
+            left.unlink(missing_ok=True)
+    with folder.file(SUCCESS).open(overwrite=True):
+        return report
+
+
+def _parsed(options: Mapping[str, str], kinds: OptionKinds) -> tuple[str, dict[str, Any]]:
+    """Return the absolute path, and the other options as values."""
+    given = dict(options)
+    path = given.pop("path", None)
+    if path is None:
+        raise ValueError("name one campaign: load(path), or save(path)")
+    return absolute(path), option_values(given, kinds)
+
+
+def _task_name() -> str:
+    """Return what errors call the rows of this task."""
+    try:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+    except ImportError:  # pyspark-client
+        context = None
+    return "the partitions" if context is None else f"partition {context.partitionId()}"
