@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -137,7 +137,7 @@ class _Reader(DataSourceReader):
         listed: Sequence[CampaignPart] = parts(plan.campaign)
         if plan.kind == "results":
             files = sorted((file for part in listed for file in part.results), key=lambda file: file.path)
-            return [InputPartition(json.dumps([asdict(file), None])) for file in files]
+            return [InputPartition(json.dumps([file.to_dict(), None])) for file in files]
         stamps = [None] * len(listed) if plan.output is None else plan.joined().stamps(PARQUET)
         return [InputPartition(json.dumps([part.to_dict(), stamp])) for part, stamp in zip(listed, stamps, strict=True)]
 
@@ -146,7 +146,7 @@ class _Reader(DataSourceReader):
             return
         plan, (values, stamp) = self._plan, json.loads(partition.value)
         if plan.kind == "results":
-            file, source = CampaignFile(**values), Source.named(values["path"])
+            file, source = CampaignFile.from_dict(values), Source.named(values["path"])
             check_listed([file], [source])
             options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
             with export(source, **options) as table:

@@ -9,7 +9,7 @@ import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,10 +20,10 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located
 from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
+    from batchfiles.jobs.join.lazy_join import Join, JoinOptions
     from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
@@ -49,6 +49,16 @@ class CampaignFile:
     path: str
     bytes: int
     modified: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file as JSON values; the time is a string of digits."""
+        return {"path": self.path, "bytes": self.bytes, "modified": None if self.modified is None else str(self.modified)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CampaignFile:
+        """Return the file that `to_dict` gave."""
+        modified = values["modified"]
+        return cls(values["path"], values["bytes"], None if modified is None else int(modified))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +100,8 @@ class CampaignPart:
         return sum(file.bytes for file in self.files)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the part as JSON values."""
-        values = {name: [asdict(file) for file in getattr(self, name)] for name in ("requests", "retries", "results")}
+        """Return the part as JSON values; times are strings of digits, because numbers in JavaScript have 53 bits."""
+        values = {name: [file.to_dict() for file in getattr(self, name)] for name in ("requests", "retries", "results")}
         manifest = [part.to_dict() for part in self.manifest]
         return {"name": self.name, "folder": self.folder, **values, "manifest": manifest}
 
@@ -102,7 +112,7 @@ class CampaignPart:
         Raises:
             DataError: An entry of the manifest is not valid.
         """
-        files = {name: tuple(CampaignFile(**file) for file in values[name]) for name in ("requests", "retries", "results")}
+        files = {name: tuple(map(CampaignFile.from_dict, values[name])) for name in ("requests", "retries", "results")}
         return cls(
             name=values["name"],
             folder=values["folder"],
@@ -189,6 +199,8 @@ def open_part(
     check_listed(part.files, sources)
     folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
     campaign = Campaign(folder, Manifest(parts=part.manifest))
+    from batchfiles.jobs.join.lazy_join import open_join  # which loads Arrow, and a list of parts needs none
+
     return open_join(sources, options, campaigns=Campaigns(campaign), make=make)
 
 
