@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from batchfiles import join, retry, split
+import pytest
+
+from batchfiles import join, parts, retry, split
 from batchfiles.cli.main import exit_code
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -53,6 +55,16 @@ def test_the_manifest_of_a_folder_is_read_once(tmp_path: Path) -> None:
     with calls("campaign.manifest:read_manifest") as found, join(tmp_path / "week") as joined:
         assert joined.summarize().inputs == 16
     assert found == {"campaign.manifest:read_manifest": 1}
+
+
+def test_a_part_is_joined_without_a_look_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a campaign with a relative path read the manifest again: it looked for it by another path."""
+    split(FIXTURES / "chat_completions" / "requests.jsonl", output=tmp_path / "week", max_requests=5)
+    monkeypatch.chdir(tmp_path)
+    listed = parts("week")
+    with calls("campaign.manifest:read_manifest") as found:
+        assert [part.join().summarize().inputs for part in listed] == [5, 5, 5, 1]
+    assert found == {}
 
 
 def test_a_command_parses_its_output_and_its_inputs_once(tmp_path: Path) -> None:
