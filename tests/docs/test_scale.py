@@ -1,6 +1,6 @@
 """The recipes of docs/scale.md: each section runs as a script, where its libraries are installed (the extra `recipes`).
 
-The recipes of Ray and Airflow also run without them, with stand-ins that call the functions in this process.
+The recipes of Ray and Airflow also run without them, with substitutes that call the functions in this process.
 """
 
 from __future__ import annotations
@@ -122,13 +122,13 @@ def test_a_recipe_does_what_the_page_says(recipe: Recipe, place: Path) -> None:
             assert [line for line in run(text, place) if line in wanted] == wanted
 
 
-@pytest.mark.parametrize(("name", "module", "stand_in"), [("Ray", "ray.py", RAY), ("Airflow", "airflow/sdk.py", AIRFLOW)])
-def test_a_recipe_of_a_scheduler_joins_the_parts(name: str, module: str, stand_in: str, place: Path) -> None:
-    """With a stand-in that pickles the parts, or makes JSON of them: what the tasks do is right without the scheduler."""
+@pytest.mark.parametrize(("name", "module", "substitute"), [("Ray", "ray.py", RAY), ("Airflow", "airflow/sdk.py", AIRFLOW)])
+def test_a_recipe_of_a_scheduler_joins_the_parts(name: str, module: str, substitute: str, place: Path) -> None:
+    """With a substitute that pickles the parts, or makes JSON of them: what the tasks do is right without the scheduler."""
     (text,) = next(recipe.blocks for recipe in recipes() if recipe.name == name)
     library = place / "library" / module
     library.parent.mkdir(parents=True)
-    library.write_text(stand_in)
+    library.write_text(substitute)
     (place / "joined").mkdir()
     wanted = re.findall(r"# -> (.*)$", text, re.MULTILINE)
     if name == "Airflow":
