@@ -54,8 +54,8 @@ def make(folder: Path, requests: int, parts: int) -> Path:
     return campaign
 
 
-def cpu_of(group: list[int]) -> float:
-    """Return the CPU seconds of processes and of all that they started, with the ones that have ended."""
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of all that it started, also of processes that have ended."""
     children: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
     tick = os.sysconf("SC_CLK_TCK")
@@ -67,7 +67,7 @@ def cpu_of(group: list[int]) -> float:
                 continue
             children.setdefault(int(fields[1]), []).append(int(entry.name))
             seconds[int(entry.name)] = sum(map(int, fields[11:15])) / tick
-    waiting, total = list(group), 0.0
+    waiting, total = [os.getpid()], 0.0
     while waiting:
         process = waiting.pop()
         total += seconds.get(process, 0.0)
@@ -76,8 +76,8 @@ def cpu_of(group: list[int]) -> float:
 
 
 @contextmanager
-def cluster() -> Iterator[list[int]]:
-    """Start a master and two workers, and give their process ids."""
+def cluster() -> Iterator[None]:
+    """Start a master and two workers."""
     import pyspark
 
     spark_class = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
@@ -92,7 +92,7 @@ def cluster() -> Iterator[list[int]]:
             )
             started.append(process)
             time.sleep(6)
-        yield [process.pid for process in started]
+        yield
     finally:
         for process in started:
             os.killpg(process.pid, signal.SIGTERM)
@@ -163,25 +163,24 @@ def main() -> int:
     print(f"one machine: {alone:.1f} s CPU", flush=True)
     expected, rows = JoinReport.from_dict(json.loads((work / "one.json").read_text())), digest(work / "one")
     os.environ |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(Path.cwd())}
-    with cluster() as processes:
+    with cluster():
         from pyspark.sql import SparkSession
 
         from batchfiles.spark import BatchFilesDataSource, write_parquet
 
-        group = [os.getpid(), *processes]
-        started = cpu_of(group)
+        started = cpu_seconds()
         builder = SparkSession.builder.master(MASTER).config("spark.ui.enabled", "false").config("spark.log.level", "OFF")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.executor.memory", "2g")
         spark = builder.config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS").getOrCreate()
         spark.range(10).repartition(2).count()
-        print(f"session: {cpu_of(group) - started:.1f} s CPU", flush=True)
+        print(f"session: {cpu_seconds() - started:.1f} s CPU", flush=True)
         spark.dataSource.register(BatchFilesDataSource)
         table = spark.read.format("batchfiles").load(str(campaign))
 
         def measured(name: str, do: Callable[[], object]) -> object:
-            started, since = cpu_of(group), time.perf_counter()
+            started, since = cpu_seconds(), time.perf_counter()
             made = do()
-            seconds = cpu_of(group) - started
+            seconds = cpu_seconds() - started
             print(f"{name}: {seconds:.1f} s CPU ({seconds / alone:.2f} x), {time.perf_counter() - since:.1f} s", flush=True)
             return made
 
