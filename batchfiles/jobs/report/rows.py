@@ -1,0 +1,139 @@
+"""The rows that a report reads: those of a joined table, or of a join that is made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+import pyarrow as pa
+
+from batchfiles.errors import MismatchError
+from batchfiles.io.sources import Source, SourceLike
+from batchfiles.io.threads import Progress
+from batchfiles.jobs.join.join import join
+from batchfiles.jobs.join.lazy_table import LazyTable
+from batchfiles.jobs.join.report import TableReport
+from batchfiles.jobs.report.facts import COLUMNS
+from batchfiles.jobs.retry.joined_table import joined_tables
+from batchfiles.table.read import ROWS, RowTable, UserTable, user_tables
+from batchfiles.table.schema import REQUESTS
+from batchfiles.table.typed_rows import own_rows
+
+__all__ = ["ReportRows", "report_rows"]
+
+TYPES: Final = {**REQUESTS, "embedding_index": pa.int32()}
+
+NEEDED: Final = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
+
+FROM_TEXT: Final = tuple(name for name in COLUMNS if TYPES[name] in (pa.string(), pa.int32(), pa.int64(), pa.bool_()))
+"""Columns that are also read from CSV and JSONL."""
+
+
+@dataclass(slots=True)
+class ReportRows:
+    """The rows of a report.
+
+    Attributes:
+        names: The display names of what was given.
+        batches: Record batches of `COLUMNS`, as far as the table has them.
+        table: The join that yields them; None for a table of which only the rows are known.
+        is_table: Whether a table was given.
+    """
+
+    names: list[str]
+    batches: Iterable[pa.RecordBatch]
+    table: LazyTable[Any] | None = field(default=None)
+
+    @property
+    def report(self) -> TableReport | None:
+        """The report of the join, after its rows were read."""
+        return None if self.table is None else self.table.report
+
+
+def report_rows(
+    sources: Sequence[Any], *, filesystem: object, workers: int | None, progress: Progress | None, **options: Any
+) -> ReportRows:
+    """Find out what was given, and open it.
+
+    Raises:
+        MismatchError: A table was given together with files, or it is not a table of `join`.
+        TypeError: Nothing was given.
+        BatchFilesError: As `join`.
+    """
+    if not sources and not options.get("inputs") and not options.get("pairs"):
+        raise TypeError("report needs at least one file, table or join")
+    if len(sources) == 1 and isinstance(sources[0], LazyTable):
+        return ReportRows([], _of_lazy(sources[0]), sources[0])
+    if len(sources) == 1 and hasattr(sources[0], "__arrow_c_stream__"):
+        return ReportRows(["a table in memory"], _of_tables(user_tables(sources[0])))
+    tables, files = joined_tables(sources, filesystem)
+    if tables and not files:
+        parts = [part for table in tables for part in table.parts]
+        return ReportRows([table.name for table in tables], _of_files(parts))
+    if tables:
+        raise MismatchError(
+            "is a joined table, which already has the results: report the table alone, or the files alone", path=tables[0].name
+        )
+    table = join(*files, filesystem=filesystem, workers=workers, progress=progress, **options)
+    return ReportRows([str(getattr(source, "name", source)) for source in sources], _of_lazy(table), table)
+
+
+def _of_lazy(table: LazyTable[Any]) -> Iterator[pa.RecordBatch]:
+    for batch in table.to_batches():
+        yield _complete(batch)
+
+
+def _of_files(files: Iterable[Source]) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        with closing(user_tables(file)) as opened:
+            for table in opened:
+                if isinstance(table, RowTable):
+                    yield from _of_text(file)
+                else:
+                    yield from _of_table(table)
+
+
+def _of_tables(opened: Iterable[UserTable | RowTable]) -> Iterator[pa.RecordBatch]:
+    for table in opened:
+        if isinstance(table, UserTable):
+            yield from _of_table(table)
+
+
+def _of_table(table: UserTable) -> Iterator[pa.RecordBatch]:
+    missing = next((name for name in NEEDED if name not in table.schema.names), None)
+    if missing is not None:
+        raise MismatchError(f"has no column {missing}: {NEEDED[missing]}", path=table.name)
+    for batch in table.batches([name for name in COLUMNS if name in table.schema.names]):
+        yield _complete(batch, table.name)
+
+
+def _of_text(file: Source) -> Iterator[pa.RecordBatch]:
+    schema = pa.schema([(name, TYPES[name]) for name in FROM_TEXT if name != "embedding_index"])
+    rows = own_rows(file, schema.names, needed=NEEDED)
+    while some := list(islice(rows, ROWS)):
+        yield _complete(pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in some], schema))
+
+
+def _complete(batch: pa.RecordBatch, table: str = "") -> pa.RecordBatch:
+    """Return the columns of a batch in the types of `join`, and nulls for columns that it lacks."""
+    names = [name for name in COLUMNS if name != "embedding_index" or name in batch.schema.names]
+    columns = []
+    for name in names:
+        if name not in batch.schema.names:
+            columns.append(pa.nulls(batch.num_rows, TYPES[name]))
+            continue
+        column = batch.column(name)
+        if column.type != TYPES[name] and name != "tool_calls":
+            try:
+                column = column.cast(TYPES[name])
+            except pa.ArrowException as error:
+                reason = str(error).partition("\n")[0]
+                raise MismatchError(f"column {name!r} of type {column.type} is not {TYPES[name]}: {reason}", path=table) from None
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+Sources = Sequence[SourceLike]
