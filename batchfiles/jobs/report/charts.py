@@ -149,10 +149,10 @@ def histogram(found: Sequence[Bar], *, is_wide: bool, title: str, words: str) ->
     """Draw the distribution of a length; a wide one has a logarithmic axis."""
     # A logarithmic axis has no 0: its bar is as wide as the one of 1 and ends there.
     values = [
-        {"low": max(bar.low, 0.5) if is_wide else bar.low, "high": bar.high, "value": bar.count, "kind": "first"} for bar in found
+        {"low": max(bar.low, 0.5) if is_wide else bar.low, "high": bar.high, "value": bar.rows, "kind": "first"} for bar in found
     ]
     scale = {"type": "log", "base": 2, "nice": False} if is_wide else {"type": "linear", "nice": False, "zero": False}
-    low, high = values[0]["low"], values[-1]["high"]
+    low, high = max(found[0].low, 0.5) if is_wide else found[0].low, found[-1].high
     ticks = _doubling_ticks(low, high) if is_wide else None
     axis: dict[str, Any] = {"title": title, "grid": False, "format": SHORT, "tickCount": 6, "values": ticks}
     encoding = {
@@ -209,7 +209,14 @@ def time_columns(step: int, rows: Sequence[tuple[int, str, int]], kinds: Mapping
 def _names(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the axis of names, in their order. Names that are equal when shortened are still different rows."""
     labels = [each["name"] for each in values]
-    axis = {"title": None, "ticks": False, "domain": False, "labelLimit": 0, "labelExpr": f"{_quoted(labels)}[datum.value]"}
+    axis = {
+        "title": None,
+        "ticks": False,
+        "domain": False,
+        "labelLimit": 0,
+        "labelPadding": 7,
+        "labelExpr": f"{_quoted(labels)}[datum.value]",
+    }
     return {"field": "order", "type": "ordinal", "sort": None, "scale": {"domain": list(range(len(labels)))}, "axis": axis}
 
 

@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
     low: int
     high: int
-    count: int
+    rows: int
 
 
 class Histogram:
@@ -61,7 +61,8 @@ class Histogram:
             seen += self._buckets[value]
             while len(found) < len(ranks) and seen >= ranks[len(found)]:
                 found.append(min(value, self._maximum))
-        return Lengths(count, self._total, self._minimum, *found, self._maximum)
+        p50, p90, p99 = found
+        return Lengths(count, self._total, self._minimum, p50, p90, p99, self._maximum)
 
     def is_wide(self) -> bool:
         """Return whether the bars double in width, so that the chart needs a logarithmic axis."""

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batchfiles.jobs.report.distributions import Histogram, TimeSteps
+from batchfiles.jobs.report.groups import Groups, counts
 from batchfiles.jobs.report.samples import Errors, FailedRows
 from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER
-from batchfiles.outcome import MISSING, SUCCEEDED
+from batchfiles.outcome import INCOMPLETE, MISSING, SUCCEEDED
 
 __all__ = ["COLUMNS", "BatchFacts", "Facts", "PartFacts", "Usage"]
 
-ROWS: Final = 32_768
+ROWS: Final = 16_384
 """Rows that are counted together."""
 
 MOST_NAMES: Final = 5000
@@ -194,7 +195,7 @@ class Facts:
     def _count(self) -> None:
         if not self._rows_waiting:
             return
-        rows = pa.Table.from_batches(self._waiting).combine_chunks()
+        (rows,) = pa.Table.from_batches(self._waiting).combine_chunks().to_batches()
         self._waiting, self._rows_waiting = [], 0
         self.errors.add(rows)
         self._count_parts(rows)
@@ -205,93 +206,82 @@ class Facts:
             ("output_tokens", self.output_tokens),
             ("characters", self.characters),
         ):
-            histogram.add(_counts(rows[name]))
-        answered = rows.filter(pc.is_in(rows["outcome"], value_set=pa.array([SUCCEEDED, "incomplete"])))
-        self.finish_reasons.update(dict(_counts(answered["finish_reason"])))
-        self.attempts.update(dict(_counts(rows["attempts"])))
+            histogram.add(counts(rows.column(name)))
+        answered = pc.is_in(rows.column("outcome"), value_set=pa.array([SUCCEEDED, INCOMPLETE]))
+        self.finish_reasons.update(dict(counts(rows.column("finish_reason").filter(answered))))
+        self.attempts.update(dict(counts(rows.column("attempts"))))
 
-    def _count_parts(self, rows: pa.Table) -> None:
-        source = pc.fill_null(pc.coalesce(rows["input_source"], rows["result_source"]), "")
-        keyed = rows.select(["outcome", "retryable"]).append_column("part", source)
-        for name, outcome, retryable, count in _groups(keyed, ["part", "outcome", "retryable"]):
+    def _count_parts(self, rows: pa.RecordBatch) -> None:
+        source = pc.fill_null(pc.coalesce(rows.column("input_source"), rows.column("result_source")), "")
+        keyed = _batch(part=source, outcome=rows.column("outcome"), retryable=rows.column("retryable"))
+        groups = Groups(keyed, keyed.schema.names)
+        for (name, outcome, retryable), count in zip(groups.keys(), groups.counts, strict=True):
             part = self.parts.setdefault(self._name(name, self.parts), PartFacts())
             part.outcomes[outcome] += count
             part.retryable[outcome] += count if retryable else 0
 
-    def _count_batches(self, rows: pa.Table) -> None:
-        there = rows.filter(pc.and_(pc.is_valid(rows["result_source"]), pc.not_equal(rows["outcome"], MISSING)))
+    def _count_batches(self, rows: pa.RecordBatch) -> None:
+        there = rows.filter(pc.and_(pc.is_valid(rows.column("result_source")), pc.not_equal(rows.column("outcome"), MISSING)))
         self.used += there.num_rows
-        repeated = pc.cast(pc.fill_null(pc.greater(there["attempts"], 1), fill_value=False), pa.int64())
-        succeeded = pc.cast(pc.equal(there["outcome"], SUCCEEDED), pa.int64())
-        batch = pc.coalesce(there["batch_id"], there["result_source"])
-        times = there["created_at"]
-        table = pa.table({"batch": batch, "succeeded": succeeded, "repeated": repeated, "time": times})
-        sums = table.group_by("batch", use_threads=False).aggregate(
-            [("succeeded", "count"), ("succeeded", "sum"), ("repeated", "sum"), ("time", "min"), ("time", "max")]
+        if not there.num_rows:
+            return
+        attempts = pc.fill_null(there.column("attempts"), 1)
+        minutes = _minutes(there.column("created_at"))
+        keyed = _batch(
+            batch=pc.coalesce(there.column("batch_id"), there.column("result_source")),
+            succeeded=pc.cast(pc.equal(there.column("outcome"), SUCCEEDED), pa.int64()),
+            repeated=pc.cast(pc.greater(attempts, 1), pa.int64()),
+            attempts=attempts,
+            minutes=minutes,
         )
-        for row in sums.select(["batch", "succeeded_count", "succeeded_sum", "repeated_sum"]).to_pylist():
-            found = self.batches.setdefault(self._name(row["batch"], self.batches), BatchFacts())
-            found.results += row["succeeded_count"]
-            found.succeeded += row["succeeded_sum"]
-            found.repeated += row["repeated_sum"]
-        for name, first, last in zip(
-            sums["batch"].to_pylist(), _minutes(sums["time_min"]).to_pylist(), _minutes(sums["time_max"]).to_pylist(), strict=True
-        ):
-            if first is not None:
-                found = self.batches[self._name(name, self.batches)]
-                found.first = first if found.first is None else min(first, found.first)
-                found.last = last if found.last is None else max(last, found.last)
-        attempts = pc.fill_null(there["attempts"], 1)
-        minutes = pa.table({"minute": _minutes(times), "attempts": attempts}).filter(pc.is_valid(times))
-        for minute, number, count in _groups(minutes, ["minute", "attempts"]):
+        groups = Groups(keyed, ["batch"])
+        sums = zip(groups.sums("succeeded"), groups.sums("repeated"), groups.bounds("minutes"), strict=True)
+        for (name,), count, (succeeded, repeated, times) in zip(groups.keys(), groups.counts, sums, strict=True):
+            found = self.batches.setdefault(self._name(name, self.batches), BatchFacts())
+            found.results += count
+            found.succeeded += succeeded
+            found.repeated += repeated
+            known = [time for time in (*times, found.first, found.last) if time is not None]
+            found.first, found.last = (min(known), max(known)) if known else (None, None)
+        timed = Groups(keyed.filter(pc.is_valid(minutes)), ["minutes", "attempts"])
+        for (minute, number), count in zip(timed.keys(), timed.counts, strict=True):
             self.times.add(minute, "1" if number <= 1 else "2" if number == 2 else "3 or more", count)
 
-    def _count_usage(self, rows: pa.Table) -> None:
-        named = rows.filter(pc.or_(pc.is_valid(rows["model"]), pc.is_valid(pc.coalesce(rows["input_tokens"], rows["output_tokens"]))))
-        steps = self._steps(named["model"])
-        inputs = pc.fill_null(named["input_tokens"], 0)
-        above = pa.array([0] * named.num_rows, pa.int64())
-        for step in steps:
+    def _count_usage(self, rows: pa.RecordBatch) -> None:
+        tokens = pc.coalesce(rows.column("input_tokens"), rows.column("output_tokens"))
+        named = rows.filter(pc.or_(pc.is_valid(rows.column("model")), pc.is_valid(tokens)))
+        inputs = pc.fill_null(named.column("input_tokens"), 0)
+        above = pc.multiply(inputs, 0)
+        for step in self._steps(named.column("model")):
             above = pc.if_else(pc.greater(inputs, step), step, above)
-        columns = {"endpoint": named["endpoint"], "model": named["model"], "above": above}
-        for name in TOKENS:
-            columns[name] = pc.max_element_wise(pc.fill_null(named[name], 0), 0)
-        keys = ["endpoint", "model", "above"]
-        sums = pa.table(columns).group_by(keys, use_threads=False).aggregate(
-            [("above", "count"), *((name, "sum") for name in TOKENS)]
+        keyed = _batch(
+            endpoint=named.column("endpoint"),
+            model=named.column("model"),
+            above=above,
+            **{name: pc.max_element_wise(pc.fill_null(named.column(name), 0), 0) for name in TOKENS},
         )
-        for row in sums.to_pylist():
-            key = (row["endpoint"], row["model"], row["above"])
+        groups = Groups(keyed, ["endpoint", "model", "above"])
+        sums = zip(*(groups.sums(name) for name in TOKENS), strict=True)
+        for key, count, found in zip(groups.keys(), groups.counts, sums, strict=True):
             if key not in self._usage and len(self._usage) >= MOST_NAMES:
-                key = (OTHER, OTHER, 0)
-            tokens = self._usage.setdefault(key, Counter())
-            tokens["answers"] += row["above_count"]
-            tokens.update({name: row[f"{name}_sum"] for name in TOKENS})
+                key = (OTHER, OTHER, 0)  # noqa: PLW2901
+            self._usage.setdefault(key, Counter()).update(dict(zip(TOKENS, found, strict=True)), answers=count)
 
-    def _steps(self, models: pa.ChunkedArray) -> list[int]:
+    def _steps(self, models: pa.Array) -> list[int]:
         """Return the input tokens of a request above which a price of these models changes, in ascending order."""
         if self.prices is None:
             return []
-        found = [self.prices.price(model) for model in models.drop_null().unique().to_pylist()]
+        found = [self.prices.price(model) for model, _ in counts(models)]
         return sorted({tier.above for price in found if price is not None for tier in price.tiers})
 
     def _name(self, name: str, there: dict[str, Any]) -> str:
         return name if name in there or len(there) < MOST_NAMES else OTHER
 
 
-def _counts(column: pa.ChunkedArray) -> list[tuple[Any, int]]:
-    """Return the different values of a column, without nulls, with their counts."""
-    found = pc.value_counts(column.drop_null())
-    return list(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+def _batch(**columns: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _groups(rows: pa.Table, keys: list[str]) -> list[tuple[Any, ...]]:
-    """Return the different values of some columns, with the number of their rows at the end."""
-    numbered = rows.append_column("n", pa.nulls(rows.num_rows, pa.int8()))
-    found = numbered.group_by(keys, use_threads=False).aggregate([("n", "count", pc.CountOptions("all"))])
-    return list(zip(*(found[name].to_pylist() for name in (*keys, "n_count")), strict=True))
-
-
-def _minutes(times: pa.ChunkedArray) -> pa.ChunkedArray:
+def _minutes(times: pa.Array) -> pa.Array:
     """Return times as minutes since 1970."""
-    return pc.divide(pc.cast(pc.cast(times, pa.timestamp("us", tz="UTC")), pa.int64()), MICROSECONDS)
+    return pc.divide(pc.cast(times, pa.int64()), MICROSECONDS)

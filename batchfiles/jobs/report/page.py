@@ -14,13 +14,14 @@ from typing import Any, Final
 from batchfiles.jobs.join.report import JoinReport, TableReport
 from batchfiles.jobs.report import charts
 from batchfiles.jobs.report.facts import Facts
-from batchfiles.jobs.report.samples import MESSAGE_BYTES, cut_bytes, printable
+from batchfiles.jobs.report.samples import MESSAGE_BYTES, ErrorExample, ErrorKey, cut_bytes, printable
 from batchfiles.jobs.report.words import (
     MEANINGS,
     Verdict,
     is_balanced,
     money,
     notes,
+    noun_of,
     plural,
     price_notes,
     result_lines,
@@ -95,6 +96,7 @@ def page(contents: Contents) -> bytes:
             title=contents.title,
             verdict=contents.verdict,
             texts=contents.texts,
+            noun=noun_of(contents.facts, contents.report),
             style=Markup(style),  # noqa: S704 - a file of the package
             digest=digest,
             patterns=charts.PATTERNS,
@@ -170,16 +172,15 @@ def _parts(facts: Facts) -> dict[str, Any]:
 
 def _errors(facts: Facts, *, texts: bool) -> dict[str, Any]:
     groups = facts.errors.sorted()
-    if not texts:  # messages quote requests: without them, groups may be equal
-        merged: dict[Any, int] = {}
-        places: dict[Any, str] = {}
-        for key, example in groups:
-            short = key._replace(message=None)
-            merged[short] = merged.get(short, 0) + example.count
-            places.setdefault(short, example.place)
-        rows = [(key, count, places[key], None, None) for key, count in sorted(merged.items(), key=lambda item: -item[1])]
-    else:
+    rows: list[tuple[ErrorKey, int, str, str | None, str | None]] = []
+    if texts:
         rows = [(key, each.count, each.place, each.custom_id, each.message) for key, each in groups]
+    else:  # messages quote requests: without them, errors may be equal
+        same: dict[ErrorKey, list[ErrorExample]] = {}
+        for key, each in groups:
+            same.setdefault(key._replace(message=None), []).append(each)
+        rows = [(key, sum(each.count for each in found), found[0].place, None, None) for key, found in same.items()]
+        rows.sort(key=lambda row: -row[1])
     return {"rows": rows[:ERRORS], "count": len(rows), "other": facts.errors.other}
 
 
@@ -271,4 +272,3 @@ def _time(minutes: int | None) -> str:
         return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError, OSError):
         return ""
-

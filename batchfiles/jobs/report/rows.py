@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 import pyarrow as pa
 
 from batchfiles.errors import MismatchError
+from batchfiles.inputs.roles import Pairs
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.join import join
@@ -18,6 +20,7 @@ from batchfiles.jobs.join.lazy_table import LazyTable
 from batchfiles.jobs.join.report import TableReport
 from batchfiles.jobs.report.facts import COLUMNS
 from batchfiles.jobs.retry.joined_table import joined_tables
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.table.read import ROWS, RowTable, UserTable, user_tables
 from batchfiles.table.schema import REQUESTS
 from batchfiles.table.typed_rows import own_rows
@@ -40,12 +43,11 @@ class ReportRows:
         names: The display names of what was given.
         batches: Record batches of `COLUMNS`, as far as the table has them.
         table: The join that yields them; None for a table of which only the rows are known.
-        is_table: Whether a table was given.
     """
 
     names: list[str]
     batches: Iterable[pa.RecordBatch]
-    table: LazyTable[Any] | None = field(default=None)
+    table: LazyTable[Any] | None = None
 
     @property
     def report(self) -> TableReport | None:
@@ -54,16 +56,24 @@ class ReportRows:
 
 
 def report_rows(
-    sources: Sequence[Any], *, filesystem: object, workers: int | None, progress: Progress | None, **options: Any
+    sources: Sequence[Any],
+    *,
+    inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
+    filesystem: object = None,
+    workers: int | None = 1,
+    progress: Progress | None = None,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
 ) -> ReportRows:
-    """Find out what was given, and open it.
+    """Find out what was given, and open it; the options are those of `join`.
 
     Raises:
         MismatchError: A table was given together with files, or it is not a table of `join`.
         TypeError: Nothing was given.
         BatchFilesError: As `join`.
     """
-    if not sources and not options.get("inputs") and not options.get("pairs"):
+    if not sources and not inputs and not pairs:
         raise TypeError("report needs at least one file, table or join")
     if len(sources) == 1 and isinstance(sources[0], LazyTable):
         return ReportRows([], _of_lazy(sources[0]), sources[0])
@@ -77,7 +87,16 @@ def report_rows(
         raise MismatchError(
             "is a joined table, which already has the results: report the table alone, or the files alone", path=tables[0].name
         )
-    table = join(*files, filesystem=filesystem, workers=workers, progress=progress, **options)
+    table = join(
+        *files,
+        inputs=inputs,
+        pairs=pairs,
+        filesystem=filesystem,
+        workers=workers,
+        progress=progress,
+        max_line_bytes=max_line_bytes,
+        temp_dir=temp_dir,
+    )
     return ReportRows([str(getattr(source, "name", source)) for source in sources], _of_lazy(table), table)
 
 
@@ -134,6 +153,3 @@ def _complete(batch: pa.RecordBatch, table: str = "") -> pa.RecordBatch:
                 raise MismatchError(f"column {name!r} of type {column.type} is not {TYPES[name]}: {reason}", path=table) from None
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=names)
-
-
-Sources = Sequence[SourceLike]

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import InvalidLineError
+from batchfiles.jobs.report.groups import Groups
 from batchfiles.jobs.stats.error_digest import MOST_GROUPS, folded
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.cells import plain_values
 
-__all__ = ["ErrorKey", "Errors", "FailedRow", "FailedRows", "Said", "cut_bytes", "printable"]
+__all__ = ["ErrorExample", "ErrorKey", "Errors", "FailedRow", "FailedRows", "Said", "cut_bytes", "printable"]
 
 MESSAGE_BYTES: Final = 600
 """Bytes of HTML of an error message."""
@@ -41,7 +42,7 @@ UNPRINTABLE: Final = {
     **{code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(0x7F, 0xA0)) if code not in (9, 10)},
     # Marks that change the direction of the text after them, and would hide or turn what is next to a quotation.
     **{code: f"<U+{code:04X}>" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-    **{code: "\N{REPLACEMENT CHARACTER}" for code in (0xFFFE, 0xFFFF)},
+    **dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}"),
 }
 
 
@@ -98,22 +99,20 @@ class Errors:
     KEYS = ("outcome", "status_code", "error_code", "finish_reason", "error_param", "error_message", "retryable")
     EXAMPLE = ("custom_id", "input_source", "input_line_number", "result_source", "result_line_number")
 
-    def add(self, rows: pa.Table) -> None:
-        """Count the rows of a table of `KEYS` and `EXAMPLE` that did not succeed."""
-        failing = rows.filter(pc.not_equal(rows["outcome"], SUCCEEDED)).select([*self.KEYS, *self.EXAMPLE])
-        if not failing.num_rows:
-            return
-        numbered = failing.append_column("row", pa.array(range(failing.num_rows), pa.int64()))
-        same = numbered.group_by(list(self.KEYS), use_threads=False).aggregate([("row", "min"), ("row", "count")])
-        for group in same.sort_by("row_min").to_pylist():
-            key = error_key(group)
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Count those of some rows that did not succeed."""
+        failing = rows.filter(pc.not_equal(rows.column("outcome"), SUCCEEDED))
+        groups = Groups(failing, self.KEYS)
+        firsts = zip(groups.first.to_pylist(), groups.keys(), groups.counts, strict=True)
+        for first, values, count in firsts:
+            key = error_key(dict(zip(self.KEYS, values, strict=True)))
             if key not in self.groups:
                 if len(self.groups) >= MOST_GROUPS:
-                    self.other += group["row_count"]
+                    self.other += count
                     continue
-                first = failing.slice(group["row_min"], 1).to_pylist()[0]
-                self.groups[key] = ErrorExample(place_of(first), first["custom_id"], first["error_message"])
-            self.groups[key].count += group["row_count"]
+                row = {name: failing.column(name)[first].as_py() for name in (*self.EXAMPLE, "error_message")}
+                self.groups[key] = ErrorExample(place_of(row), row["custom_id"], row["error_message"])
+            self.groups[key].count += count
 
     def sorted(self) -> list[tuple[ErrorKey, ErrorExample]]:
         """Return the groups, the most frequent first."""

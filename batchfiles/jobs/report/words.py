@@ -30,6 +30,7 @@ __all__ = [
     "Verdict",
     "money",
     "notes",
+    "noun_of",
     "plural",
     "price_notes",
     "result_lines",
@@ -96,11 +97,16 @@ class Verdict:
         return " ".join(self.sentences) + (f" {self.command}" if self.command else "")
 
 
+def noun_of(facts: Facts, report: TableReport | None) -> str:
+    """Return what the rows are: requests, or results of which the requests are not known."""
+    return "request" if isinstance(report, JoinReport) or (report is None and facts.attempts) else "result"
+
+
 def verdict(facts: Facts, report: TableReport | None, command: str) -> Verdict:
     """Return the verdict on a batch."""
     outcomes = facts.outcomes
     total, succeeded, retryable = outcomes.total(), outcomes[SUCCEEDED], facts.retryable
-    noun = "request" if isinstance(report, JoinReport) or (report is None and facts.attempts) else "result"
+    noun = noun_of(facts, report)
     if not total:
         return Verdict("bad", (f"There are no {noun}s.",))
     if isinstance(report, JoinReport):
@@ -151,7 +157,7 @@ class Line(NamedTuple):
     """A line of an account: a sign, a count and words; None for a count that is not known."""
 
     sign: str
-    count: int | None
+    number: int | None
     words: str
 
 
