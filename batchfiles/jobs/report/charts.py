@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from json import dumps
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
@@ -215,16 +216,9 @@ def _names(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "domain": False,
         "labelLimit": 0,
         "labelPadding": 7,
-        "labelExpr": f"{_quoted(labels)}[datum.value]",
+        "labelExpr": f"{dumps(labels)}[datum.value]",  # JSON in ASCII is an expression
     }
     return {"field": "order", "type": "ordinal", "sort": None, "scale": {"domain": list(range(len(labels)))}, "axis": axis}
-
-
-def _quoted(labels: Sequence[str]) -> str:
-    """Return a list of texts for an expression: JSON in ASCII is one."""
-    from json import dumps
-
-    return dumps(labels)
 
 
 def _fill(kinds: Iterable[str]) -> dict[str, Any]:

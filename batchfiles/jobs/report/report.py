@@ -127,11 +127,10 @@ def report(
     )
     facts = Facts(rows=rows, texts=texts, prices=known)
     facts.add_all(found.batches)
-    names = found.names
-    is_folder = len(names) == 1 and Path(names[0]).is_dir()
-    command = retry_command(names, facts.parts, is_table=found.table is None, is_folder=is_folder)
+    is_folder = len(found.names) == 1 and Path(found.names[0]).is_dir()
+    command = retry_command(found.words, facts.parts, is_table=found.table is None, is_folder=is_folder)
     result = verdict(facts, found.report, command)
-    shown = ", ".join(shortened(name, 80) for name in names[:3]) + (", …" if len(names) > 3 else "")
+    shown = ", ".join(shortened(name, 80) for name in found.names[:3]) + (", …" if len(found.names) > 3 else "")
     html = page(Contents(title or shown or "Batch", result, facts, found.report, texts))
     with target.open(overwrite=overwrite, temp_dir=temp_dir) as file:
         file.write(html)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from batchfiles.errors import MismatchError
-from batchfiles.inputs.roles import Pairs
+from batchfiles.inputs.roles import Pairs, paired_sources
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.join import join
@@ -42,11 +42,13 @@ class ReportRows:
     Attributes:
         names: The display names of what was given.
         batches: Record batches of `COLUMNS`, as far as the table has them.
+        words: The files and options for the command `retry`; none if they have no names.
         table: The join that yields them; None for a table of which only the rows are known.
     """
 
     names: list[str]
     batches: Iterable[pa.RecordBatch]
+    words: list[str]
     table: LazyTable[Any] | None = None
 
     @property
@@ -76,28 +78,40 @@ def report_rows(
     if not sources and not inputs and not pairs:
         raise TypeError("report needs at least one file, table or join")
     if len(sources) == 1 and isinstance(sources[0], LazyTable):
-        return ReportRows([], _of_lazy(sources[0]), sources[0])
+        return ReportRows([], _of_lazy(sources[0]), [], sources[0])
     if len(sources) == 1 and hasattr(sources[0], "__arrow_c_stream__"):
-        return ReportRows(["a table in memory"], _of_tables(user_tables(sources[0])))
+        return ReportRows(["a table in memory"], _of_tables(user_tables(sources[0])), [])
     tables, files = joined_tables(sources, filesystem)
     if tables and not files:
         parts = [part for table in tables for part in table.parts]
-        return ReportRows([table.name for table in tables], _of_files(parts))
+        names = [table.name for table in tables]
+        return ReportRows(names, _of_files(parts), names)
     if tables:
         raise MismatchError(
             "is a joined table, which already has the results: report the table alone, or the files alone", path=tables[0].name
         )
+    request_files, paired = list(inputs), paired_sources(pairs, filesystem)
     table = join(
         *files,
-        inputs=inputs,
-        pairs=pairs,
+        inputs=request_files,
+        pairs=[(pair.requests, pair.results) for pair in paired],
         filesystem=filesystem,
         workers=workers,
         progress=progress,
         max_line_bytes=max_line_bytes,
         temp_dir=temp_dir,
     )
-    return ReportRows([str(getattr(source, "name", source)) for source in sources], _of_lazy(table), table)
+    names = [_name(source) for source in sources]
+    words = [word for source in request_files for word in ("-i", _name(source))]
+    for pair in paired:
+        words += [word for result in pair.results for word in ("--pair", f"{pair.requests.name}={result.name}")]
+    titles = [*map(_name, request_files), *(pair.requests.name for pair in paired), *names]
+    return ReportRows(titles, _of_lazy(table), [*words, *names], table)
+
+
+def _name(source: object) -> str:
+    """Return what a source is called."""
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", source))
 
 
 def _of_lazy(table: LazyTable[Any]) -> Iterator[pa.RecordBatch]:

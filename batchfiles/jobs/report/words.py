@@ -53,6 +53,9 @@ MEANINGS: Final[dict[str, str]] = {
 NAMES: Final = 3
 """Names that a sentence lists."""
 
+MOST_WORDS: Final = 6
+"""Files and options that the command to retry lists."""
+
 SMALLEST: Final = Decimal("0.000001")
 
 
@@ -84,17 +87,23 @@ class Verdict:
     """What a report says first.
 
     Attributes:
-        mood: `good`, `work` where something can be sent again, or `bad` where something needs a decision.
-        sentences: The sentences; the first is the headline.
-        command: The command that sends requests again; empty if there is none to send.
+        mood: `good`, `work` where something can be sent again or changed, or `bad` where something needs a decision.
+        headline: How many requests there are, and that each is accounted for.
+        succeeded: How many succeeded.
+        retry: How many may succeed if they are sent again; empty if there is none.
+        command: The command that writes them.
+        others: What else there is to do.
     """
 
     mood: str
-    sentences: tuple[str, ...]
+    headline: str
+    succeeded: str = ""
+    retry: str = ""
     command: str = ""
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join(self.sentences) + (f" {self.command}" if self.command else "")
+        return " ".join(filter(None, (self.headline, self.succeeded, *self.others, self.retry, self.command)))
 
 
 def noun_of(facts: Facts, report: TableReport | None) -> str:
@@ -104,32 +113,32 @@ def noun_of(facts: Facts, report: TableReport | None) -> str:
 
 def verdict(facts: Facts, report: TableReport | None, command: str) -> Verdict:
     """Return the verdict on a batch."""
-    outcomes = facts.outcomes
-    total, succeeded, retryable = outcomes.total(), outcomes[SUCCEEDED], facts.retryable
-    noun = noun_of(facts, report)
+    outcomes, retryable = facts.outcomes, facts.retryable_by
+    total, again = outcomes.total(), retryable.total()
+    counted = plural(total, noun_of(facts, report))
     if not total:
-        return Verdict("bad", (f"There are no {noun}s.",))
+        return Verdict("bad", f"There is nothing to report: {counted}.")
+    is_wrong = isinstance(report, JoinReport) and not is_balanced(facts, report)
     if isinstance(report, JoinReport):
-        accounted = ", each accounted for." if total > 1 else ", accounted for."
-        headline = f"{plural(total, noun)}{accounted if is_balanced(facts, report) else ': the counts do not add up.'}"
+        headline = f"{counted}, {'but the counts do not add up' if is_wrong else 'each accounted for'}."
     else:
-        headline = f"{plural(total, noun)} in the table." if report is None else f"{plural(total, noun)}."
-    if succeeded == total:
-        sentences = [headline, "All of them succeeded." if total > 1 else "It succeeded."]
-    else:
-        sentences = [headline, f"{succeeded:,} succeeded ({share(succeeded, total)})."]
-    lost = {name: outcomes[name] - facts.retryable_by[name] for name in OUTCOMES if name != SUCCEEDED}
-    lost = {name: count for name, count in lost.items() if count}
+        headline = f"{counted} in the table." if report is None else f"{counted}."
+    succeeded = outcomes[SUCCEEDED]
+    lost = {name: outcomes[name] - retryable[name] for name in OUTCOMES if name != SUCCEEDED and outcomes[name] > retryable[name]}
+    others = []
     if lost:
-        listed = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in lost.items())
-        sentences.append(f"{sum(lost.values()):,} would not succeed unchanged: {listed}.")
-    odd = list(_odd(report))
-    if odd:
-        sentences.append(f"Check also: {'; '.join(odd)}.")
-    if retryable:
-        sentences.append(f"{retryable:,} may succeed if sent again{':' if command else '.'}")
-    is_bad = bool(odd) or "do not add up" in headline
-    return Verdict("bad" if is_bad else "work" if lost or retryable else "good", tuple(sentences), command if retryable else "")
+        listed = ", ".join(f"{count:,} {name}" for name, count in lost.items())
+        others.append(f"{sum(lost.values()):,} would not succeed unchanged: {listed}.")
+    if odd := list(_odd(report)):
+        others.append(f"Check also: {'; '.join(odd)}.")
+    return Verdict(
+        "bad" if odd or is_wrong else "work" if lost or again else "good",
+        headline,
+        "All succeeded." if succeeded == total else f"{succeeded:,} succeeded ({share(succeeded, total)}).",
+        f"{again:,} may succeed if sent again{':' if command else '.'}" if again else "",
+        command if again else "",
+        tuple(others),
+    )
 
 
 def _odd(report: TableReport | None) -> Iterator[str]:
@@ -138,7 +147,7 @@ def _odd(report: TableReport | None) -> Iterator[str]:
         if report.unknown:
             yield f"{plural(report.unknown, 'result')} without a request"
         if report.conflicting:
-            yield f"{report.conflicting:,} successes with a different answer than the one in the table"
+            yield f"{plural(report.conflicting, 'result')} with a different answer than the one in the table"
         if report.malformed_unmatched:
             yield f"{plural(report.malformed_unmatched, 'result line')} that can't be read"
         if report.duplicate_inputs:
@@ -189,29 +198,29 @@ def notes(report: TableReport | None) -> Iterator[str]:
     if report is None:
         return
     if isinstance(report, JoinReport):
-        for count, words in (
-            (report.conflicting, "superseded results succeeded with a different answer"),
-            (report.duplicate_inputs, "requests have the custom_id of an earlier one: all of them got the same result"),
-            (report.malformed_inputs, "request lines can't be read; each has a row"),
-            (report.malformed_results, "result lines can't be read"),
+        for count, noun, words in (
+            (report.conflicting, "superseded result", "with a different answer than the one in the table"),
+            (report.duplicate_inputs, "request", "with the custom_id of an earlier one: all of them got the same result"),
+            (report.malformed_inputs, "request line", "that can't be read; each has a row"),
+            (report.malformed_results, "result line", "that can't be read"),
         ):
             if count:
-                yield f"{count:,} {words}"
+                yield f"{plural(count, noun)} {words}"
     for name in counts_of("join"):
         if number := getattr(report, name):
             yield f"{sentence_of(name, number)}{_examples(report, name)}"
-    for count, words in (
-        (report.parse_errors, "answers did not fit the JSON Schema"),
-        (report.conversion_errors, "values did not fit their column"),
-        (report.repaired_lines, "lines are not strict JSON, and were read anyway"),
-        (report.blank_lines, "blank lines were skipped"),
+    for count, noun, words in (
+        (report.parse_errors, "answer", "that did not fit the JSON Schema"),
+        (report.conversion_errors, "value", "that did not fit the column"),
+        (report.repaired_lines, "line", "that are not strict JSON, read anyway"),
+        (report.blank_lines, "blank line", "skipped"),
     ):
         if count:
-            yield f"{count:,} {words}"
+            yield f"{plural(count, noun)} {words}"
     yield from map(str, report.findings[:10])
     others = len(report.findings[10:]) + report.findings_not_listed
     if others:
-        yield f"{others:,} more findings"
+        yield plural(others, "more finding")
 
 
 def _examples(report: TableReport, name: str) -> str:
@@ -239,11 +248,18 @@ def price_notes(usage: Sequence[Usage], prices: Prices, report: TableReport | No
 
 
 def retry_command(names: Sequence[str], parts: Mapping[str, Any], *, is_table: bool, is_folder: bool) -> str:
-    """Return the command that writes the requests to send again, as it is typed into a shell."""
+    """Return the command that writes the requests to send again, as it is typed into a shell.
+
+    Args:
+        names: The files and options that the report was made with.
+        parts: The request files of the rows, which the command needs next to a table.
+        is_table: Whether the names are those of a table.
+        is_folder: Whether the name is that of a folder of requests and results.
+    """
     if is_table:
-        requests = [name for name in parts if name]
-        names = [*(requests if len(requests) <= NAMES else ["REQUESTS"]), *names]
+        names = [*filter(None, parts), *names]
     if not names:
         return ""
-    target = names[0] if is_folder and len(names) == 1 else "retry.jsonl"
-    return shlex.join(["batchfiles", "retry", *names, "-o", target])
+    if len(names) > MOST_WORDS:
+        return "batchfiles retry FILE... -o retry.jsonl"
+    return shlex.join(["batchfiles", "retry", *names, "-o", names[0] if is_folder and len(names) == 1 else "retry.jsonl"])
