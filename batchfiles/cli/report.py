@@ -14,7 +14,7 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, output_name
+from batchfiles.cli.outputs import STDOUT, output_name
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
@@ -92,11 +92,8 @@ def report(
         3   failed: a file can't be read, a package is not installed, the disk is full
     """
     import_pyarrow()
-    from batchfiles.io.sources import expand
-    from batchfiles.io.target import Target
     from batchfiles.jobs.report.report import report as write_report
 
-    check_targets([("--output", Target.at(output, folder=False))], expand(inputs), overwrite=overwrite)
     with Progress("report") as progress:
         found = write_report(
             *files,

@@ -208,6 +208,23 @@ def test_an_existing_file_is_kept(batch: Path, tmp_path: Path) -> None:
     batchfiles.report(batch, output=tmp_path / "report.html", overwrite=True)
 
 
+def test_a_page_in_the_folder_that_it_is_about_is_not_reported_as_not_read(batch: Path) -> None:
+    """The second report of a campaign named the first one as a file to check."""
+    first = batchfiles.report(batch, output=batch / "report.html").verdict
+    assert batchfiles.report(batch, output=batch / "report.html", overwrite=True).verdict == first
+    assert "not read" not in first
+
+
+def test_an_input_file_is_never_replaced(batch: Path) -> None:
+    """`--force` is for the page of yesterday."""
+    before = (batch / "monday.jsonl").read_bytes()
+    for options in ({}, {"inputs": [batch / "monday.jsonl"]}):
+        sources = [batch / "monday_output.jsonl", *([] if options else [batch / "monday.jsonl"])]
+        with pytest.raises(ValueError, match="is an input file"):
+            batchfiles.report(*sources, output=batch / "monday.jsonl", overwrite=True, **options)
+    assert (batch / "monday.jsonl").read_bytes() == before
+
+
 def test_a_missing_package_is_one_sentence(batch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is named; no file is left."""
     monkeypatch.setitem(sys.modules, "vl_convert", None)

@@ -96,7 +96,7 @@ def report(
         OutputExistsError: The output exists and `overwrite` was not given.
         FileError: A file can't be read, or the output can't be written.
         TypeError: There is no source, or one has a wrong type.
-        ValueError: `rows` is negative, or the price file has a value that is not a price.
+        ValueError: `rows` is negative, the output is an input file, or the price file has a value that is not a price.
 
     Example:
         >>> report = batchfiles.report("fixtures/chat_completions", output="report.html")
@@ -117,6 +117,7 @@ def report(
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     found = report_rows(
         sources,
+        target,
         inputs=inputs,
         pairs=pairs,
         filesystem=filesystem,

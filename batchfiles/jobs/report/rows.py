@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from batchfiles.errors import MismatchError
 from batchfiles.inputs.roles import Pairs, paired_sources
-from batchfiles.io.sources import Source, SourceLike
+from batchfiles.io.remote.path import real_path
+from batchfiles.io.sources import Source, SourceLike, expand
+from batchfiles.io.target import Target
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_table import LazyTable
@@ -59,6 +61,7 @@ class ReportRows:
 
 def report_rows(
     sources: Sequence[Any],
+    target: Target,
     *,
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
@@ -70,9 +73,21 @@ def report_rows(
 ) -> ReportRows:
     """Find out what was given, and open it; the options are those of `join`.
 
+    Args:
+        sources: Files, folders, tables or a join.
+        target: Where the page goes, which is not reported as a file that was not read.
+        inputs: As for `join`, like the others.
+        pairs: As there.
+        filesystem: As there.
+        workers: As there.
+        progress: As there.
+        max_line_bytes: As there.
+        temp_dir: As there.
+
     Raises:
         MismatchError: A table was given together with files, or it is not a table of `join`.
         TypeError: Nothing was given.
+        ValueError: The target is one of the files.
         BatchFilesError: As `join`.
     """
     if not sources and not inputs and not pairs:
@@ -82,17 +97,22 @@ def report_rows(
     if len(sources) == 1 and hasattr(sources[0], "__arrow_c_stream__"):
         return ReportRows(["a table in memory"], _of_tables(user_tables(sources[0])), [])
     tables, files = joined_tables(sources, filesystem)
-    if tables and not files:
-        parts = [part for table in tables for part in table.parts]
+    parts = [part for table in tables for part in table.parts]
+    request_files, paired = list(inputs), paired_sources(pairs, filesystem)
+    of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
+    read = [*parts, *files, *of_pairs, *expand(request_files, filesystem=filesystem)]
+    if target.key is not None and target.key in {source.key for source in read}:
+        raise ValueError(f"the output is an input file, {target.name}: choose another name")
+    if tables and not files and not request_files and not paired:
         names = [table.name for table in tables]
         return ReportRows(names, _of_files(parts), names)
     if tables:
         raise MismatchError(
             "is a joined table, which already has the results: report the table alone, or the files alone", path=tables[0].name
         )
-    request_files, paired = list(inputs), paired_sources(pairs, filesystem)
+    own = [replace(each, passed_over=tuple(path for path in each.passed_over if real_path(path) != target.key)) for each in files]
     table = join(
-        *files,
+        *own,
         inputs=request_files,
         pairs=[(pair.requests, pair.results) for pair in paired],
         filesystem=filesystem,
