@@ -296,7 +296,6 @@ __all__ = [
 # Where each name is; it is imported on first use, so that `import batchfiles` costs nothing.
 _HOMES = {
     "bodies.errors": ("ErrorInfo",),
-    "jobs.stats.price": ("FoundPrice",),
     "io.remote.path": ("RemotePath",),
     "table.read": ("TableLike",),
     "table.open": ("TableFormat",),
@@ -374,7 +373,7 @@ _HOMES = {
     "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.stats.prices": ("Price", "PriceSource", "Prices", "PricesLike", "Tier"),
+    "jobs.stats.prices": ("FoundPrice", "Price", "PriceSource", "Prices", "PricesLike", "Tier"),
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats.stats": ("stats",),
     "jobs.stats.report": ("FileStats", "Lengths", "ModelEstimate", "ModelUsage", "RequestStats", "ResultStats", "Stats"),

@@ -59,7 +59,7 @@ def html_of(*sources: Any, **options: Any) -> str:
 
 
 def test_the_page_begins_with_a_verdict_and_accounts_for_every_line(batch: Path, tmp_path: Path) -> None:
-    """12 requests and 14 result lines: each is in one count, and what to do is said first."""
+    """12 requests and 14 result lines: each is in one count, and what to do comes first."""
     found = batchfiles.report(batch, output=tmp_path / "report.html", workers=1)
 
     page = Elements((tmp_path / "report.html").read_text("utf-8"))

@@ -122,9 +122,8 @@ class Errors:
 def error_key(row: Mapping[str, Any]) -> ErrorKey:
     """Return the group of a row, as `errors` groups results."""
     message = row["error_message"]
-    code = row["error_code"] or row["finish_reason"]
     shown = None if message is None else folded(message, row["error_param"])
-    return ErrorKey(row["outcome"], row["status_code"], code, shown, bool(row["retryable"]))
+    return ErrorKey(row["outcome"], row["status_code"], row["error_code"] or row["finish_reason"], shown, bool(row["retryable"]))
 
 
 def place_of(row: Mapping[str, Any]) -> str:
