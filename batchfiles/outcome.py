@@ -337,7 +337,7 @@ def id_of_line(line: bytes) -> str | None:
 
 
 BEFORE_ID = rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"%b"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*'
-ID = re.compile(rb'(?:{"id": "[^"]*", "custom_id": |' + BEFORE_ID % rb'[^"]*' + rb')"([^"]*)"')
+ID = re.compile(rb'(?:{"custom_id": |{"id": "[^"]*", "custom_id": |' + BEFORE_ID % rb'[^"]*' + rb')"([^"]*)"')
 """The id if no backslash is in what it matches. The usual spacing is tried first; `[^"]` is ten times as fast as `[^"\\\\]`."""
 ID_WITH_ESCAPES = re.compile(BEFORE_ID % rb'[^"\\]*' + rb'("(?:[^"\\]|\\.)*")')
 ID_LETTERS = EscapedLetters("custom_id")
