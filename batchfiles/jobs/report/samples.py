@@ -69,7 +69,7 @@ class ErrorKey(NamedTuple):
 
     outcome: str
     status_code: int | None
-    code: str | None
+    error_code: str | None
     message: str | None
     retryable: bool
 
@@ -258,10 +258,10 @@ def _of_answer(cells: Mapping[str, Any]) -> Iterator[Said]:
     """Yield the texts of an answer."""
     if cells["error_message"] is not None:
         yield Said("error", cells["error_message"])
-    for name in ("reasoning", "text", "refusal", "tool_calls"):
-        if cells.get(name):
-            yield Said(name.replace("_", " "), _as_text(cells[name]))
-    if cells["response_body"] is not None:
+    found = [name for name in ("reasoning", "text", "refusal", "tool_calls") if cells.get(name)]
+    for name in found:
+        yield Said(name.replace("_", " "), _as_text(cells[name]))
+    if cells["response_body"] is not None and not found:  # else it repeats them
         yield Said("response body", cells["response_body"])
 
 
