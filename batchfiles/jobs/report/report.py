@@ -6,20 +6,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from batchfiles.inputs.roles import Pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_table import LazyTable
 from batchfiles.jobs.stats.prices import PricesLike, prices_of
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.table.read import TableLike
 
 __all__ = ["PageReport", "report"]
-
-ReportSource: TypeAlias = "SourceLike | TableLike | LazyTable[Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
