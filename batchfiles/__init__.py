@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
+    from batchfiles.jobs.report.report import PageReport, report
     from batchfiles.jobs.retry.report import RetryFile, RetryGroup, RetryReport
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
@@ -224,6 +225,7 @@ __all__ = [
     "OnError",
     "OutputExistsError",
     "OutputWriter",
+    "PageReport",
     "Pairs",
     "Part",
     "PermissionDeniedError",
@@ -282,6 +284,7 @@ __all__ = [
     "read_inputs",
     "read_lines",
     "read_outputs",
+    "report",
     "retry",
     "run",
     "schema",
@@ -293,7 +296,6 @@ __all__ = [
 # Where each name is; it is imported on first use, so that `import batchfiles` costs nothing.
 _HOMES = {
     "bodies.errors": ("ErrorInfo",),
-    "jobs.stats.price": ("FoundPrice",),
     "io.remote.path": ("RemotePath",),
     "table.read": ("TableLike",),
     "table.open": ("TableFormat",),
@@ -371,10 +373,11 @@ _HOMES = {
     "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.stats.prices": ("Price", "PriceSource", "Prices", "PricesLike", "Tier"),
+    "jobs.stats.prices": ("FoundPrice", "Price", "PriceSource", "Prices", "PricesLike", "Tier"),
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats.stats": ("stats",),
     "jobs.stats.report": ("FileStats", "Lengths", "ModelEstimate", "ModelUsage", "RequestStats", "ResultStats", "Stats"),
+    "jobs.report.report": ("PageReport", "report"),
     "jobs.retry.retry": ("retry",),
     "jobs.retry.report": ("RetryFile", "RetryGroup", "RetryReport"),
     "jobs.validate": ("FileReport", "FindingGroup", "Report", "validate"),

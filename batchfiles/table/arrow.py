@@ -85,7 +85,7 @@ def _parquet(raw: object) -> ArrowFile:
     return ArrowFile(
         "parquet",
         file.schema_arrow,
-        lambda columns, rows: file.iter_batches(batch_size=rows, columns=columns),
+        lambda columns, rows: file.iter_batches(batch_size=rows, columns=columns, use_threads=False),  # 40 MB less
         file.metadata.num_rows,
         file.schema,
     )
