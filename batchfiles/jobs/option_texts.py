@@ -41,5 +41,5 @@ def absolute(path: str) -> str:
 
 
 def json_or_path(text: str) -> Any:  # noqa: ANN401 - any JSON object
-    """Return the JSON object of an option; a text that is not one is the path of a file with it."""
+    """Return the JSON object of an option; any other text is the path of a file with it."""
     return json.loads(text) if text.lstrip().startswith("{") else text
