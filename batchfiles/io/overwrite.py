@@ -78,7 +78,7 @@ ASIDE = ".batchfiles-old"
 TEMPORARY = "batchfiles-"
 """How the names of temporary folders begin."""
 
-MARK = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{1,8})-([0-9a-f]{1,16})-[0-9a-f]{4}")
+MARK = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{1,8})-([0-9a-f]{1,16})-[0-9a-f]{4,16}")
 """Machine, its start, process, the start of that, and what makes the name a new one."""
 
 BESIDE = re.compile(rf"\.(.+)\.({MARK.pattern})({re.escape(UNFINISHED)}|{re.escape(ASIDE)})")
@@ -89,10 +89,10 @@ CUT = 150
 
 
 def _new_mark() -> str:
-    """Return the part of a name that identifies this process, with some letters that make it unique."""
+    """Return the part of a name that identifies this process, with letters that make it unique among thousands."""
     machine, boot = _machine()
     process = os.getpid()
-    return f"{machine}{boot}-{process:x}-{_start_of(process) or 0:x}-{secrets.token_hex(2)}"
+    return f"{machine}{boot}-{process:x}-{_start_of(process) or 0:x}-{secrets.token_hex(8)}"
 
 
 def unfinished_name(target: Path, ending: str = UNFINISHED) -> Path:

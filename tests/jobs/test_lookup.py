@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles import join
-from batchfiles.jobs.join import join as join_module
+from batchfiles.jobs.join import lazy_join as join_module
 
 REQUESTS = b"".join(
     b'{"custom_id": "r-%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}}\n' % number

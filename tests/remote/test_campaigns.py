@@ -34,11 +34,14 @@ def folder(bucket: Bucket, tmp_path: Path) -> Path:
     return made
 
 
-def test_a_remote_campaign_is_never_copied_whole(bucket: Bucket, folder: Path, tmp_path: Path) -> None:
+def test_a_remote_campaign_is_never_copied_whole(
+    bucket: Bucket, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The temporary folder has the files of one part at a time; rows, counts and rejects are those of the local files."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     most = 0
+    monkeypatch.setattr("batchfiles.jobs.join.campaign_join.ROWS", 1)  # no batch waits for those of the next part
     with batchfiles.join(bucket.url("c"), temp_dir=temporary) as job, batchfiles.join(folder) as local:
         assert isinstance(job, CampaignJoin)
         batches = []

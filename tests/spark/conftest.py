@@ -33,6 +33,10 @@ def spark() -> Iterator[Any]:
 
 
 def _sail() -> Iterator[Any]:
+    # The client thinks that a process whose main module has no file runs its doctests. Those of pytest-xdist have none.
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        main.__file__ = __file__
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 

@@ -28,7 +28,7 @@ from batchfiles.io.sources import Source, SourceLike, expand, is_batch_file
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join, table_options
+from batchfiles.jobs.join.lazy_join import Join, JoinOptions, no_requests, open_join, table_options
 from batchfiles.jobs.join.part_join import (
     CampaignChoices,
     PartJoin,
@@ -223,10 +223,12 @@ class CampaignJoin(Join):
         """Add up the reports.
 
         Raises:
-            MismatchError: There are results, and none belongs to a request of its part.
+            MismatchError: There are results, and no requests, or none that a result of its part belongs to.
         """
         reports = [report for report in self._reports if report is not None]
         total = JoinReport.total(reports)
+        if total.result_lines and not total.inputs:
+            raise no_requests(self._roles.results)
         if total.unknown and all(
             other or not report.result_lines for report, other in zip(reports, self._other_results, strict=True)
         ):

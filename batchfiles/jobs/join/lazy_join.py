@@ -174,6 +174,7 @@ class Join(LazyTable[JoinReport]):
 
     def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
+        mismatch = IndexMismatch  # at the exit of a program, modules lose their names before generators end
         self._check_files()
         apart = pool.uses_processes
         known = self._indexes.get(apart)
@@ -208,7 +209,7 @@ class Join(LazyTable[JoinReport]):
             self._build_report(result_index, marks, request_ref, totals, started)
             # Every line was checked against its id by now, so the fast scan is as good as an exact one.
             self._indexes[apart] = result_index
-        except IndexMismatch:
+        except mismatch:
             if result_index.exact:
                 self._check_files()
                 raise changed("a result file") from None
@@ -328,6 +329,14 @@ def cached_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
+def no_requests(results: Sequence[LocalFile]) -> MismatchError:
+    """Return the exception for results without any request."""
+    names = ", ".join(file.name for file in results[:3])
+    return MismatchError(
+        f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
+    )
+
+
 def table_options(options: JoinOptions) -> TableOptions:
     """Check the options of a join, and return those of its table.
 
@@ -384,11 +393,8 @@ def open_join(
         max_line_bytes=chosen.max_line_bytes,
         campaigns=campaigns,
     )
-    if not roles.inputs and roles.results:
-        names = ", ".join(file.name for file in roles.results[:3])
-        raise MismatchError(
-            f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
-        )
+    if not roles.inputs and roles.results and make is None:  # a part may have an empty request file
+        raise no_requests(roles.results)
     job = (make or Join)(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error")
     with_table, id_template = options.get("with_table"), options.get("id_template")
     if with_table is not None and id_template is not None:

@@ -199,9 +199,9 @@ def open_part(
     check_listed(part.files, sources)
     folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
     campaign = Campaign(folder, Manifest(parts=part.manifest))
-    from batchfiles.jobs.join.lazy_join import open_join  # which loads Arrow, and a list of parts needs none
+    from batchfiles.jobs.join.lazy_join import Join, open_join  # which loads Arrow, and a list of parts needs none
 
-    return open_join(sources, options, campaigns=Campaigns(campaign), make=make)
+    return open_join(sources, options, campaigns=Campaigns(campaign), make=make or Join)
 
 
 def check_listed(files: Iterable[CampaignFile], sources: Iterable[Source]) -> None:
@@ -234,7 +234,7 @@ def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object =
     Example:
         >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
         >>> [(part.name, len(part.results)) for part in batchfiles.parts("campaign")]
-        [('requests-001', 0), ('requests-002', 0)]
+        [('requests-00001', 0), ('requests-00002', 0)]
     """
     folder = located(campaign, filesystem)
     text = str(campaign) if isinstance(campaign, RemotePath) else os.fspath(campaign)
