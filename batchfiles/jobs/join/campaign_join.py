@@ -266,11 +266,10 @@ class CampaignJoin(Join):
         pending = []
         for number, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
             facts = part_facts(target.file(name)) if resume else None
-            if facts is None or {key: facts.get(key) for key in stamp} != stamp:
+            if facts is None or facts.stamp != stamp:
                 pending.append(number)
             else:
-                report = JoinReport.from_dict(facts["report"])
-                self._count(number, report, b"", other_results=facts["holds_other_results"])
+                self._count(number, facts.report, b"", other_results=facts.holds_other_results)
         self._write_parts(pending, target, names, stamps, parquet)
         self._finish(started)
         for name in stale:
