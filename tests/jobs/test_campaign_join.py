@@ -356,6 +356,27 @@ def test_each_part_has_its_own_name_and_file(tmp_path: Path, names: list[str]) -
     assert sorted(row["text"] for row in read(tmp_path / "t")) == sorted(names)
 
 
+@pytest.mark.parametrize("linked", ["*", "part-*.jsonl", "batch_*.jsonl", "part-1.jsonl"])
+def test_links_in_a_campaign_are_its_files(tmp_path: Path, linked: str) -> None:
+    """Files were looked for in the manifest where links lead, so equal requests of two parts were one request."""
+    parts = {f"part-{number}": ([request("a"), request(f"b{number}")], [success("a", f"{number}")]) for number in range(2)}
+    folder = campaign(tmp_path / "c", parts)
+    with batchfiles.join(folder) as job:
+        rows, report = list(job), counts(job.report)
+    store = tmp_path / "store"
+    store.mkdir()
+    for number, path in enumerate(sorted(folder.glob(linked))):
+        path.rename(store / f"{number}.data")
+        path.symlink_to(store / f"{number}.data")
+    with batchfiles.join(folder) as job:
+        assert (list(job), counts(job.report)) == (rows, report)
+    assert [row for part in batchfiles.parts(folder) for row in part.join()] == rows
+    assert batchfiles.retry(folder, output=tmp_path / "retry.jsonl").written == 2
+    assert batchfiles.stats(folder).requests.count == report["inputs"]
+    with pytest.raises(BatchFilesError):
+        batchfiles.retry(folder, output=next(folder.glob(linked)).resolve(), overwrite=True)
+
+
 def test_overwrite_removes_what_is_of_no_part(tmp_path: Path) -> None:
     """Files of an earlier table go; a file that this package did not write is never deleted."""
     table = tmp_path / "t"

@@ -18,7 +18,7 @@ from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
 from batchfiles.campaign.manifest import Manifest, Part, stem_of
 from batchfiles.errors import FileError, MismatchError
 from batchfiles.io.atomic import file_error
-from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located
+from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located, real_path
 from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
 from batchfiles.io.urls import parse_url
@@ -200,7 +200,8 @@ def open_part(
     if sources is None:
         sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
     check_listed(part.files, sources)
-    folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
+    place = sources[0].place
+    folder = located(part.folder, filesystem) if place is None else real_path(place.parent)
     campaign = Campaign(folder, Manifest(parts=part.manifest))
     from batchfiles.jobs.join.lazy_join import open_join  # which loads Arrow, and a list of parts needs none
 
