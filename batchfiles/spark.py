@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -19,7 +18,6 @@ from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, DataSource
 
 from batchfiles.errors import MismatchError
 from batchfiles.findings import instead_of
-from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.campaign_join import CampaignJoin
@@ -47,7 +45,7 @@ __all__ = ["BatchFilesDataSource", "write_parquet"]
 JOIN_OPTIONS: dict[str, type] = dict.fromkeys(("table", "bodies", "request_bodies", "schema", "on_duplicate", "temp_dir"), str)
 JOIN_OPTIONS |= dict.fromkeys(("dimensions", "max_line_bytes"), int) | dict.fromkeys(("parsed", "parse_dates"), bool)
 READ_OPTIONS = JOIN_OPTIONS | dict.fromkeys(("kind", "output"), str)
-KINDS = ("join", "results", "reports")
+KINDS = {"join": ("output",), "results": ("output", "on_duplicate", "request_bodies"), "reports": ()}  # and what has no meaning
 PARQUET = parquet_options("zstd", None, None)
 
 
@@ -101,11 +99,14 @@ class _Plan:
     @classmethod
     def of(cls, options: Mapping[str, str]) -> _Plan:
         campaign, given = _parsed(options, READ_OPTIONS)
-        kind, output = given.pop("kind", "join"), given.pop("output", None)
+        kind = given.pop("kind", "join")
         if kind not in KINDS:
             raise ValueError(f"unknown kind {kind!r}{instead_of(kind, KINDS)}")
+        if ignored := [name for name in KINDS[kind] if name in given]:
+            raise ValueError(f"{ignored[0]} has no meaning with the kind {kind!r}")
+        output = given.pop("output", None)
         if "schema" in given:
-            given["schema"] = json_or_path(given["schema"])
+            given["schema"] = json_or_path("schema", given["schema"])
         plan = cls(campaign, kind, given, {"table": "requests", "parsed": None, "user_columns": None}, output)
         choices = plan.joined().choices_of_all()
         schema = {} if choices["parsed"] is None else {"schema": choices["parsed"]["json_schema"]}
@@ -148,8 +149,7 @@ class _Reader(DataSourceReader):
         if plan.kind == "results":
             file, source = CampaignFile.from_dict(values), Source.named(values["path"])
             check_listed([file], [source])
-            options = {name: value for name, value in plan.options.items() if name not in ("on_duplicate", "request_bodies")}
-            with export(source, **options) as table:
+            with export(source, **plan.options) as table:
                 yield from map(spark_batch, table.to_batches())
             return
         part = CampaignPart.from_dict(values)
@@ -194,7 +194,7 @@ def write_parquet(
 ) -> JoinReport:
     """Join a campaign on all executors, and write a folder with one Parquet file for each part.
 
-    The files are named by their parts, and the empty file `_SUCCESS` is written last. A task may run twice.
+    The files are named by their parts. The empty file `_SUCCESS` is written last. After an error nothing is left.
 
     Args:
         spark: The session; classic, or of Spark Connect.
@@ -216,18 +216,16 @@ def write_parquet(
     given = {name: str(value) for name, value in options.items() if value is not None and name != "schema"}
     if options.get("schema") is not None:
         given["schema"] = json.dumps(load_schema(options["schema"]))
+    option_values(given, JOIN_OPTIONS)
     _Plan.of({**given, "path": source})
-    folder.make_folder()
     spark.dataSource.register(BatchFilesDataSource)
-    rows = spark.read.format("batchfiles").options(**given, kind="reports", output=output).load(source).select("report").collect()
-    report = JoinReport.total(JoinReport.from_dict(json.loads(row["report"])) for row in rows)
-    if report.unknown and not report.used:
-        raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=source)
-    if isinstance(folder.place, Path):
-        for left in folder.place.glob(f".*{UNFINISHED}"):  # of executors that were killed
-            left.unlink(missing_ok=True)
-    with folder.file(SUCCESS).open(overwrite=True):
-        return report
+    reader = spark.read.format("batchfiles").options(**given, kind="reports", output=output)
+    with folder.folder_ending_with(SUCCESS):
+        rows = reader.load(source).select("report").collect()
+        report = JoinReport.total(JoinReport.from_dict(json.loads(row["report"])) for row in rows)
+        if report.unknown and not report.used:
+            raise MismatchError(f"0 of {report.unknown:,} results belong to a request: export the results alone", path=source)
+    return report
 
 
 def _parsed(options: Mapping[str, str], kinds: OptionKinds) -> tuple[str, dict[str, Any]]:

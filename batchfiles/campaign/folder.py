@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from batchfiles.campaign.manifest import RESULT_NAME, Manifest, Part, read_manifest, stem_of
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
-from batchfiles.io.remote.path import Place
+from batchfiles.io.remote.path import Place, real_path
 from batchfiles.io.sources import Source, SourceLike, expand
 
 __all__ = ["Campaign", "CampaignFiles", "Campaigns", "campaign_of", "changed_parts", "request_sources"]
@@ -129,6 +129,14 @@ class Campaigns:
         if folder not in self._known:
             self._known[folder] = campaign_of(folder)
         return self._known[folder]
+
+    def place_of(self, source: Source) -> Place | None:
+        """Return where a file is, symbolic links followed; but a link in a campaign that names it is there. None if unknown."""
+        key, path = source.key, source.path
+        if path is None or not path.is_symlink():
+            return key
+        named = real_path(path.parent) / path.name
+        return named if self.part_of(named) is not None else key
 
     def part_of(self, path: Place) -> Part | None:
         """Return the part that a file is, or whose result it is; None if it is in no manifest."""

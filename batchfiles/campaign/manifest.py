@@ -229,7 +229,8 @@ def _checked(kind: type[KindT], value: dict[str, Any], keys: Mapping[str, Callab
 
 
 RESULT_NAME = re.compile(
-    r"(?P<stem>.+)_(?:output|error)(?:" + "|".join(map(re.escape, SUFFIXES)) + ")(?:" + "|".join(map(re.escape, COMPRESSED)) + ")"
+    r"(?s)(?P<stem>.+)_(?:output|error)"
+    f"(?:{'|'.join(map(re.escape, SUFFIXES))})(?:{'|'.join(map(re.escape, COMPRESSED))})"
 )
 """Result files are named `<batch_id>_output.jsonl` and `<batch_id>_error.jsonl`, or with the stem of their request file."""
 

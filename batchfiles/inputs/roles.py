@@ -233,12 +233,13 @@ def sort_files(
     (forced, unread), (found, passed_over) = (
         files_to_read(expand(sources, filesystem=filesystem)) for sources in (inputs, given)
     )
+    campaigns = campaigns or Campaigns()
     named = {source.key for source in forced} - {None}
     asking = {pair.requests.key for pair in paired}
     answering = {source.key: pair.requests.key for pair in paired for source in pair.results}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
-        file, kind = _local(source, spool, "inputs", max_line_bytes)
+        file, kind = _local(source, campaigns, spool, "inputs", max_line_bytes)
         if kind == "results":
             raise MismatchError("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
@@ -249,7 +250,7 @@ def sort_files(
         said: FileRole | None = (
             "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
         )
-        file, kind = _local(source, spool, said, max_line_bytes)
+        file, kind = _local(source, campaigns, spool, said, max_line_bytes)
         if kind == "results" and is_asking:
             raise MismatchError(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
@@ -261,7 +262,6 @@ def sort_files(
                 "holds requests, and was given as results: name it as an input too", path=source.name, role="output"
             )
         sorted_[kind].append(file)
-    campaigns = campaigns or Campaigns()
     requests, retries = without_repeats(sorted_["inputs"], campaigns)
     originals = ((file.original, file.source) for file in (*requests, *retries))
     return FileRoles(
@@ -270,7 +270,7 @@ def sort_files(
         tuple(sorted_["empty"]),
         retries,
         not_read=(*unread, *passed_over),
-        pairs={_place(source): _place(pair.requests) for pair in paired for source in pair.results},
+        pairs={_place(source, campaigns): _place(pair.requests, campaigns) for pair in paired for source in pair.results},
         findings=tuple(changed_parts(originals, campaigns)),
         campaigns=campaigns,
     )
@@ -364,11 +364,15 @@ def read_again(files: PairedFiles) -> ReadAgain:
         FileError: A manifest can't be read.
     """
     file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if source.is_again]
+    campaigns = Campaigns()
     requests, results = (
-        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in file_roles if each == file_role]
+        [
+            LocalFile(source.name, _place(source, campaigns), Path(source.name), 0, 0)
+            for source, each in file_roles
+            if each == file_role
+        ]
         for file_role in ("inputs", "results")
     )
-    campaigns = Campaigns()
     kept, retries = without_repeats(requests, campaigns)
     return ReadAgain(kept, retries, tuple(results), BatchParts(kept, campaigns))
 
@@ -413,8 +417,8 @@ def _role(source: Source, said: FileRole | None) -> FileRole | None:
         return None
 
 
-def _place(source: Source) -> Place:
-    place = source.key
+def _place(source: Source, campaigns: Campaigns) -> Place:
+    place = campaigns.place_of(source)
     assert place is not None  # noqa: S101 - pairs are of files with names
     return place
 
@@ -424,7 +428,9 @@ def _by_name(source: Source) -> FileRole | None:
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 
-def _local(source: Source, spool: Spool, otherwise: FileRole | None, max_line_bytes: int) -> tuple[LocalFile, FileRole]:
+def _local(
+    source: Source, campaigns: Campaigns, spool: Spool, otherwise: FileRole | None, max_line_bytes: int
+) -> tuple[LocalFile, FileRole]:
     path = spool.local(source)
-    file = LocalFile.of(source.name, source.key, path)
+    file = LocalFile.of(source.name, campaigns.place_of(source), path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise, max_line_bytes=max_line_bytes)

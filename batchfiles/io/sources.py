@@ -81,7 +81,7 @@ class Source:
         place = located(path, filesystem)
         if isinstance(place, RemotePath) or isinstance(path, RemotePath):
             return cls.at(place)
-        return cls(shown_name(os.fspath(path)), path=place)
+        return cls(_shown(shown_name(os.fspath(path))), path=place)
 
     @property
     def place(self) -> Place | None:

@@ -10,14 +10,14 @@ import io
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias, cast
 
-from batchfiles.errors import FileError, OutputExistsError
+from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
 from batchfiles.io.atomic import atomic_file, atomic_folder, file_error, refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import IsOwnFile, no_file
+from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, no_file
 from batchfiles.io.remote.filesystems import told_as_file_error
 from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
@@ -160,6 +160,29 @@ class PathTarget(Target):
     def file(self, name: str) -> PathTarget:
         """Return a file in the folder, which is written by itself: whole or not at all."""
         return PathTarget.at(self.place / name if isinstance(self.place, RemotePath) else Path(self.name) / name, folder=False)
+
+    @contextmanager
+    def folder_ending_with(self, marker: str) -> Iterator[None]:
+        """Make a new folder for files that others write, and at the end an empty file that says that all are there.
+
+        After an error the folder is removed as far as possible: something may still be written there.
+        """
+        self.make_folder()
+        try:
+            yield
+        except BaseException:
+            with suppress(BatchFilesError, OSError):
+                self._remove_files(self.names())
+                if isinstance(self.place, Path):
+                    self.place.rmdir()
+            raise
+        self._remove_files(name for name in self.names() if name.endswith(UNFINISHED))  # of processes that were killed
+        with self.file(marker).open(overwrite=True):
+            pass
+
+    def _remove_files(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.file(name).remove()
 
     @abstractmethod
     def make_folder(self) -> None:

@@ -110,7 +110,7 @@ def local_path_of(text: str) -> Path | None:
         authority, slash, path = "", "/", rest[1:]
         if ":" in path.partition("/")[0] and "@" in path:
             return None
-    return Path(unquote(f"/{path}")) if slash and authority.lower() in ("", "localhost") else None
+    return Path(unquote(f"/{path}", errors="surrogateescape")) if slash and authority.lower() in ("", "localhost") else None
 
 
 def _is_there(name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from batchfiles.findings import instead_of
-from batchfiles.io.urls import parse_url
+from batchfiles.io.urls import local_path_of, parse_url
 
 __all__ = ["OptionKinds", "absolute", "json_or_path", "option_values"]
 
@@ -36,10 +36,18 @@ def option_values(given: Mapping[str, str], kinds: OptionKinds) -> dict[str, Any
 
 
 def absolute(path: str) -> str:
-    """Return an absolute path; a URL is returned as it is."""
-    return path if parse_url(path) is not None else os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+    """Return an absolute path, also of a `file:` URL; another URL is returned as it is."""
+    local = None if parse_url(path) is not None else local_path_of(path)
+    return path if local is None else os.path.abspath(local)  # noqa: PTH100 - Path.resolve follows links
 
 
-def json_or_path(text: str) -> Any:  # noqa: ANN401 - any JSON object
-    """Return the JSON object of an option; any other text is the path of a file with it."""
-    return json.loads(text) if text.lstrip().startswith("{") else text
+def json_or_path(name: str, text: str) -> Any:  # noqa: ANN401 - any JSON object
+    """Return the JSON object of an option; a text that does not begin as one is the path of a file with it.
+
+    Raises:
+        ValueError: It begins as one, and is not valid.
+    """
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else text
+    except ValueError as error:
+        raise ValueError(f"{name} is not valid JSON: {error}") from None

@@ -212,7 +212,7 @@ class NewCampaign:
         for name in ("template", "id"):
             if name not in given:
                 raise ValueError(f"the option {name!r} is missing")
-        template = json_or_path(given.pop("template"))
+        template = json_or_path("template", given.pop("template"))
         template = read_template(template) if isinstance(template, str) else template
         rows = PartsOfRows(template=template, id_template=given.pop("id"), **given)
         rows.check(columns)

@@ -56,6 +56,4 @@ def whole_campaign(files: Sequence[Source]) -> WholeCampaign | None:
     sources = {str(file.file_name): file for file in files}
     if strays or sources.keys() != {file.path for part in parts for file in part.files}:
         return None
-    if any(file.key != folder / name for name, file in sources.items()):  # a symbolic link
-        return None
     return WholeCampaign(campaign, parts, sources)

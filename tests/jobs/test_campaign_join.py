@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -318,6 +319,64 @@ def test_a_folder_has_a_file_for_each_part(tmp_path: Path, workers: int) -> None
             job.to_parquet(tmp_path / "t")
 
 
+@pytest.mark.parametrize("name", ["a b", "why?", "50%20", "a#b", "[a]*", "über", "two\nlines", "\udcff"])
+@pytest.mark.parametrize("where", ["folder", "files", "url"])
+def test_names_may_have_any_characters(tmp_path: Path, name: str, where: str) -> None:
+    """A question mark ended the names of all parts, so all had one file; line breaks and bytes that are not UTF-8 failed."""
+    texts = {f"{name if where == 'files' else 'part'}{number}": f"{number}" for number in range(3)}
+    folder = tmp_path / ("c" if where == "files" else name)
+    campaign(folder, {part: ([request("same")], [success("same", text)]) for part, text in texts.items()})
+    for number, part in enumerate(texts):
+        (folder / f"batch_{number:08d}_output.jsonl").rename(folder / f"{part}_output.jsonl")
+    named = f"file://{quote(str(folder), errors='surrogateescape')}" if where == "url" else folder
+    parts = batchfiles.parts(named)
+    assert [part.name for part in parts] == list(texts)
+    revived = [batchfiles.CampaignPart.from_dict(json.loads(json.dumps(part.to_dict()))) for part in parts]
+    assert [row["text"] for part in revived for row in part.join()] == list(texts.values())
+    with batchfiles.join(named) as job:
+        job.to_parquet(tmp_path / "t")
+        assert [row["text"] for row in job] == [row["text"] for row in read(tmp_path / "t")] == list(texts.values())
+
+
+@pytest.mark.parametrize(
+    "names", [["a.jsonl", "a.jsonl.gz", "a.jsonl.jsonl"], ["_a.jsonl", "hidden_a.jsonl"], ["part_a.jsonl", "_a.jsonl"]]
+)
+def test_each_part_has_its_own_name_and_file(tmp_path: Path, names: list[str]) -> None:
+    """Suffixes, and the beginning that makes a name visible to readers of folders, made two names one, and rows were lost."""
+    entries = []
+    for number, name in enumerate(names):
+        text = request("same") + b"\n"
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+        (tmp_path / f"batch_{number}_output.jsonl").write_bytes(success("same", name) + b"\n")
+        digest = hashlib.sha256(text).hexdigest()
+        entries.append({"file": name, "requests": 1, "bytes": len(text), "sha256": digest, "batches": [f"batch_{number}"]})
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": "batchfiles-campaign", "version": 1, "parts": entries}))
+    assert len({part.name for part in batchfiles.parts(tmp_path)}) == len(names)
+    batchfiles.join(tmp_path).to_parquet(tmp_path / "t")
+    assert sorted(row["text"] for row in read(tmp_path / "t")) == sorted(names)
+
+
+@pytest.mark.parametrize("linked", ["*", "part-*.jsonl", "batch_*.jsonl", "part-1.jsonl"])
+def test_links_in_a_campaign_are_its_files(tmp_path: Path, linked: str) -> None:
+    """Files were looked for in the manifest where links lead, so equal requests of two parts were one request."""
+    parts = {f"part-{number}": ([request("a"), request(f"b{number}")], [success("a", f"{number}")]) for number in range(2)}
+    folder = campaign(tmp_path / "c", parts)
+    with batchfiles.join(folder) as job:
+        rows, report = list(job), counts(job.report)
+    store = tmp_path / "store"
+    store.mkdir()
+    for number, path in enumerate(sorted(folder.glob(linked))):
+        path.rename(store / f"{number}.data")
+        path.symlink_to(store / f"{number}.data")
+    with batchfiles.join(folder) as job:
+        assert (list(job), counts(job.report)) == (rows, report)
+    assert [row for part in batchfiles.parts(folder) for row in part.join()] == rows
+    assert batchfiles.retry(folder, output=tmp_path / "retry.jsonl").written == 2
+    assert batchfiles.stats(folder).requests.count == report["inputs"]
+    with pytest.raises(BatchFilesError):
+        batchfiles.retry(folder, output=next(folder.glob(linked)).resolve(), overwrite=True)
+
+
 def test_overwrite_removes_what_is_of_no_part(tmp_path: Path) -> None:
     """Files of an earlier table go; a file that this package did not write is never deleted."""
     table = tmp_path / "t"
@@ -359,6 +418,22 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
     after = written(table)
     assert {name for name in after if after[name] == before[name]} == {"part-0.parquet", "part-2.parquet"}
     assert (table / "_SUCCESS").read_bytes() == b""
+
+
+@needs_late_metadata
+@pytest.mark.parametrize("key", ["report", "holds_other_results", "outcomes", "findings", "examples"])
+@pytest.mark.parametrize("value", [3, None, "x", [1]])
+def test_a_file_with_unknown_facts_is_written_again(tmp_path: Path, key: str, value: object) -> None:
+    """Such as of another version: its values were used as they came, and ended in an `AttributeError`."""
+    folder, table = simple(tmp_path / "c", parts=2), tmp_path / "t"
+    before = batchfiles.join(folder).to_parquet(table)
+    path = table / "part-1.parquet"
+    metadata = pq.read_metadata(path).metadata
+    facts = json.loads(metadata[b"batchfiles.part"])
+    (facts if key in facts else facts["report"])[key] = value
+    rows = pq.read_table(path)
+    pq.write_table(rows.replace_schema_metadata({b"batchfiles.part": json.dumps(facts)}), path)
+    assert counts(batchfiles.join(folder).to_parquet(table, resume=True)) == counts(before)
 
 
 @needs_late_metadata

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -129,6 +130,9 @@ def test_vectors_of_one_length_are_lists(spark: Any, keeps_order: bool, tmp_path
         ({"parsed": "yes"}, "parsed is true or false, not 'yes'"),
         ({"bodies": "some"}, "bodies is one of auto, all, none, not 'some'"),
         ({"kind": "rows"}, "unknown kind 'rows'"),
+        ({"kind": "results", "on_duplicate": "error"}, "on_duplicate has no meaning with the kind 'results'"),
+        ({"output": "table"}, "output has no meaning with the kind 'join'"),
+        ({"parsed": "true", "schema": "{"}, "schema is not valid JSON"),
         ({"on_duplicate": "first"}, "on_duplicate is 'best' or 'error', not 'first'"),
     ],
 )
@@ -138,6 +142,13 @@ def test_wrong_options_are_refused_before_any_task(spark: Any, tmp_path: Path, o
     with pytest.raises(Exception, match=r"(?s).*") as caught:
         spark.read.format("batchfiles").options(**options).load(str(campaign)).schema  # noqa: B018 - the plan is made here
     assert words in str(caught.value)
+
+
+def test_a_file_url_is_a_path(spark: Any, tmp_path: Path) -> None:
+    """It was taken for a name in the working folder."""
+    campaign = fixture_campaign("completions", tmp_path / "why? 50%20")
+    url = f"file://{quote(str(campaign))}"
+    assert spark.read.format("batchfiles").load(url).count() == batchfiles.join(campaign).summarize().inputs
 
 
 def test_flat_results_are_refused_with_the_ways_out(spark: Any, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import batchfiles
 from batchfiles.jobs.prepare_parts import NewCampaign
+from tests.jobs.wire import success
 from tests.spark.campaigns import FIXTURES, fixture_campaign
 from tests.spark.test_reading import NAMES, without_time
 
@@ -161,7 +162,24 @@ def test_a_table_that_exists_is_refused_before_any_task(spark: Any, tmp_path: Pa
         write_parquet(spark, campaign, tmp_path / "table")
     with pytest.raises(ValueError, match="unknown option 'tabel'"):
         write_parquet(spark, campaign, tmp_path / "new", tabel="requests")
+    for option in ("kind", "output", "path"):
+        with pytest.raises(ValueError, match=f"unknown option '{option}'"):
+            write_parquet(spark, campaign, tmp_path / "new", **{option: "join"})
     assert not (tmp_path / "new").exists()
+
+
+def test_an_error_leaves_no_table(spark: Any, tmp_path: Path) -> None:
+    """A folder with some parts was left, and the next try was refused because of it."""
+    from batchfiles.spark import write_parquet
+
+    campaign = tmp_path / "campaign"
+    batchfiles.split(FIXTURES / "completions" / "requests.jsonl", output=campaign, max_requests=2)
+    asked = json.loads((campaign / "requests-00001.jsonl").read_bytes().splitlines()[0])
+    (campaign / "requests-00001_output.jsonl").write_bytes((success(asked["custom_id"]) + b"\n") * 2)
+    with pytest.raises(Exception, match="DuplicateCustomIdError"):
+        write_parquet(spark, campaign, tmp_path / "table", on_duplicate="error")
+    assert not (tmp_path / "table").exists()
+    assert write_parquet(spark, campaign, tmp_path / "table").superseded == 1
 
 
 def test_results_of_other_requests_are_refused_over_the_total(spark: Any, tmp_path: Path) -> None:
@@ -174,4 +192,4 @@ def test_results_of_other_requests_are_refused_over_the_total(spark: Any, tmp_pa
     (campaign / "requests-00001_output.jsonl").write_bytes(other.read_bytes())
     with pytest.raises(batchfiles.MismatchError, match="results belong to a request"):
         write_parquet(spark, campaign, tmp_path / "table")
-    assert not (tmp_path / "table" / "_SUCCESS").exists()
+    assert not (tmp_path / "table").exists()

@@ -93,12 +93,12 @@ def _campaign_of(sources: list[Source], campaigns: Campaigns) -> tuple[Campaign 
         MismatchError: There are results of a part whose request file is missing.
     """
     none: tuple[None, list[_Unit], tuple[str, ...]] = None, [], ()
-    keys = [source.key for source in sources]
-    folder = keys[0].parent if keys and keys[0] is not None else None
-    if folder is None or any(key is None or key.parent != folder for key in keys):
+    places = [campaigns.place_of(source) for source in sources]
+    folder = places[0].parent if places and places[0] is not None else None
+    if folder is None or any(place is None or place.parent != folder for place in places):
         return none
     campaign = campaigns.of(folder)
-    if campaign is None or not all(key is not None and campaign.part_of(key.name) for key in keys):
+    if campaign is None or not all(place is not None and campaign.part_of(place.name) for place in places):
         return none
     read, not_read = files_to_read(sources)
     by_name = {source.file_name: source for source in read}
@@ -116,7 +116,8 @@ def _campaign_of(sources: list[Source], campaigns: Campaigns) -> tuple[Campaign 
 class _RequestFiles(Sequence[LocalFile]):
     """The request files of a campaign; iterating opens each in its turn, and keeps none."""
 
-    def __init__(self, units: Sequence[_Unit], temp_dir: str | os.PathLike[str] | None) -> None:
+    def __init__(self, units: Sequence[_Unit], campaigns: Campaigns, temp_dir: str | os.PathLike[str] | None) -> None:
+        self._campaigns = campaigns
         self._sources = [source for unit in units for source in unit.sources[: len(unit.part.requests)]]
         self._temp_dir = temp_dir
 
@@ -133,7 +134,7 @@ class _RequestFiles(Sequence[LocalFile]):
     def __iter__(self) -> Iterator[LocalFile]:
         for source in self._sources:
             with Spool(self._temp_dir) as spool:
-                yield LocalFile.of(source.name, source.key, spool.local(source))
+                yield LocalFile.of(source.name, self._campaigns.place_of(source), spool.local(source))
 
 
 class CampaignJoin(Join):
@@ -165,7 +166,7 @@ class CampaignJoin(Join):
         )
 
     def _requests(self) -> Sequence[LocalFile]:
-        return _RequestFiles(self._units, self._options.temp_dir)
+        return _RequestFiles(self._units, self._roles.campaigns, self._options.temp_dir)
 
     def _table_of_files(self) -> TableName:
         return table_of_inputs(self._requests(), max_line_bytes=self._options.max_line_bytes)
@@ -268,11 +269,10 @@ class CampaignJoin(Join):
         pending = []
         for number, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
             facts = part_facts(target.file(name)) if resume else None
-            if facts is None or {key: facts.get(key) for key in stamp} != stamp:
+            if facts is None or facts.stamp != stamp:
                 pending.append(number)
             else:
-                report = JoinReport.from_dict(facts["report"])
-                self._count(number, report, b"", other_results=facts["holds_other_results"])
+                self._count(number, facts.report, b"", other_results=facts.holds_other_results)
         self._write_parts(pending, target, names, stamps, parquet)
         self._finish(started)
         for name in stale:
@@ -391,7 +391,8 @@ def _roles_of(units: Sequence[_Unit], campaigns: Campaigns, not_read: tuple[str,
             repeat("inputs", len(part.requests)), repeat("retries", len(part.retries)), repeat("results", len(part.results))
         )
         for role, file, source in zip(roles, part.files, sources, strict=True):
-            found[role].append(LocalFile(source.name, source.key, Path(source.name), file.bytes, file.modified or 0))
+            place, modified = campaigns.place_of(source), file.modified or 0
+            found[role].append(LocalFile(source.name, place, Path(source.name), file.bytes, modified))
     return FileRoles(
         tuple(found["inputs"]),
         tuple(found["results"]),

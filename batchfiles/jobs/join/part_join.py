@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from batchfiles.errors import BatchFilesError
 from batchfiles.ids.index import LineRef
@@ -32,6 +33,9 @@ __all__ = ["CampaignChoices", "PartJoin", "WriteParts", "file_name", "files_of_p
 PART_KEY = "batchfiles.part"
 """The key of the metadata in the Parquet file of a part: what it was made of, and its report."""
 
+HIDDEN = re.compile(r"(hidden)*[._]")
+"""How the names of parts begin whose tables have another name."""
+
 
 class CampaignChoices(TypedDict):
     """What is chosen once for all parts of a campaign; it is JSON.
@@ -45,6 +49,20 @@ class CampaignChoices(TypedDict):
     table: TableName
     parsed: AnswerSchema | None
     user_columns: UserTableSpec | None
+
+
+class PartFacts(NamedTuple):
+    """What is known of the Parquet file of a part.
+
+    Attributes:
+        stamp: What it was made of.
+        report: Its report.
+        holds_other_results: See `PartJoin`.
+    """
+
+    stamp: Mapping[str, Any]
+    report: JoinReport
+    holds_other_results: bool
 
 
 class PartJoin(Join):
@@ -156,22 +174,28 @@ def has_rejects(report: JoinReport) -> bool:
 
 
 def file_name(part: CampaignPart) -> str:
-    """Return the name of a part's table; readers of folders skip names with an underscore or a dot at the beginning."""
-    return f"{'part' if part.name[0] in '._' else ''}{part.name}.parquet"
+    """Return the name of a part's table; readers of folders skip names with an underscore or a dot at the beginning.
+
+    No other part has it: a name that begins as a changed one does is changed too.
+    """
+    return f"{'hidden' if HIDDEN.match(part.name) else ''}{part.name}.parquet"
 
 
-def part_facts(target: PathTarget) -> dict[str, Any] | None:
-    """Return what the file of a part was made of, and its report; None if it is not there, not whole or of another origin."""
+def part_facts(target: PathTarget) -> PartFacts | None:
+    """Return what is known of the file of a part; None if it is not there, not whole or of another origin."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with closing(Source.at(target.place).open_for_arrow()) as file:
             footer = pq.read_metadata(file)
-        facts = json.loads((footer.metadata or {}).get(PART_KEY.encode(), b"null"))
-    except (BatchFilesError, OSError, ValueError, pa.ArrowException):
-        return None
-    return facts if isinstance(facts, dict) and facts.get("report", {}).get("rows") == footer.num_rows else None
+        facts = json.loads((footer.metadata or {})[PART_KEY.encode()])
+        report, other = facts.pop("report"), facts.pop("holds_other_results")
+        found = PartFacts(facts, JoinReport.from_dict(report), other is True)
+        is_whole = found.report.rows == footer.num_rows and found.report.inputs == sum(found.report.outcomes.values())
+    except (BatchFilesError, OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        return None  # of another program or version, whatever its values are
+    return found if is_whole else None
 
 
 def files_of_parts(folder: PathTarget) -> IsOwnFile:

@@ -9,7 +9,8 @@ import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,9 +18,10 @@ from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
 from batchfiles.campaign.manifest import Manifest, Part, stem_of
 from batchfiles.errors import FileError, MismatchError
 from batchfiles.io.atomic import file_error
-from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located
+from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located, real_path
 from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
+from batchfiles.io.urls import parse_url
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class CampaignPart:
     give it to any of its machines; `join` there needs only its files.
 
     Attributes:
-        name: The name of its first request file without the suffix; no other part of the campaign has it.
+        name: The name of its first request file without the suffix, or with it if another part had the same name; no other
+            part of the campaign has it.
         folder: The path or URL of the campaign.
         requests: The request files.
         retries: Request files that repeat some of these requests; their results are among `results`.
@@ -197,7 +200,8 @@ def open_part(
     if sources is None:
         sources = [Source.named(file.path, filesystem=filesystem) for file in part.files]
     check_listed(part.files, sources)
-    folder = sources[0].key.parent if sources[0].key is not None else located(part.folder, filesystem)
+    place = sources[0].place
+    folder = located(part.folder, filesystem) if place is None else real_path(place.parent)
     campaign = Campaign(folder, Manifest(parts=part.manifest))
     from batchfiles.jobs.join.lazy_join import Join, open_join  # which loads Arrow, and a list of parts needs none
 
@@ -238,6 +242,8 @@ def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object =
     """
     folder = located(campaign, filesystem)
     text = str(campaign) if isinstance(campaign, RemotePath) else os.fspath(campaign)
+    if isinstance(folder, Path) and text.lower().startswith("file:"):
+        text = str(folder)  # a name may hold a % or a ?, which a URL has otherwise
     if not folder.is_dir():
         raise FileError("no such folder", path=_shown(folder), number=errno.ENOENT)
     found = campaign_of(folder)
@@ -289,21 +295,25 @@ def parts_in(campaign: Campaign, text: str, listed: Sequence[FoundFile] | None =
     for entry in campaign.manifest.parts:
         manifests[unit_of[entry.file]].append(entry)
     made = [_part(text, each, manifests[unit]) for unit, each in units.items()]
-    return sorted(made, key=lambda part: (part.requests or part.files)[0].path), strays
+    if len({part.name for _, part in made}) < len(made):  # such as those of a.jsonl and a.jsonl.gz
+        made = [(first, replace(part, name=first)) for first, part in made]
+    return [part for _, part in sorted(made, key=itemgetter(0))], strays
 
 
-def _part(text: str, files: list[FoundFile], manifest: list[Part]) -> CampaignPart:
-    """Make one part of its files."""
+def _part(text: str, files: list[FoundFile], manifest: list[Part]) -> tuple[str, CampaignPart]:
+    """Make one part of its files, and return it with the name of its first file."""
     names = {part.file for part in manifest}
     repeating = {part.file: not names.isdisjoint(part.retry_of) for part in manifest}
     kinds: dict[str, list[CampaignFile]] = {"requests": [], "retries": [], "results": []}
+    names_of: dict[str, list[str]] = defaultdict(list)
     for file in files:
         name = file.place.name
         kind = "results" if name not in repeating else "retries" if repeating[name] else "requests"
         kinds[kind].append(CampaignFile(_path_in(text, name), file.size, file.modified))
-    first = kinds["requests"] or kinds["retries"] or kinds["results"]
-    name = stem_of(Path(first[0].path.partition("?")[0]).name)
-    return CampaignPart(name=name, folder=text, manifest=tuple(manifest), **{kind: tuple(each) for kind, each in kinds.items()})
+        names_of[kind].append(name)
+    first = (names_of["requests"] or names_of["retries"] or names_of["results"])[0]
+    made = {kind: tuple(each) for kind, each in kinds.items()}
+    return first, CampaignPart(name=stem_of(first), folder=text, manifest=tuple(manifest), **made)
 
 
 def _connected(manifest: Iterable[Part]) -> dict[str, str]:
@@ -326,7 +336,7 @@ def _connected(manifest: Iterable[Part]) -> dict[str, str]:
 
 def _path_in(folder: str, name: str) -> str:
     """Return the path or URL of a file in a folder, with the options of its URL."""
-    if "://" not in folder:
+    if parse_url(folder) is None:
         return os.path.join(folder, name)  # noqa: PTH118 - the path as it was given, without a change
     location, mark, options = folder.partition("?")
     return f"{location.rstrip('/')}/{name}{mark}{options}"

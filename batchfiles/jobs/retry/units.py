@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.inputs.local import LocalFile, Named
 from batchfiles.inputs.roles import FileRoles, sort_files
-from batchfiles.io.remote.path import Place
+from batchfiles.io.remote.path import Place, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.parts import CampaignPart
@@ -116,7 +116,8 @@ class AllFiles:
     def keys(self) -> frozenset[Place | None]:
         """Where all files are."""
         roles = self.roles
-        return frozenset(file.original for file in (*roles.inputs, *roles.results, *roles.empty, *roles.retries))
+        files = (*roles.inputs, *roles.results, *roles.empty, *roles.retries)
+        return frozenset(None if file.original is None else real_path(file.original) for file in files)
 
     @property
     def not_read(self) -> tuple[str, ...]:
@@ -171,7 +172,9 @@ class PartByPart:
         names = [name for name in self._sources if name in found]
         self._numbers = {name: number for number, name in enumerate(names)}
         asking = [(self._sources[name], found[name]) for name in names]
-        self.requests = [LocalFile(each.name, each.key, Path(each.name), file.bytes, 0) for each, file in asking]
+        self.requests = [
+            LocalFile(each.name, whole.campaign.folder / file.path, Path(each.name), file.bytes, 0) for each, file in asking
+        ]
         self.again = [_ReadAgain(source, spool) for source, _ in asking]
         given = [file.path for part in parts for file in part.results]
         self.results = [self._sources[name].name for name in given]
