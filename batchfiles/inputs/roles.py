@@ -6,11 +6,12 @@ Names and the manifests of campaigns show which request file the results in a fi
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from batchfiles.campaign.folder import Campaigns, changed_parts
 from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
@@ -365,16 +366,11 @@ def read_again(files: PairedFiles) -> ReadAgain:
     """
     file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if source.is_again]
     campaigns = Campaigns()
-    requests, results = (
-        [
-            LocalFile(source.name, _place(source, campaigns), Path(source.name), 0, 0)
-            for source, each in file_roles
-            if each == file_role
-        ]
-        for file_role in ("inputs", "results")
-    )
-    kept, retries = without_repeats(requests, campaigns)
-    return ReadAgain(kept, retries, tuple(results), BatchParts(kept, campaigns))
+    found: dict[FileRole | None, list[LocalFile]] = defaultdict(list)
+    for source, role in file_roles:
+        found[role].append(LocalFile(source.name, _place(source, campaigns), Path(source.name), 0, 0))
+    kept, retries = without_repeats(found["inputs"], campaigns)
+    return ReadAgain(kept, retries, tuple(found["results"]), BatchParts(kept, campaigns))
 
 
 def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
@@ -418,9 +414,7 @@ def _role(source: Source, said: FileRole | None) -> FileRole | None:
 
 
 def _place(source: Source, campaigns: Campaigns) -> Place:
-    place = campaigns.place_of(source)
-    assert place is not None  # noqa: S101 - pairs are of files with names
-    return place
+    return cast("Place", campaigns.place_of(source))  # pairs are of files with names
 
 
 def _by_name(source: Source) -> FileRole | None:

@@ -373,8 +373,18 @@ def test_links_in_a_campaign_are_its_files(tmp_path: Path, linked: str) -> None:
     assert [row for part in batchfiles.parts(folder) for row in part.join()] == rows
     assert batchfiles.retry(folder, output=tmp_path / "retry.jsonl").written == 2
     assert batchfiles.stats(folder).requests.count == report["inputs"]
-    with pytest.raises(BatchFilesError):
+    with pytest.raises(ValueError, match="is a file that is read"):
         batchfiles.retry(folder, output=next(folder.glob(linked)).resolve(), overwrite=True)
+
+
+@pytest.mark.parametrize("empty", ["part-0", "part-1"])
+def test_an_empty_part_may_have_results(tmp_path: Path, empty: str) -> None:
+    """Its results are without a request, and the whole campaign was refused because of it."""
+    parts = {f"part-{number}": ([] if empty == f"part-{number}" else [request("a")], [success("a")]) for number in range(2)}
+    folder = campaign(tmp_path / "c", parts)
+    report = batchfiles.join(folder).to_parquet(tmp_path / "t")
+    assert (report.inputs, report.used, report.unknown) == (1, 1, 1)
+    assert batchfiles.join(folder).summarize().unknown == 1
 
 
 def test_overwrite_removes_what_is_of_no_part(tmp_path: Path) -> None:
@@ -424,7 +434,7 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
 @pytest.mark.parametrize("key", ["report", "holds_other_results", "outcomes", "findings", "examples"])
 @pytest.mark.parametrize("value", [3, None, "x", [1]])
 def test_a_file_with_unknown_facts_is_written_again(tmp_path: Path, key: str, value: object) -> None:
-    """Such as of another version: its values were used as they came, and ended in an `AttributeError`."""
+    """Such as of another version: its values were not checked, and ended in an `AttributeError`."""
     folder, table = simple(tmp_path / "c", parts=2), tmp_path / "t"
     before = batchfiles.join(folder).to_parquet(table)
     path = table / "part-1.parquet"

@@ -231,7 +231,8 @@ class CampaignJoin(Join):
         if total.result_lines and not total.inputs:
             raise no_requests(self._roles.results)
         if total.unknown and all(
-            other or not report.result_lines for report, other in zip(reports, self._other_results, strict=True)
+            other or not report.result_lines or not report.inputs
+            for report, other in zip(reports, self._other_results, strict=True)
         ):
             self._refuse_other_results(total.unknown)
         not_read = not_read_fields(self._roles.not_read)
