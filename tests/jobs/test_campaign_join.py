@@ -387,6 +387,7 @@ def test_an_empty_part_may_have_results(tmp_path: Path, empty: str) -> None:
     assert batchfiles.join(folder).summarize().unknown == 1
 
 
+@needs_late_metadata
 def test_overwrite_removes_what_is_of_no_part(tmp_path: Path) -> None:
     """Files of an earlier table go; a file that this package did not write is never deleted."""
     table = tmp_path / "t"
