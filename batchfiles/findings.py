@@ -23,7 +23,9 @@ __all__ = [
     "counts_of",
     "instead_of",
     "nearest",
+    "plural",
     "sentence_of",
+    "share",
 ]
 
 Severity = Literal["error", "warning", "info"]
@@ -195,10 +197,24 @@ def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
     kept += [each for each in dict.fromkeys(found) if each not in kept][: EXAMPLES - len(kept)]
 
 
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return a count with its noun: `1 error`, `2 errors`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {many or f'{noun}s'}"
+
+
+def share(count: int, total: int) -> str:
+    """Return a percentage; 0% and 100% only for none and all."""
+    if 0 < count * 1000 < total:
+        return "<0.1%"
+    if total > count > total * 0.999:
+        return ">99.9%"
+    return f"{count / total:.1%}" if total else "0.0%"
+
+
 def sentence_of(name: str, number: int) -> str:
     """Return the line of the summary for a count: `2 answers without token counts`."""
     count = COUNTS[name]
-    return f"{number:,} {count.noun}{'' if number == 1 else 's'} {count.words}"
+    return f"{plural(number, count.noun)} {count.words}"
 
 
 def counts_of(command: str) -> Iterable[str]:

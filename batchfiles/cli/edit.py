@@ -26,7 +26,8 @@ from batchfiles.cli.outputs import (
     report_json,
 )
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import plural, size
+from batchfiles.cli.text import size
+from batchfiles.findings import plural
 from batchfiles.io.target import Target
 
 if TYPE_CHECKING:

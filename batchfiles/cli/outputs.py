@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from batchfiles.cli.text import plural, visible
+from batchfiles.cli.text import visible
+from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, is_within
 from batchfiles.io.target import STDOUT, Target

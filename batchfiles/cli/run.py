@@ -12,10 +12,10 @@ from batchfiles.cli.options import files_argument
 from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
-from batchfiles.cli.stats_tables import share
 from batchfiles.cli.table_command import FORMATS, format_option
-from batchfiles.cli.text import plural, size, text_table, visible
+from batchfiles.cli.text import size, text_table, visible
 from batchfiles.errors import AlreadySubmittedError
+from batchfiles.findings import plural, share
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchfiles.cli.outputs import not_read_lines
-from batchfiles.cli.text import cut, cut_in_front, plural, size, text_table, visible, width_of
-from batchfiles.findings import counts_of, sentence_of
+from batchfiles.cli.text import cut, cut_in_front, size, text_table, visible, width_of
+from batchfiles.findings import counts_of, plural, sentence_of, share
+from batchfiles.jobs.stats.report import money
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport
@@ -40,15 +41,6 @@ def outcome_table(report: TableReport, noun: str) -> list[str]:
     lines = [f"{'outcome':{LABEL}}{noun:>{width}}   share"]
     lines += [f"{outcome:{LABEL}}{count:>{width},}  {share(count, total):>6}" for outcome, count in found.items()]
     return [*lines, f"{'all':{LABEL}}{total:>{width},}"] if len(found) != 1 else lines
-
-
-def share(count: int, total: int) -> str:
-    """Return a percentage; 0% and 100% only for none and all."""
-    if 0 < count * 1000 < total:
-        return "<0.1%"
-    if total > count > total * 0.999:
-        return ">99.9%"
-    return f"{count / total:.1%}"
 
 
 def notes_of_join(report: JoinReport) -> Iterator[Note]:
@@ -137,10 +129,6 @@ FILES = 10
 """Up to this many files are listed, else only counted."""
 
 NO_MODEL = "(no model named)"
-NO_PRICE = "no price"
-
-SMALLEST = Decimal("0.000001")
-"""Smaller amounts are shown as below this one."""
 
 
 def tables(found: Stats, *, priced: bool) -> list[str]:
@@ -331,17 +319,6 @@ def _at_most(estimate: ModelEstimate) -> str:
 
 def _heading(word: str, found: Stats) -> str:
     return f"{word} ({cut(visible(found.currency), 12)})" if found.currency else word
-
-
-def money(cost: Decimal | None) -> str:
-    """Return an amount, rounded; the exact one is in the JSON."""
-    if cost is None:
-        return NO_PRICE
-    if cost >= 10:
-        return f"{cost:,.2f}"
-    if cost == 0:
-        return "0"
-    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"
 
 
 def _model(name: str | None) -> str:

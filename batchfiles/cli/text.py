@@ -28,11 +28,6 @@ __all__ = [
 ]
 
 
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """Return a count with its noun: `1 error`, `2 errors`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {many or f'{noun}s'}"
-
-
 def size(count: int) -> str:
     """Format a number of bytes, in powers of ten like the limits of the services."""
     if count < 1000:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, Final
 
+from batchfiles.findings import plural, share
 from batchfiles.jobs.join.report import JoinReport, TableReport
 from batchfiles.jobs.report import charts
 from batchfiles.jobs.report.facts import Facts
@@ -19,15 +20,13 @@ from batchfiles.jobs.report.words import (
     MEANINGS,
     Verdict,
     is_balanced,
-    money,
     notes,
     noun_of,
-    plural,
     price_notes,
     result_lines,
-    share,
 )
 from batchfiles.jobs.stats.prices import total
+from batchfiles.jobs.stats.report import money
 from batchfiles.outcome import MISSING, OUTCOMES, SUCCEEDED
 
 __all__ = ["Contents", "page"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from batchfiles.findings import counts_of, sentence_of
+from batchfiles.findings import counts_of, plural, sentence_of, share
 from batchfiles.jobs.join.report import JoinReport, TableReport
 from batchfiles.jobs.report.facts import Facts, Usage
 from batchfiles.jobs.stats.prices import Prices
@@ -28,14 +27,11 @@ __all__ = [
     "MEANINGS",
     "Line",
     "Verdict",
-    "money",
     "notes",
     "noun_of",
-    "plural",
     "price_notes",
     "result_lines",
     "retry_command",
-    "share",
     "verdict",
 ]
 
@@ -55,31 +51,6 @@ NAMES: Final = 3
 
 MOST_WORDS: Final = 6
 """Files and options that the command to retry lists."""
-
-SMALLEST: Final = Decimal("0.000001")
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def share(count: int, total: int) -> str:
-    """Return a percentage; 0% and 100% only for none and all."""
-    if 0 < count * 1000 < total:
-        return "<0.1%"
-    if total > count > total * 0.999:
-        return ">99.9%"
-    return f"{count / total:.1%}" if total else "0.0%"
-
-
-def money(cost: Decimal | None) -> str:
-    """Return a rounded amount."""
-    if cost is None:
-        return "no price"
-    if cost >= 10 or cost == 0:
-        return f"{cost:,.2f}" if cost else "0"
-    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,30 +164,33 @@ def result_lines(facts: Facts, report: TableReport | None) -> tuple[Line, ...]:
     )
 
 
+def _counted(*counts: tuple[int, str, str]) -> Iterator[str]:
+    """Yield a sentence for each count that is not 0."""
+    for count, noun, words in counts:
+        if count:
+            yield f"{plural(count, noun)} {words}"
+
+
 def notes(report: TableReport | None) -> Iterator[str]:
     """Yield a sentence for each further count."""
     if report is None:
         return
     if isinstance(report, JoinReport):
-        for count, noun, words in (
+        yield from _counted(
             (report.conflicting, "superseded result", "with a different answer than the one in the table"),
             (report.duplicate_inputs, "request", "with the custom_id of an earlier one: all of them got the same result"),
             (report.malformed_inputs, "request line", "that can't be read; each has a row"),
             (report.malformed_results, "result line", "that can't be read"),
-        ):
-            if count:
-                yield f"{plural(count, noun)} {words}"
+        )
     for name in counts_of("join"):
         if number := getattr(report, name):
             yield f"{sentence_of(name, number)}{_examples(report, name)}"
-    for count, noun, words in (
+    yield from _counted(
         (report.parse_errors, "answer", "that did not fit the JSON Schema"),
         (report.conversion_errors, "value", "that did not fit the column"),
         (report.repaired_lines, "line", "that are not strict JSON, read anyway"),
         (report.blank_lines, "blank line", "skipped"),
-    ):
-        if count:
-            yield f"{plural(count, noun)} {words}"
+    )
     yield from map(str, report.findings[:10])
     others = len(report.findings[10:]) + report.findings_not_listed
     if others:

@@ -18,6 +18,7 @@ __all__ = [
     "RequestStats",
     "ResultStats",
     "Stats",
+    "money",
 ]
 
 
@@ -298,3 +299,18 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+SMALLEST: Final = Decimal("0.000001")
+"""Smaller amounts are shown as below this one."""
+
+
+def money(cost: Decimal | None) -> str:
+    """Return an amount, rounded, for people to read; `to_dict` has the exact one."""
+    if cost is None:
+        return "no price"
+    if cost >= 10:
+        return f"{cost:,.2f}"
+    if cost == 0:
+        return "0"
+    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"
