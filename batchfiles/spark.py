@@ -26,10 +26,9 @@ from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.part_join import CampaignChoices, PartJoin, file_name
 from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, check_listed, parts
 from batchfiles.jobs.join.report import SUCCESS, JoinReport
-from batchfiles.jobs.join.report_rows import REPORTS, report_row
 from batchfiles.jobs.option_texts import OptionKinds, absolute, json_or_path, option_values
 from batchfiles.jobs.prepare_parts import ROWS_OPTIONS, NewCampaign, WrittenParts
-from batchfiles.table.ddl import ddl_of, spark_batch
+from batchfiles.jobs.spark_columns import REPORTS, ddl_of, report_row, spark_batch
 from batchfiles.table.parquet import parquet_options
 from batchfiles.table.parsed.source import load_schema
 from batchfiles.table.schema import schema as table_schema
@@ -143,7 +142,7 @@ class _Reader(DataSourceReader):
         return [InputPartition(json.dumps([part.to_dict(), stamp])) for part, stamp in zip(listed, stamps, strict=True)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        if partition.value is None:  # Spark asks once if there is no partition
+        if partition.value is None:  # Spark reads once from an empty list of partitions
             return
         plan, (values, stamp) = self._plan, json.loads(partition.value)
         if plan.kind == "results":

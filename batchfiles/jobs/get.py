@@ -90,7 +90,7 @@ def get(
         MismatchError: A file is in the format of another service, or its role is not known.
         FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         ValueError: Standard input is named twice.
 
     Example:

@@ -218,7 +218,7 @@ def merge(
         FileError: A file can't be read or written.
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         ValueError: An option has an invalid value.
 
     Example:

@@ -240,7 +240,7 @@ class NewCampaign:
 
         Raises:
             DuplicateCustomIdError: Rows of two tasks make the same id.
-            MismatchError: There is no row.
+            MismatchError: The data frame is empty.
             ValueError: No row of any task has a value for a placeholder.
             OutputExistsError: The target exists and `overwrite` was not given.
             FileError: The disk or the system refused.
@@ -249,7 +249,7 @@ class NewCampaign:
         try:
             filled = [task for task in written if task.parts]
             if not filled:
-                raise MismatchError("there is no row to make a request from", path=target.name)
+                raise MismatchError("the data frame has no rows, so no request can be made", path=target.name)
             missing = set.intersection(*(set(task.without_values) for task in filled))
             if missing:
                 raise ValueError(f"the template names {{{{{min(missing)}}}}}, and no row has a value for it")

@@ -125,7 +125,7 @@ def split(
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         MissingDependencyError: `tokens` needs tiktoken, and it or its encoding is not on this machine.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         ValueError: An option has an invalid value.
 
     Example:

@@ -82,7 +82,7 @@ def parquet_options(compression: str, compression_level: int | None, row_group_s
     """Return the options of a `ParquetTable`, checked before any work is done.
 
     Raises:
-        ValueError: There is no such compression, it has no such level, or the row group size is below 1.
+        ValueError: The compression or its level is unknown, or the row group size is below 1.
     """
     if compression not in COMPRESSIONS:
         raise ValueError(f"unknown compression {compression!r}{instead_of(compression, COMPRESSIONS)}")

@@ -103,7 +103,7 @@ def test_a_failing_row_is_shown_with_its_request_and_answer(batch: Path) -> None
     rows = page.partition("First failures 6 of 6")[2]
     assert f"incomplete a-2 200 length request {batch}/monday.jsonl:3; result {batch}/monday_output.jsonl:4; 1 result" in rows
     assert f'user {SECRET} parameters {{"model":"gpt-4o-mini"}} Answer text Cut' in rows
-    assert "There is no answer." in rows
+    assert "No answer." in rows
 
 
 def test_hostile_texts_are_only_text(batch: Path) -> None:

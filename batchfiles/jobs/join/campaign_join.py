@@ -28,7 +28,7 @@ from batchfiles.io.sources import Source, SourceLike, expand, is_batch_file
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, no_requests, open_join, table_options
+from batchfiles.jobs.join.lazy_join import Join, JoinOptions, no_requests, open_join, table_options, with_user_table
 from batchfiles.jobs.join.part_join import (
     CampaignChoices,
     PartJoin,
@@ -71,17 +71,12 @@ def open_campaign(files: Iterable[SourceLike], options: JoinOptions) -> Join:
     Raises:
         BatchFilesError: As `join`.
     """
-    filesystem = options.get("filesystem")
-    sources = expand(files, filesystem=filesystem)
+    sources = expand(files, filesystem=options.get("filesystem"))
     campaigns = Campaigns()
     campaign, units, not_read = _campaign_of(sources, campaigns)
     if not units or campaign is None:
         return open_join(sources, options, campaigns=campaigns)
-    job = CampaignJoin(options, campaigns, units, not_read)
-    with_table, id_template = options.get("with_table"), options.get("id_template")
-    if with_table is not None and id_template is not None:
-        job.add_columns_of(with_table, id_template, options.get("with_prefix", ""), filesystem, options.get("csv_nulls"))
-    return job
+    return with_user_table(CampaignJoin(options, campaigns, units, not_read), options)
 
 
 def _campaign_of(sources: list[Source], campaigns: Campaigns) -> tuple[Campaign | None, list[_Unit], tuple[str, ...]]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batchfiles.table.schema import TableName
 
 
-__all__ = ["Join", "JoinOptions", "open_join", "table_options"]
+__all__ = ["Join", "JoinOptions", "no_requests", "open_join", "table_options", "with_user_table"]
 
 SCAN_COST = 0.1
 """The cost of a byte of results in the scan; that of making the rows is 1 for each byte of requests and results."""
@@ -359,6 +359,16 @@ def table_options(options: JoinOptions) -> TableOptions:
     return TableOptions(**chosen).with_schema_of(options.get("filesystem"))
 
 
+def with_user_table(job: Join, options: JoinOptions) -> Join:
+    """Return the join, with the columns of the user's table if the options have one."""
+    table, id_template = options.get("with_table"), options.get("id_template")
+    if table is not None and id_template is not None:
+        job.add_columns_of(
+            table, id_template, options.get("with_prefix", ""), options.get("filesystem"), options.get("csv_nulls")
+        )
+    return job
+
+
 def open_join(
     files: Iterable[SourceLike],
     options: JoinOptions,
@@ -383,20 +393,16 @@ def open_join(
     """
     chosen = table_options(options)
     spool = Spool(chosen.temp_dir)
-    filesystem = options.get("filesystem")
     roles = sort_files(
         files,
         inputs,
         spool,
         pairs=pairs,
-        filesystem=filesystem,
+        filesystem=options.get("filesystem"),
         max_line_bytes=chosen.max_line_bytes,
         campaigns=campaigns,
     )
     if not roles.inputs and roles.results and make is None:  # a part may have an empty request file
         raise no_requests(roles.results)
     job = (make or Join)(chosen, roles, spool, refuse_duplicates=options.get("on_duplicate") == "error")
-    with_table, id_template = options.get("with_table"), options.get("id_template")
-    if with_table is not None and id_template is not None:
-        job.add_columns_of(with_table, id_template, options.get("with_prefix", ""), filesystem, options.get("csv_nulls"))
-    return job
+    return with_user_table(job, options)

@@ -227,8 +227,8 @@ class LazyTable(Generic[ReportT]):
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            ValueError: There is no such compression, it has no such level, the row group size is below 1, or there is nothing
-                to resume: the files are not a campaign, or `output` is not a folder.
+            ValueError: The compression or its level is unknown, the row group size is below 1, or `resume` is given and the files
+                are not a campaign, or `output` is not a folder.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
             BatchFilesError: As for the function that made this object.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
 from batchfiles.campaign.manifest import Manifest, Part, stem_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
 
-__all__ = ["CampaignFile", "CampaignPart", "check_listed", "open_part", "parts", "parts_in"]
+__all__ = ["CampaignFile", "CampaignPart", "check_listed", "open_part", "parts", "parts_in", "whole_campaign"]
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
@@ -357,3 +357,44 @@ def _look(source: Source) -> tuple[int | None, int | None]:
     except OSError as error:
         raise file_error(error, source.name) from None
     return (status.st_size, status.st_mtime_ns) if status is not None else (None, None)
+
+
+class WholeCampaign(NamedTuple):
+    """A campaign whose files all belong to a part.
+
+    Attributes:
+        campaign: The campaign; its folder has no symbolic link in it.
+        parts: The parts, in order; the paths of their files are names in the folder.
+        sources: The files by their names in the folder.
+    """
+
+    campaign: Campaign
+    parts: Sequence[CampaignPart]
+    sources: dict[str, Source]
+
+
+def whole_campaign(files: Sequence[Source]) -> WholeCampaign | None:
+    """Return the campaign of the files of a folder; None if they are not all in one, or one of them belongs to no part.
+
+    Args:
+        files: What `files_to_read` returned.
+
+    Raises:
+        DataError: The manifest is damaged, or of a later version.
+        FileError: It can't be read.
+    """
+    folders = {file.place.parent if file.found and file.place is not None else None for file in files}
+    if len(folders) != 1 or (named := folders.pop()) is None:
+        return None
+    folder = real_path(named)
+    campaign = campaign_of(folder)
+    if campaign is None:
+        return None
+    try:
+        listed, strays = parts_in(campaign, "")
+    except FileError:  # a part is missing
+        return None
+    sources = {str(file.file_name): file for file in files}
+    if strays or sources.keys() != {file.path for part in listed for file in part.files}:
+        return None
+    return WholeCampaign(campaign, listed, sources)

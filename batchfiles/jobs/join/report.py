@@ -129,12 +129,12 @@ class TableReport:
         the user's table, so `with_rows` is the largest. `no_results` is the sum only if no part has results.
 
         Raises:
-            ValueError: There is no report, or they are of different tables.
+            ValueError: No report is given, or they are of different tables.
         """
         listed = list(reports)
         tables = {report.table for report in listed}
         if len(tables) != 1:
-            raise ValueError("the reports are of different tables" if tables else "there is no report to add up")
+            raise ValueError("the reports are of different tables" if tables else "no reports to add up")
         outcomes: Counter[str] = Counter()
         examples: dict[str, list[str]] = {}
         findings: list[Finding] = []

@@ -92,7 +92,7 @@ def report(
         MismatchError: A table is not one of `join`, or was given together with files; and as `join`.
         OutputExistsError: The output exists and `overwrite` was not given.
         FileError: A file can't be read, or the output can't be written.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         ValueError: `rows` is negative, the output is an input file, or the price file has a value that is not a price.
 
     Example:

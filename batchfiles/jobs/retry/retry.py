@@ -29,6 +29,7 @@ from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.threads import Progress, in_steps
 from batchfiles.jobs.edit import checked_edits
+from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import KnownOutcomes, RetryByResults
@@ -37,7 +38,6 @@ from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit, Units
-from batchfiles.jobs.whole_campaign import whole_campaign
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of

@@ -19,8 +19,7 @@ from batchfiles.inputs.roles import FileRoles, sort_files
 from batchfiles.io.remote.path import Place, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
-from batchfiles.jobs.join.parts import CampaignPart
-from batchfiles.jobs.whole_campaign import WholeCampaign
+from batchfiles.jobs.join.parts import CampaignPart, WholeCampaign
 
 __all__ = ["AllFiles", "PartByPart", "ReadTogether", "Unit", "Units"]
 

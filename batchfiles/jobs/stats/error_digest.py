@@ -178,7 +178,7 @@ def error_digest(
         MismatchError: There is no file of results, or a file is in the format of another service.
         FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         ValueError: Standard input is named twice.
 
     Example:

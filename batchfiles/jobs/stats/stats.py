@@ -18,12 +18,12 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.threads import Progress, source_steps
+from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats.successes import AnsweredRequests
-from batchfiles.jobs.whole_campaign import whole_campaign
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import WorkerPool
 
@@ -67,7 +67,7 @@ def stats(
         FileError: A file does not exist or can't be read.
         TruncatedFileError: Compressed bytes end too early or are damaged.
         MismatchError: A file is in the format of another service, or its role is not known.
-        TypeError: There is no source, or one has a wrong type.
+        TypeError: No source is given, or one has a wrong type.
         MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
 

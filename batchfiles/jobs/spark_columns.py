@@ -1,14 +1,17 @@
-"""Columns as Spark has them: their types as text, and record batches that fit them."""
+"""Columns and rows as Spark has them: types as text, record batches that fit them, and reports as rows."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
 
+from batchfiles.jobs.join.report import JoinReport
 from batchfiles.table.cells import any_length
 
-__all__ = ["ddl_of", "spark_batch"]
+__all__ = ["REPORTS", "ddl_of", "report_row", "spark_batch"]
 
 PLAIN = {
     pa.string(): "STRING",
@@ -49,3 +52,23 @@ def spark_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch without lists of a fixed size, which Spark does not have."""
     columns = [any_length(cells) if pa.types.is_fixed_size_list(cells.type) else cells for cells in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+COUNTS = [field.name for field in fields(JoinReport) if field.type == "int"]
+
+REPORTS = pa.schema(
+    [
+        ("part", pa.string()),
+        *((name, pa.int64()) for name in COUNTS),
+        ("outcomes", pa.map_(pa.string(), pa.int64())),
+        ("report", pa.string()),
+    ]
+)
+"""The name of the part, the counts of its report, and the whole report as JSON."""
+
+
+def report_row(part: str, report: JoinReport) -> pa.RecordBatch:
+    """Return the report of a part as a row."""
+    values = report.to_dict()
+    row = {"part": part, **values, "outcomes": list(report.outcomes.items()), "report": json.dumps(values)}
+    return pa.RecordBatch.from_pylist([row], schema=REPORTS)
