@@ -13,7 +13,7 @@ from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.io.target import TargetLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key
@@ -94,7 +94,7 @@ def edit(
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> EditReport:
     r"""Change values in every line; the other bytes are copied.
 
@@ -114,7 +114,7 @@ def edit(
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote output waits until it is complete; None for the system's temporary folder.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
 
     Returns:
         How many lines were changed.
@@ -152,7 +152,7 @@ def edit(
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
-    lines = CopiedLines(max_line_bytes, source_steps(progress, files), wanted="inputs")
+    lines = CopiedLines(max_line_bytes, source_steps(progress_of(progress, "edit"), files), wanted="inputs")
     with CopyWriter(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:

@@ -16,7 +16,7 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
 
@@ -152,7 +152,7 @@ def error_digest(
     *sources: SourceLike,
     pairs: Pairs = (),
     ids: int | None = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
@@ -167,7 +167,7 @@ def error_digest(
             compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list for each error; None lists all, at most a million in total.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
@@ -196,7 +196,7 @@ def error_digest(
         files.sources,
         totals.notice,
         max_line_bytes=max_line_bytes,
-        on_bytes=source_steps(progress, files.sources),
+        on_bytes=source_steps(progress_of(progress, "errors"), files.sources),
         file_roles=files.file_roles,
     ):
         if file.file_role == "inputs":
