@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchfiles.cli.named_batches import ids_of_lines
-from batchfiles.cli.text import age, cut, local_time, text_table, visible
 from batchfiles.errors import DataError, FileError
+from batchfiles.layout import age, cut, local_time, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch

@@ -11,8 +11,8 @@ import click
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.text import size, visible
 from batchfiles.errors import APIError, StillRunningError
+from batchfiles.layout import size, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch

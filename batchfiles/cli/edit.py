@@ -26,9 +26,9 @@ from batchfiles.cli.outputs import (
     report_json,
 )
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
+from batchfiles.layout import size
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport

@@ -10,8 +10,8 @@ import click
 from batchfiles.cli.options import FilesOrPairs, pairs_option
 from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, visible, wrapped
 from batchfiles.findings import plural, share
+from batchfiles.layout import cut, visible, wrapped
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup

@@ -15,8 +15,8 @@ from batchfiles.cli.named_batches import all_option, limit_option, noted, report
 from batchfiles.cli.options import overwrite_option
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
 from batchfiles.io.target import PathTarget, Target
+from batchfiles.layout import age, cut, local_time, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject

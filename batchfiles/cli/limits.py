@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchfiles.cli.layout import lay_out
 from batchfiles.cli.options import Size, with_options
-from batchfiles.cli.text import size, visible, wrapped
+from batchfiles.cli.row_layout import lay_out
 from batchfiles.errors import FileError
 from batchfiles.findings import nearest
 from batchfiles.io.spool import small_file
 from batchfiles.io.urls import shown_name
+from batchfiles.layout import size, visible, wrapped
 from batchfiles.limits import NONE, OPENAI, PROFILES, Limits
 from batchfiles.limits.profile import own_limits
 

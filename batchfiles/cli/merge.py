@@ -10,9 +10,9 @@ import click
 from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, visible
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow_for
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from batchfiles.cli.text import visible
 from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, is_within
 from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.urls import shown_name
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding

@@ -9,9 +9,9 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
-from batchfiles.cli.text import size, visible
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
+from batchfiles.layout import size, visible
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import click
 
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.text import cut, text_table, visible
 from batchfiles.findings import plural
+from batchfiles.layout import cut, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.responses import Response

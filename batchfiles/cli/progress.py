@@ -13,7 +13,7 @@ from typing import Self, TextIO
 
 import click
 
-from batchfiles.cli.text import cut, visible
+from batchfiles.layout import cut, visible
 
 __all__ = ["Progress", "StatusLine", "log_on_stderr", "say"]
 

@@ -16,7 +16,7 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.outputs import STDOUT, output_name
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, visible
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow
 

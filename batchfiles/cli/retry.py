@@ -24,8 +24,8 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.outputs import first_findings, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, size, text_table, visible
 from batchfiles.findings import counts_of, plural, sentence_of
+from batchfiles.layout import cut, size, text_table, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for

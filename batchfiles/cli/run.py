@@ -13,9 +13,9 @@ from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import FORMATS, format_option
-from batchfiles.cli.text import size, text_table, visible
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.layout import size, text_table, visible
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:

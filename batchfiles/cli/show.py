@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.text import cut_in_front, json_of_row, visible, wrapped
+from batchfiles.cli.json_text import json_of_row
+from batchfiles.layout import cut_in_front, visible, wrapped
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
 
 
 def _page(preview: Preview, width: int, *, asked: bool) -> list[str]:
-    from batchfiles.cli.layout import lay_out
+    from batchfiles.cli.row_layout import lay_out
 
     layout = lay_out(preview.columns, preview.rows, width, asked=asked)
     notes = [line for note in layout.notes for line in wrapped(note, width, NOTE_LINES)]

@@ -11,9 +11,9 @@ from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, text_table, visible
 from batchfiles.findings import plural
 from batchfiles.io.target import PathTarget
+from batchfiles.layout import size, text_table, visible
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:

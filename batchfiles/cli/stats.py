@@ -14,9 +14,9 @@ from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, fail
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import notes, tables
-from batchfiles.cli.text import visible
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
+from batchfiles.layout import visible
 from batchfiles.outcome import MISSING, OUTCOMES
 
 if TYPE_CHECKING:

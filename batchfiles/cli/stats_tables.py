@@ -8,9 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchfiles.cli.outputs import not_read_lines
-from batchfiles.cli.text import cut, cut_in_front, size, text_table, visible, width_of
 from batchfiles.findings import counts_of, plural, sentence_of, share
 from batchfiles.jobs.stats.report import money
+from batchfiles.layout import cut, cut_in_front, size, text_table, visible, width_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport

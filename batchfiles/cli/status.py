@@ -20,9 +20,9 @@ from batchfiles.cli.named_batches import (
 )
 from batchfiles.cli.progress import StatusLine
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.text import visible
 from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
 from batchfiles.findings import plural
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch

@@ -17,10 +17,10 @@ from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
-from batchfiles.cli.text import visible
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
 from batchfiles.findings import plural
 from batchfiles.io.remote.path import real_path
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch

@@ -24,12 +24,12 @@ from batchfiles.cli.options import (
 from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
-from batchfiles.cli.text import size
 from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.report import is_part_name, is_table_file
+from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, size, text_table, visible
 from batchfiles.findings import plural
+from batchfiles.layout import cut, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.jobs.validate import FileReport, Report

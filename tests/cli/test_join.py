@@ -25,7 +25,7 @@ import batchfiles
 from batchfiles.cli import table_command
 from batchfiles.cli.main import exit_code
 from batchfiles.cli.stats_tables import format_note
-from batchfiles.cli.text import width_of
+from batchfiles.layout import width_of
 from batchfiles.outcome import OUTCOMES
 from batchfiles.table.parquet import HAS_LATE_METADATA
 from tests.jobs.test_campaign_join import simple

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batchfiles.cli.text import cut, json_of_row, padded, visible, width_of, wrapped
+from batchfiles.cli.json_text import json_of_row
+from batchfiles.layout import cut, padded, visible, width_of, wrapped
 
 __all__ = ["Layout", "lay_out"]
 
