@@ -41,6 +41,7 @@ class Interface(NamedTuple):
         whole_report: What has all findings: the beginning of a sentence.
         all_of_them: What lists everything: the end of a sentence.
         max_findings: The option with the number of findings to list.
+        more_errors: How to see further errors: the end of a sentence.
     """
 
     csv_safe: str
@@ -50,13 +51,28 @@ class Interface(NamedTuple):
     whole_report: str
     all_of_them: str
     max_findings: str
+    more_errors: str
 
 
 COMMAND_LINE: Final = Interface(
-    "--csv-safe", "--table embeddings", "--bodies none", "--with", "--report FILE writes", "--json lists them", "--max-findings"
+    "--csv-safe",
+    "--table embeddings",
+    "--bodies none",
+    "--with",
+    "--report FILE writes",
+    "--json lists them",
+    "--max-findings",
+    "raise -n to see more",
 )
 PYTHON: Final = Interface(
-    "csv_safe=True", 'table="embeddings"', 'bodies="none"', "with_table", "findings has", "to_dict() has them", "max_findings"
+    "csv_safe=True",
+    'table="embeddings"',
+    'bodies="none"',
+    "with_table",
+    "findings has",
+    "to_dict() has them",
+    "max_findings",
+    "groups has them",
 )
 
 LABEL: Final = 13

@@ -8,10 +8,9 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
-from batchfiles.findings import plural
+from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
 from batchfiles.io.target import Target
-from batchfiles.layout import size, visible
+from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -94,6 +93,7 @@ def prepare(
     import_pyarrow()
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
+    from batchfiles.jobs.summaries import prepare_blocks
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
@@ -114,7 +114,4 @@ def prepare(
     )
     if as_json:
         click.echo(report_json(report))
-    nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
-    where = "standard output" if output == STDOUT else visible(report.path)
-    words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
-    click.echo("\n".join((*first_findings(report.findings), words)), err=True)
+    click.echo("\n".join(text_of(prepare_blocks(report, COMMAND_LINE, output=output))), err=True)

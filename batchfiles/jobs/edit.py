@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key
 from batchfiles.rules.keys import LINE_KEYS
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
 __all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
@@ -29,8 +30,8 @@ FINDINGS_KEPT = 100
 """Findings that a report lists; all are counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EditReport(Displayed):
     """What an edit did. `lines == changed + unchanged + dropped`.
 
     Attributes:
@@ -56,6 +57,11 @@ class EditReport:
     findings: tuple[Finding, ...] = ()
     not_read: int = 0
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import edit_blocks
+
+        return edit_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

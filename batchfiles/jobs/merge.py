@@ -22,6 +22,7 @@ from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
 __all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
@@ -128,8 +129,8 @@ IDS_IN_MEMORY = 10_000
 """Enough to find early that ids restart in each file; all further ids are compared at the end, which is faster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MergeReport(Displayed):
     """What `merge` wrote.
 
     Attributes:
@@ -157,6 +158,11 @@ class MergeReport:
     repeated_inputs: int = 0
     not_read: int = 0
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import merge_blocks
+
+        return merge_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""

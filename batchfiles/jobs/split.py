@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,12 +19,13 @@ from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["SplitReport", "changed_limits", "checked_options", "split"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SplitReport(Displayed):
     """What `split` made.
 
     Attributes:
@@ -59,6 +60,11 @@ class SplitReport:
     def bytes(self) -> int:
         """The bytes of all parts, uncompressed."""
         return sum(part.bytes for part in self.parts)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import split_blocks
+
+        return split_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""

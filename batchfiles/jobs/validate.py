@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["FileReport", "FindingCollector", "FindingGroup", "Report", "validate"]
 
@@ -35,8 +36,8 @@ PLACE = re.compile(r"\[\d+\]")
 """The index of an item in an array: mistakes in the third and fifth message are one group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FindingGroup(Displayed):
     """Findings of one code at one path of one file.
 
     Attributes:
@@ -81,8 +82,8 @@ class FindingGroup:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FileReport(Displayed):
     """What one file holds.
 
     Attributes:
@@ -110,8 +111,8 @@ class FileReport:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Report(Displayed):
     """What `validate` found.
 
     Attributes:
@@ -160,6 +161,11 @@ class Report:
     def not_listed(self) -> int:
         """How many findings were counted, but are not among `findings`."""
         return self.error_count + self.warning_count + self.info_count - len(self.findings)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import validate_blocks
+
+        return validate_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from batchfiles.summary import Displayed
+
 __all__ = ["PlannedPart", "RunPlan", "RunReport", "RunStatus"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunStatus(Displayed):
     """The current status of a run.
 
     Attributes:
@@ -36,8 +38,8 @@ class RunStatus:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunReport(Displayed):
     """The report of a call of `run`.
 
     Attributes:
@@ -71,8 +73,8 @@ class RunReport:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPart:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PlannedPart(Displayed):
     """A request file that a run would send.
 
     Attributes:
@@ -94,8 +96,8 @@ class PlannedPart:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunPlan(Displayed):
     """The parts that a run would send now.
 
     Attributes:

@@ -14,13 +14,14 @@ from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.stats.prices import PricesLike, prices_of
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import Displayed
 from batchfiles.table.read import TableLike
 
 __all__ = ["PageReport", "report"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PageReport(Displayed):
     """What a report found.
 
     Attributes:

@@ -6,7 +6,7 @@ Messages that differ only in ids, numbers and quotations are the same error.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 
@@ -82,8 +83,8 @@ ID_KEPT: Final = 512
 """Characters of an example's id that are kept; those that are listed are kept whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorGroup(Displayed):
     """Results with the same error.
 
     Attributes:
@@ -119,8 +120,8 @@ class ErrorGroup:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorDigest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorDigest(Displayed):
     """The errors in result files.
 
     Attributes:
@@ -142,6 +143,17 @@ class ErrorDigest:
     skipped: tuple[str, ...]
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.stats.summary import digest_blocks
+
+        return digest_blocks(self)
+
+    def _repr_html_(self) -> str:
+        """Return the most frequent errors as an HTML table, for notebooks."""
+        from batchfiles.jobs.stats.summary import error_page
+
+        return error_page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as plain values that JSON can hold."""
