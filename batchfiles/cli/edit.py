@@ -25,7 +25,7 @@ from batchfiles.cli.outputs import (
     refuse_two_on_stdout,
     report_json,
 )
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
 from batchfiles.layout import size
@@ -116,7 +116,7 @@ def edit(
         )
     if as_json:
         click.echo(report_json(report))
-    click.echo("\n".join(summary(report, output)), err=True)
+    say_lines(summary(report, output))
     if report.bad_lines:
         context.exit(1)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
 from batchfiles.cli.outputs import not_read_lines, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
 from batchfiles.findings import plural, share
-from batchfiles.layout import cut, visible, wrapped
+from batchfiles.layout import Screen, cut, visible, wrapped
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
@@ -23,6 +22,8 @@ NAMES = 3
 MESSAGE_LINES = 4
 INDENT = " " * 4
 ID_WIDTH = 60
+WIDTH = 100
+"""The width of files and pipes."""
 
 
 @click.command(cls=FilesOrPairs)
@@ -73,28 +74,26 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     if as_json:
         click.echo(report_json(digest))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
-    for line in page(digest, most, width):
-        click.echo(line)
-    for note in notes(digest, most):
-        click.echo(visible(note), err=True)
+    print_lines(page(digest, most, screen(fallback=WIDTH)))
+    say_lines(map(visible, notes(digest, most)))
 
 
-def page(digest: ErrorDigest, most: int, width: int) -> list[str]:
+def page(digest: ErrorDigest, most: int, screen: Screen) -> list[str]:
     """Return the text output: a total, and a few lines for each group of errors."""
     lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} without success"]
     if digest.errors:
         lines[0] += f" ({share(digest.errors, digest.results)})"
     for group in digest.groups[:most]:
-        lines += ["", *block(group, digest.results, width)]
+        lines += ["", *block(group, digest.results, screen)]
     return lines
 
 
-def block(group: ErrorGroup, total: int, width: int) -> list[str]:
+def block(group: ErrorGroup, total: int, screen: Screen) -> list[str]:
     """Return the lines of one group."""
     status = [] if group.status_code is None else [str(group.status_code)]
     code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
-    words = " ".join([group.outcome, *status, *code]) + (", retryable" if group.retryable else "")
+    width = screen.width or WIDTH
+    words = " ".join([screen.painted(group.outcome), *status, *code]) + (", retryable" if group.retryable else "")
     lines = [f"{group.count:,} ({share(group.count, total)})  {words}"]
     if group.message is not None:
         lines += _indented(group.message, width)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
 from batchfiles.layout import size, visible
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz, .bz2 and .zst; or -.")
 @click.option(
@@ -86,8 +86,7 @@ def merge(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in summary(report):
-        click.echo(line, err=True)
+    say_lines(summary(report))
 
 
 def summary(report: MergeReport) -> Iterator[str]:

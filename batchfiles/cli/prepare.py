@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
+from batchfiles.cli.options import Command, counts_option, csv_null_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import say_lines
 from batchfiles.findings import plural
 from batchfiles.io.target import Target
 from batchfiles.layout import size, visible
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
 @click.option(
@@ -117,4 +118,4 @@ def prepare(
     nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
     where = "standard output" if output == STDOUT else visible(report.path)
     words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
-    click.echo("\n".join((*first_findings(report.findings), words)), err=True)
+    say_lines((*first_findings(report.findings), words))

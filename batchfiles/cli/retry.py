@@ -23,9 +23,9 @@ from batchfiles.cli.options import (
     workers_option,
 )
 from batchfiles.cli.outputs import first_findings, not_read_lines, output_name, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import counts_of, plural, sentence_of
-from batchfiles.layout import cut, size, text_table, visible
+from batchfiles.layout import PLAIN, Screen, cut, size, text_table, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
@@ -132,12 +132,12 @@ def retry(
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
-    shown: Progress | None = None
+    progress: Progress | None = None
 
     def show(done: int, total: int | None) -> None:
-        nonlocal shown
-        shown = shown or Progress("retry", quiet=as_json)
-        shown.update(done, total)
+        nonlocal progress
+        progress = progress or Progress("retry", quiet=as_json)
+        progress.update(done, total)
 
     try:
         report = retry_files(
@@ -157,18 +157,22 @@ def retry(
             progress=show,
         )
     finally:
-        if shown is not None:
-            shown.close()
+        if progress is not None:
+            progress.close()
     if as_json:
         click.echo(report_json(report))
     counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
     failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
-    click.echo("\n".join((*table(report), "", *notes(report), *failed, *file_lines(report))), err=True)
+    shown = screen(err=True)
+    say_lines((*table(report, shown), "", *notes(report)))
+    for line in failed:
+        click.echo(line, err=True)
+    say_lines(file_lines(report))
     if failed:
         context.exit(1)
 
 
-def table(report: RetryReport) -> list[str]:
+def table(report: RetryReport, screen: Screen = PLAIN) -> list[str]:
     """Return a line for each group of requests: the outcome, and why they were left out."""
     rows = []
     for group in report.groups[:GROUPS]:
@@ -177,7 +181,7 @@ def table(report: RetryReport) -> list[str]:
         words = "written" if group.left_out is None else f"left out: {group.left_out}"
         rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
     rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
-    lines = text_table(HEADINGS, rows, texts=TEXTS)
+    lines = text_table(HEADINGS, rows, texts=TEXTS, whole=("outcome",), optional=("status",), sentences=("",), screen=screen)
     if len(report.groups) > GROUPS:
         lines.insert(-1, f"… {len(report.groups) - GROUPS:,} more: --json lists them")
     return lines

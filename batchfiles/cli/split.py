@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import plural
 from batchfiles.io.target import PathTarget
-from batchfiles.layout import size, text_table, visible
+from batchfiles.layout import PLAIN, Screen, size, text_table, visible
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to create.")
 @limits_options
@@ -128,14 +128,15 @@ def split(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in summary(report, by):
-        click.echo(line, err=True)
+    say_lines(summary(report, by, screen(err=True)))
 
 
-def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
+def summary(report: SplitReport, by: tuple[str, ...], screen: Screen = PLAIN) -> Iterator[str]:
     """Yield the lines of the summary."""
     parts = report.parts
-    yield from text_table(("part", "requests", "size", *by), [_row(part, by) for part in parts[:LISTED]], texts=("part", *by))
+    yield from text_table(
+        ("part", "requests", "size", *by), [_row(part, by) for part in parts[:LISTED]], texts=("part", *by), screen=screen
+    )
     if len(parts) > LISTED:
         yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
     yield from changed_lines_notes(report.blank_lines, report.findings)

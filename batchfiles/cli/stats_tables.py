@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchfiles.cli.outputs import not_read_lines
 from batchfiles.findings import counts_of, plural, sentence_of, share
 from batchfiles.jobs.stats.report import money
-from batchfiles.layout import cut, cut_in_front, size, text_table, visible, width_of
+from batchfiles.layout import PLAIN, Screen, cut, size, text_table, visible, width_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport
@@ -33,13 +33,15 @@ Note = tuple[str, str]
 """A label and a sentence."""
 
 
-def outcome_table(report: TableReport, noun: str) -> list[str]:
+def outcome_table(report: TableReport, noun: str, screen: Screen = PLAIN) -> list[str]:
     """Return a line for each outcome that occurs, with its count and share; the noun is the heading."""
     found = {outcome: count for outcome, count in report.outcomes.items() if count}
     total = sum(found.values())
     width = max(len(noun), len(f"{total:,}"))
-    lines = [f"{'outcome':{LABEL}}{noun:>{width}}   share"]
-    lines += [f"{outcome:{LABEL}}{count:>{width},}  {share(count, total):>6}" for outcome, count in found.items()]
+    lines = [screen.faint(f"{'outcome':{LABEL}}{noun:>{width}}   share")]
+    lines += [
+        f"{screen.painted(f'{outcome:{LABEL}}')}{count:>{width},}  {share(count, total):>6}" for outcome, count in found.items()
+    ]
     return [*lines, f"{'all':{LABEL}}{total:>{width},}"] if len(found) != 1 else lines
 
 
@@ -125,17 +127,26 @@ def format_note(note: Note, width: int) -> list[str]:
 
 NAME_WIDTH = 48
 ENDPOINTS = 3
+OPTIONAL = ("reasoning", "cached", "input cost", "results", "requests")
+"""The columns that narrow terminals leave out, in this order."""
+
 FILES = 10
 """Up to this many files are listed, else only counted."""
 
 NO_MODEL = "(no model named)"
 
 
-def tables(found: Stats, *, priced: bool) -> list[str]:
+def tables(found: Stats, *, priced: bool, screen: Screen = PLAIN) -> list[str]:
     """Return the lines of all tables that are not empty, with blank lines between them."""
-    parts = [_files(found), _totals(found), _outcomes(found), _usage(found, priced=priced), _lengths(found)]
+    parts = [
+        _files(found, screen),
+        _totals(found),
+        _outcomes(found, screen),
+        _usage(found, screen, priced=priced),
+        _lengths(found, screen),
+    ]
     if not found.results.count:
-        parts[3] = _estimates(found, priced=priced)
+        parts[3] = _estimates(found, screen, priced=priced)
     lines: list[str] = []
     for part in filter(None, parts):
         lines += ["", *part] if lines else part
@@ -232,16 +243,15 @@ def _percent(part: Decimal | None) -> str:
     return f"{((part or Decimal(0)) * 100).normalize():f}%"
 
 
-def _files(found: Stats) -> list[str]:
+def _files(found: Stats, screen: Screen) -> list[str]:
     if len(found.files) > FILES:
         return []
     return text_table(
         ("file", "role", "lines", "size"),
-        [
-            (cut_in_front(visible(file.name), NAME_WIDTH), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
-            for file in found.files
-        ],
+        [(visible(file.name), _ROLES[file.role], f"{file.lines:,}", size(file.bytes)) for file in found.files],
         texts=2,
+        whole=("role",),
+        screen=screen,
     )
 
 
@@ -269,13 +279,13 @@ def _endpoints(endpoints: Mapping[str | None, int], total: int) -> str:
     return f", {', '.join(words)}{', …' if len(named) > ENDPOINTS else ''}"
 
 
-def _outcomes(found: Stats) -> list[str]:
+def _outcomes(found: Stats, screen: Screen) -> list[str]:
     total = found.results.count
     rows = [(outcome, f"{count:,}", share(count, total)) for outcome, count in found.results.outcomes.items()]
-    return text_table(("outcome", "results", "share"), rows)
+    return text_table(("outcome", "results", "share"), rows, screen=screen)
 
 
-def _usage(found: Stats, *, priced: bool) -> list[str]:
+def _usage(found: Stats, screen: Screen, *, priced: bool) -> list[str]:
     """Return the tokens and costs of the results by model."""
     models = found.results.models
     counts: list[tuple[int, ...]] = [
@@ -293,10 +303,10 @@ def _usage(found: Stats, *, priced: bool) -> list[str]:
         headings.append(_heading("cost", found))
         for row, cost in zip(rows, costs, strict=True):
             row.append(money(cost))
-    return text_table(headings, rows)
+    return text_table(headings, rows, optional=OPTIONAL, screen=screen)
 
 
-def _estimates(found: Stats, *, priced: bool) -> list[str]:
+def _estimates(found: Stats, screen: Screen, *, priced: bool) -> list[str]:
     """Return the estimated tokens and costs of the requests by model."""
     models = found.requests.models
     rows = [
@@ -308,7 +318,7 @@ def _estimates(found: Stats, *, priced: bool) -> list[str]:
         headings += [_heading("input cost", found), "cost at most"]
         for row, estimate in zip(rows, models, strict=True):
             row += [money(estimate.input_cost), "-" if estimate.without_limit else money(estimate.cost_at_most)]
-    return text_table(headings, rows)
+    return text_table(headings, rows, optional=OPTIONAL, screen=screen)
 
 
 def _at_most(estimate: ModelEstimate) -> str:
@@ -325,7 +335,7 @@ def _model(name: str | None) -> str:
     return NO_MODEL if name is None else cut(visible(name), NAME_WIDTH)
 
 
-def _lengths(found: Stats) -> list[str]:
+def _lengths(found: Stats, screen: Screen) -> list[str]:
     """Return the lengths of lines and texts."""
     requests, results = found.requests, found.results
     rows: list[tuple[str, Lengths | None]] = [
@@ -341,4 +351,6 @@ def _lengths(found: Stats) -> list[str]:
         for name, each in rows
         if each is not None
     ]
-    return text_table(("length", "count", "min", "50%", "90%", "99%", "max"), cells)
+    return text_table(
+        ("length", "count", "min", "50%", "90%", "99%", "max"), cells, optional=("count", "99%", "90%"), screen=screen
+    )

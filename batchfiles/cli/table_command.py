@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from batchfiles.cli.options import (
     workers_option,
 )
 from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile
@@ -268,11 +267,12 @@ class TableCommand:
         if options["as_json"]:
             click.echo(report_json(report))
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+        shown = screen(err=True)
+        width = min(shown.width or WIDEST, WIDEST)
         all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
         note_lines = [line for note in all_notes for line in format_note(note, width)]
-        lines = [*outcome_table(report, noun), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
-        click.echo("\n".join(lines), err=True)
+        lines = [*outcome_table(report, noun, shown), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
+        say_lines(lines)
         if failed:
             context.exit(1)
 

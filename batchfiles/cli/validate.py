@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.outputs import not_read_lines, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import plural
-from batchfiles.layout import cut, size, text_table, visible
+from batchfiles.layout import PLAIN, Screen, cut, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.jobs.validate import FileReport, Report
@@ -22,10 +22,11 @@ __all__ = ["validate"]
 
 HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
 TEXTS = ("file", "endpoint", "model")
+OPTIONAL = ("endpoint", "model", "size")
 CELL_WIDTH = 40
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @limits_options
 @click.option("--across", is_flag=True, help="Require a custom_id to be unique in all FILEs together, not only in one.")
@@ -101,15 +102,14 @@ def validate(
         for group in report.groups:
             click.echo(visible(str(group)))
     listed = len(report.findings) if as_json else sum(group.count for group in report.groups)
-    for line in summary(report, listed=listed):
-        click.echo(line, err=True)
+    say_lines(summary(report, listed=listed, screen=screen(err=True)))
     if not report.ok:
         context.exit(1)
 
 
-def summary(report: Report, *, listed: int) -> list[str]:
+def summary(report: Report, *, listed: int, screen: Screen = PLAIN) -> list[str]:
     """Return the lines of the summary: a table of the files, the codes, and totals."""
-    lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS)
+    lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS, optional=OPTIONAL, screen=screen)
     for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
         if counts:
             codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
