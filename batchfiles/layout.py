@@ -171,7 +171,8 @@ COLORS: Final = {
 
 GAP: Final = 2
 SHORTEST_TEXT: Final = 12
-"""The columns that a text keeps when a table is narrowed."""
+SHORTEST_SENTENCE: Final = 20
+"""The columns that a text, and a sentence, keep when a table is narrowed."""
 
 
 def text_table(
@@ -235,7 +236,8 @@ class _Column:
     @property
     def least(self) -> int:
         """The width to which the column may be narrowed."""
-        return min(self.width, max(SHORTEST_TEXT, width_of(self.name))) if self.is_cut else self.width
+        least = SHORTEST_SENTENCE if self.is_sentence else max(SHORTEST_TEXT, width_of(self.name))
+        return min(self.width, least) if self.is_cut else self.width
 
     def narrow(self, width: int) -> None:
         """Cut the cells to a width."""
@@ -275,16 +277,14 @@ def _total(widths: Iterable[int]) -> int:
 
 
 def _narrow(columns: list[_Column], width: int) -> None:
-    """Narrow the widest texts first, so that short ones stay whole."""
-    room = width - _total(column.least for column in columns)
-    widths = {column.name: column.least for column in columns}
-    waiting = sorted((column for column in columns if column.width > column.least), key=lambda column: column.width)
-    for number, column in enumerate(waiting):
-        more = min(column.width - column.least, max(room, 0) // (len(waiting) - number))
-        widths[column.name] += more
-        room -= more
-    for column in waiting:
-        column.narrow(widths[column.name])
+    """Narrow sentences first, then the widest texts, so that short ones stay whole."""
+    room = max(width - _total(column.least for column in columns), 0)
+    for sentences in (False, True):
+        waiting = [column for column in columns if column.width > column.least and column.is_sentence is sentences]
+        for number, column in enumerate(sorted(waiting, key=lambda column: column.width)):
+            more = min(column.width - column.least, room // (len(waiting) - number))
+            column.narrow(column.least + more)
+            room -= more
 
 
 UNITS: Final = ((86_400 * 2, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (0, 1, "s"))

@@ -15,6 +15,7 @@ from batchfiles.layout import PLAIN, Screen, cut, text_table, visible, width_of
 __all__ = [
     "COMMAND_LINE",
     "PYTHON",
+    "WIDTH",
     "Block",
     "Displayed",
     "Interface",
@@ -141,7 +142,7 @@ def text_of(blocks: Iterable[Block], screen: Screen = PLAIN) -> Iterator[str]:
                 )
             case Notes():
                 for note in block.notes:
-                    yield from note_lines(note, screen.width or WIDTH)
+                    yield from note_lines(note, min(screen.width or WIDTH, WIDTH))
             case Sentences():
                 yield from block.lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -21,12 +21,9 @@ from batchfiles.cli.outputs import (
     refuse_two_on_stdout,
     report_json,
 )
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["edit"]
 
@@ -112,6 +109,6 @@ def edit(
         )
     if as_json:
         click.echo(report_json(report))
-    click.echo("\n".join(text_of(edit_blocks(report, COMMAND_LINE, output=output))), err=True)
+    say_lines(text_of(edit_blocks(report, COMMAND_LINE, output=output), screen(err=True)))
     if report.bad_lines:
         context.exit(1)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
 from batchfiles.cli.outputs import report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.layout import Screen, visible
-from batchfiles.summary import COMMAND_LINE
+from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
+from batchfiles.layout import visible
+from batchfiles.summary import COMMAND_LINE, WIDTH
 
 __all__ = ["errors"]
 
@@ -66,8 +64,5 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     if as_json:
         click.echo(report_json(digest))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
-    for line in error_lines(digest, most, Screen(width)):
-        click.echo(line)
-    for note in error_notes(digest, most, COMMAND_LINE):
-        click.echo(visible(note), err=True)
+    print_lines(error_lines(digest, most, screen(fallback=WIDTH)))
+    say_lines(map(visible, error_notes(digest, most, COMMAND_LINE)))

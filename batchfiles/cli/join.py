@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
-from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
+from batchfiles.cli.options import Command, FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
 from batchfiles.cli.table_command import SharedOptions, TableCommand, table_options
 from batchfiles.findings import counts_of
 from batchfiles.outcome import MISSING, OUTCOMES
@@ -159,7 +159,7 @@ def counted(report: JoinReport) -> dict[str, int]:
 EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @table_options(EXPORT_COUNTED)
 @click.pass_context

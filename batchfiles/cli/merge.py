@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import text_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz, .bz2 and .zst; or -.")
 @click.option(
@@ -85,5 +85,4 @@ def merge(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in text_of(merge_blocks(report)):
-        click.echo(line, err=True)
+    say_lines(text_of(merge_blocks(report), screen(err=True)))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
+from batchfiles.cli.options import Command, counts_option, csv_null_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
 @click.option(
@@ -114,4 +115,4 @@ def prepare(
     )
     if as_json:
         click.echo(report_json(report))
-    click.echo("\n".join(text_of(prepare_blocks(report, COMMAND_LINE, output=output))), err=True)
+    say_lines(text_of(prepare_blocks(report, COMMAND_LINE, output=output), screen(err=True)))

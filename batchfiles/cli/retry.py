@@ -21,7 +21,7 @@ from batchfiles.cli.options import (
     workers_option,
 )
 from batchfiles.cli.outputs import refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import counts_of
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
@@ -123,12 +123,12 @@ def retry(
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
-    shown: Progress | None = None
+    progress: Progress | None = None
 
     def show(done: int, total: int | None) -> None:
-        nonlocal shown
-        shown = shown or Progress("retry", quiet=as_json)
-        shown.update(done, total)
+        nonlocal progress
+        progress = progress or Progress("retry", quiet=as_json)
+        progress.update(done, total)
 
     try:
         report = retry_files(
@@ -148,12 +148,14 @@ def retry(
             progress=show,
         )
     finally:
-        if shown is not None:
-            shown.close()
+        if progress is not None:
+            progress.close()
     if as_json:
         click.echo(report_json(report))
     counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
-    failed = tuple(failures(fail_on, counts, report.inputs, "requests"))
-    click.echo("\n".join(text_of(retry_blocks(report, COMMAND_LINE, failed=failed))), err=True)
+    failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
+    say_lines(text_of(retry_blocks(report, COMMAND_LINE), screen(err=True)))
+    for line in failed:
+        click.echo(line, err=True)
     if failed:
         context.exit(1)

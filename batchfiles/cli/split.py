@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.outputs import check_targets, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import text_of
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
@@ -33,7 +33,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to create.")
 @limits_options
@@ -125,5 +125,4 @@ def split(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in text_of(split_blocks(report, by)):
-        click.echo(line, err=True)
+    say_lines(text_of(split_blocks(report, by), screen(err=True)))

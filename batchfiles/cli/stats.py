@@ -12,7 +12,7 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
 from batchfiles.layout import visible
@@ -144,11 +144,9 @@ def stats(
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
-        for line in text_of(stats_tables(found, priced=known is not None)):
-            click.echo(line)
+        print_lines(text_of(stats_tables(found, priced=known is not None), screen()))
     if not as_json:
-        for note in stats_notes(found, priced=known is not None):
-            click.echo(visible(note), err=True)
+        say_lines(map(visible, stats_notes(found, priced=known is not None)))
     total, noun = found.results.count, "results"
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
@@ -217,4 +215,4 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwri
         return
     with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
-    click.echo(visible(f"{target}: fill in the prices, then use it with --prices"), err=True)
+    say(f"{target}: fill in the prices, then use it with --prices")

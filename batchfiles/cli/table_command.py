@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,14 +21,14 @@ from batchfiles.cli.options import (
     workers_option,
 )
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.report import is_part_name, is_table_file
 from batchfiles.jobs.summaries import output_name
-from batchfiles.layout import Screen, size
+from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import COMMAND_LINE, Block, text_of
 
@@ -151,8 +150,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-WIDEST = 100
-"""The maximum width of a summary."""
 
 ReportT = TypeVar("ReportT", bound="TableReport")
 
@@ -274,7 +271,6 @@ class TableCommand:
         if options["as_json"]:
             click.echo(report_json(report))
         failed = failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
         found = blocks(
             report,
             COMMAND_LINE,
@@ -282,7 +278,7 @@ class TableCommand:
             more=[("fail-on", words) for words in failed],
             written=self._output_line(report),
         )
-        click.echo("\n".join(text_of(found, Screen(width))), err=True)
+        say_lines(text_of(found, screen(err=True)))
         if failed:
             context.exit(1)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.outputs import report_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.layout import visible
 from batchfiles.summary import COMMAND_LINE, text_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @limits_options
 @click.option("--across", is_flag=True, help="Require a custom_id to be unique in all FILEs together, not only in one.")
@@ -97,7 +97,6 @@ def validate(
         for group in report.groups:
             click.echo(visible(str(group)))
     listed = len(report.findings) if as_json else sum(group.count for group in report.groups)
-    for line in text_of(validate_blocks(report, COMMAND_LINE, listed=listed)):
-        click.echo(line, err=True)
+    say_lines(text_of(validate_blocks(report, COMMAND_LINE, listed=listed), screen(err=True)))
     if not report.ok:
         context.exit(1)

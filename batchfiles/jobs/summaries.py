@@ -89,7 +89,8 @@ def validate_blocks(report: Report, names: Interface = PYTHON, *, listed: int | 
         yield Sentences([visible(str(group)) for group in report.groups])
         listed = sum(group.count for group in report.groups)
     headings = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
-    yield Table(headings, [_file_row(file) for file in report.files], texts=("file", "endpoint", "model"))
+    texts, optional = ("file", "endpoint", "model"), ("endpoint", "model", "size")
+    yield Table(headings, [_file_row(file) for file in report.files], texts=texts, optional=optional)
     lines = []
     for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
         if counts:

@@ -21,13 +21,12 @@ CODE_WIDTH = 32
 HEADINGS = ("outcome", "status", "error", "requests", "")
 
 
-def retry_blocks(report: RetryReport, names: Interface = PYTHON, *, failed: tuple[str, ...] = ()) -> Iterator[Block]:
+def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Block]:
     """Yield the summary: the groups of requests, further findings, and the files.
 
     Args:
         report: The report.
         names: What options are called.
-        failed: The conditions of `--fail-on` that are true.
     """
     rows = []
     for group in report.groups[:GROUPS]:
@@ -36,7 +35,9 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON, *, failed: tupl
         words = "written" if group.left_out is None else f"left out: {group.left_out}"
         rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
     rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
-    yield Table(HEADINGS, rows, texts=("outcome", "error", ""), has_total=True)
+    yield Table(
+        HEADINGS, rows, texts=("outcome", "error", ""), whole=("outcome",), optional=("status",), sentences=("",), has_total=True
+    )
     lines = [f"… {len(report.groups) - GROUPS:,} more: {names.all_of_them}"] if len(report.groups) > GROUPS else []
     lines += ["", *first_findings(report.findings, names)]
     if report.unmatched:
@@ -48,7 +49,7 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON, *, failed: tupl
         lines.append(f"{plural(report.unknown_results, 'result')} without a request")
     if report.unknown_ids:
         lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
-    yield Sentences([*lines, *(f"fail-on: {words}" for words in failed), *_file_lines(report)])
+    yield Sentences([*lines, *_file_lines(report)])
 
 
 def _file_lines(report: RetryReport) -> list[str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from batchfiles.findings import plural, sentence_of, share
 from batchfiles.jobs.stats.price import money
 from batchfiles.jobs.summaries import not_read_lines
-from batchfiles.layout import PLAIN, Screen, cut, cut_in_front, size, visible, wrapped
-from batchfiles.summary import PYTHON, Block, Interface, Sentences, Table, html_of, page_part
+from batchfiles.layout import PLAIN, Screen, cut, size, visible, wrapped
+from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
@@ -22,6 +22,8 @@ NAME_WIDTH = 48
 ENDPOINTS = 3
 FILES = 10
 """Up to this many files are listed, else only counted."""
+
+OPTIONAL = ("reasoning", "cached", "input cost", "results", "requests")
 
 NO_MODEL = "(no model named)"
 
@@ -131,10 +133,11 @@ def _files(found: Stats) -> Table:
     return Table(
         ("file", "role", "lines", "size"),
         [
-            (cut_in_front(visible(file.name), NAME_WIDTH), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
+            (visible(file.name), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
             for file in found.files[: FILES if len(found.files) <= FILES else 0]
         ],
         texts=2,
+        whole=("role",),
     )
 
 
@@ -186,7 +189,7 @@ def _usage(found: Stats, *, priced: bool) -> Table:
         headings.append(_heading("cost", found))
         for row, cost in zip(rows, costs, strict=True):
             row.append(money(cost))
-    return Table(headings, rows, has_total=len(models) > 1)
+    return Table(headings, rows, optional=OPTIONAL, has_total=len(models) > 1)
 
 
 def _estimates(found: Stats, *, priced: bool) -> Table:
@@ -201,7 +204,7 @@ def _estimates(found: Stats, *, priced: bool) -> Table:
         headings += [_heading("input cost", found), "cost at most"]
         for row, estimate in zip(rows, models, strict=True):
             row += [money(estimate.input_cost), "-" if estimate.without_limit else money(estimate.cost_at_most)]
-    return Table(headings, rows)
+    return Table(headings, rows, optional=OPTIONAL)
 
 
 def _at_most(estimate: ModelEstimate) -> str:
@@ -234,7 +237,7 @@ def _lengths(found: Stats) -> Table:
         for name, each in rows
         if each is not None
     ]
-    return Table(("length", "count", "min", "50%", "90%", "99%", "max"), cells)
+    return Table(("length", "count", "min", "50%", "90%", "99%", "max"), cells, optional=("count", "99%", "90%"))
 
 
 MOST = 20
@@ -243,8 +246,6 @@ NAMES = 3
 MESSAGE_LINES = 4
 INDENT = " " * 4
 ID_WIDTH = 60
-WIDTH = 100
-"""The width of files and pipes."""
 
 
 def error_lines(digest: ErrorDigest, most: int, screen: Screen = PLAIN) -> list[str]:
