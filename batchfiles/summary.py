@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from html import escape
+from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple
 
 from batchfiles.layout import PLAIN, Screen, cut, text_table, visible, width_of
@@ -24,7 +25,10 @@ __all__ = [
     "Table",
     "html_of",
     "html_table",
+    "indented",
+    "outcome_bar",
     "page_part",
+    "record_page",
     "short",
     "short_repr",
     "text_of",
@@ -251,9 +255,10 @@ def outcome_bar(outcomes: Mapping[str, int]) -> str:
 
 
 LONGEST_TEXT: Final = 60
+MOST_KEYS: Final = 8
 MOST_ITEMS: Final = 4
 LONGEST_REPR: Final = 400
-"""Characters of a text, items of a collection and characters of a whole `repr`."""
+"""Characters of a text, keys of a mapping, items of a list and characters of a whole `repr`."""
 
 
 def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
@@ -263,8 +268,8 @@ def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
     if isinstance(value, Mapping):
         if depth == 0 and value:
             return "{…}"
-        items = [f"{short(key)}: {short(value[key], depth - 1)}" for key, _ in zip(value, range(MOST_ITEMS), strict=False)]
-        return f"{{{', '.join([*items, *['…'] * (len(value) > MOST_ITEMS)])}}}"
+        items = [f"{short(key)}: {short(value[key], depth - 1)}" for key in islice(value, MOST_KEYS)]
+        return f"{{{', '.join([*items, *['…'] * (len(value) > MOST_KEYS)])}}}"
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         left, right = "[]" if isinstance(value, list) else "()"
         if depth == 0 and value:
@@ -279,10 +284,24 @@ def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
 
 def short_repr(value: Any) -> str:  # noqa: ANN401 - any dataclass or named tuple
     """Return the `repr` of a record: its fields without those that have their default, are 0 or empty; long ones are cut."""
-    named = _fields_of(value)
-    parts = [f"{name}={short(found)}" for name, found, default in named if found != default and (found or found is False)]
+    parts = [f"{name}={found}" for name, found in _shown_fields(value)]
     text = ", ".join(parts)
     return f"{type(value).__name__}({text if len(text) <= LONGEST_REPR else f'{text[:LONGEST_REPR]}…'})"
+
+
+def _shown_fields(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Yield the fields that are not the default, 0 or empty; of the records in a tuple only the number."""
+    for name, found, default in _fields_of(value):
+        if found == default or not (found or found is False):
+            continue
+        if isinstance(found, tuple) and not isinstance(found[0], str | int) and isinstance(value, Displayed):
+            yield name, f"[{len(found):,} {'item' if len(found) == 1 else 'items'}]"
+        elif isinstance(found, Displayed) and isinstance(value, Displayed):
+            yield name, f"{type(found).__name__}(…)"
+        elif isinstance(found, Mapping) and isinstance(value, Displayed):
+            yield name, short({key: each for key, each in found.items() if each != 0})
+        else:
+            yield name, short(found)
 
 
 def _fields_of(value: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401
@@ -298,6 +317,28 @@ def _fields_of(value: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401
 
 def _default_of(field: Field[Any]) -> Any:  # noqa: ANN401
     return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def record_page(title: str, facts: Iterable[tuple[str, str]], text: str = "") -> str:
+    """Return a record as HTML: its fields, and a longer text such as JSON."""
+    rows = [(name, cut(visible(found), LONGEST)) for name, found in facts if found]
+    shown = text if len(text) <= LONGEST_PAGE else f"{text[:LONGEST_PAGE]}…"
+    lines = "\n".join(visible(line) for line in shown.split("\n"))
+    return page_part(title, html_table((), rows), f"<pre>{escape(lines)}</pre>" if text else "")
+
+
+def indented(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a value as indented JSON; one that is nested too deeply is cut."""
+    import json
+
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return short(value)
+
+
+LONGEST_PAGE: Final = 10_000
+"""Characters of a longer text that a notebook shows."""
 
 
 class Displayed:

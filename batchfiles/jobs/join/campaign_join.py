@@ -170,6 +170,9 @@ class CampaignJoin(Join):
         """Choose what all parts have in common."""
         return {"table": self._table, "parsed": self._parsed, "user_columns": self._user_columns}
 
+    def _bytes_of_head(self) -> int:
+        return self._starts[1] if len(self._starts) > 1 else 0
+
     def _open(self, number: int) -> PartJoin:
         """Open a part."""
         part, sources = self._units[number]
