@@ -246,8 +246,8 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
     """Combine prices; the first source that knows a model decides.
 
     Args:
-        given: Prices, a dict of them, a file, `"genai"` for the prices of the package genai-prices, `"genai:PROVIDER"` for those of
-            one provider there; or several of them, of which at most one is a file, a dict or an object.
+        given: Prices, a dict of them, a file, `"genai"` for the prices of the package genai-prices, `"genai:PROVIDER"` for those
+            of one provider there; or several of them, of which at most one is a file, a dict or an object.
         filesystem: The filesystem in which a file is a path.
 
     Raises:
