@@ -196,7 +196,7 @@ def problem_of(error: Exception) -> APIConnectionError | FileError:
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
 
 
-def _no_progress(_done: int, _total: int) -> None:
+def _no_progress(_done: int, _total: int | None) -> None:
     """Report nothing."""
 
 
