@@ -15,6 +15,8 @@ import batchfiles
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from reference import commands_page  # noqa: E402 - next to this file
+
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement, document
     from sphinx.application import Sphinx
@@ -89,8 +91,15 @@ def skip_fields(_app: Sphinx, _what: str, _name: str, value: object, skip: bool,
     return skip or isinstance(value, type(NamedTuple("Field", [("name", str)]).name)) or None  # type: ignore[attr-defined]
 
 
+def add_commands(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Add the sections that are made from the code."""
+    if docname == "commands":
+        source[0] = commands_page(source[0])
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions of this file."""
+    app.connect("source-read", add_commands)
     app.connect("missing-reference", link_by_home)
     app.connect("autodoc-process-docstring", docstring_of_data, priority=600)  # after napoleon
     app.connect("doctree-read", leave_builtins)
