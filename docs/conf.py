@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from sphinx.addnodes import pending_xref
 from sphinx.pycode import ModuleAnalyzer
@@ -15,7 +15,7 @@ import batchfiles
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference import commands_page  # noqa: E402 - next to this file
+from reference import commands_page
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement, document
@@ -32,7 +32,6 @@ html_title = f"batchfiles {version}"
 html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False
-html_static_path = ["images"]
 exclude_patterns = ["site"]
 
 myst_heading_anchors = 3
@@ -70,7 +69,7 @@ def link_by_home(_app: Sphinx, env: BuildEnvironment, node: pending_xref, conten
     return found
 
 
-def docstring_of_data(_app: Sphinx, what: str, name: str, _value: object, _options: Any, lines: list[str]) -> None:  # noqa: ANN401
+def docstring_of_data(_app: Sphinx, what: str, name: str, _value: object, _options: object, lines: list[str]) -> None:
     """Take the docstring of a constant or an alias from the module that defines it; autodoc looks only in the package."""
     name = name.rpartition(".")[2]
     if what == "data" and name in batchfiles._HOME_OF:  # noqa: SLF001
@@ -86,9 +85,16 @@ def leave_builtins(_app: Sphinx, doctree: document) -> None:
             node.replace_self(node.children if shown is None else shown.children)
 
 
-def skip_fields(_app: Sphinx, _what: str, _name: str, value: object, skip: bool, _options: Any) -> bool | None:  # noqa: ANN401, FBT001
+def skip_fields(_app: Sphinx, _what: str, _name: str, value: object, _skip: object, _options: object) -> bool | None:
     """Leave out the fields of named tuples: the docstring of the class describes them."""
-    return skip or isinstance(value, type(NamedTuple("Field", [("name", str)]).name)) or None  # type: ignore[attr-defined]
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
+def leave_factories(
+    _app: Sphinx, _what: str, _name: str, _value: object, _options: object, signature: str | None, returned: str | None
+) -> tuple[str, str | None] | None:
+    """Write `...` for a default that a function makes: `<factory>` is not Python, and Sphinx could not read the signature."""
+    return None if signature is None else (signature.replace("<factory>", "..."), returned)
 
 
 def add_commands(_app: Sphinx, docname: str, source: list[str]) -> None:
@@ -103,4 +109,5 @@ def setup(app: Sphinx) -> None:
     app.connect("missing-reference", link_by_home)
     app.connect("autodoc-process-docstring", docstring_of_data, priority=600)  # after napoleon
     app.connect("doctree-read", leave_builtins)
+    app.connect("autodoc-process-signature", leave_factories)
     app.connect("autodoc-skip-member", skip_fields)

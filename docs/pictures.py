@@ -174,7 +174,7 @@ def run_in_terminal(command: str, folder: Path) -> str:
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "LINES": "50", "TERM": "xterm-256color"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     program = subprocess.Popen(
-        ["bash", "-c", f"stty cols {COLUMNS} rows 50; {command}"],  # noqa: S607
+        ["bash", "-c", f"stty cols {COLUMNS} rows 50; {command}"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

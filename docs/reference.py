@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 import click
 
 from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MARK = "<!-- here the site lists all options -->"
 
