@@ -56,7 +56,7 @@ def test_the_modules_on_a_page_exist(page: str) -> None:
 @pytest.mark.parametrize("folder", ["batchfiles", "docs"])
 def test_every_command_that_installs_works_before_the_package_is_published(folder: str) -> None:
     """Extras are installed from the project's folder, and messages name the packages of an extra (`missing_extra`)."""
-    pattern = re.compile(r"pip install [^\n&]*(?<![\w/])batchfiles\b(?!\.)")
+    pattern = re.compile(r"pip install [^\n&`]*(?<![\w/])batchfiles\b(?!\.)")
     files = [ROOT / "README.md", *(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]
     assert [f"{file}: {found}" for file in files for found in pattern.findall(file.read_text("utf-8"))] == []
 
