@@ -78,7 +78,7 @@ def report(
     The page begins with a verdict in words. It has no script and loads nothing, so it can be sent by mail and opened offline.
     The same input gives the same bytes.
 
-    Needs vl-convert-python and jinja2: pip install 'batchfiles[report]'.
+    Needs vl-convert-python and jinja2 (the extra 'report').
 
     \b
     Examples:

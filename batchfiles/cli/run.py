@@ -215,8 +215,8 @@ def run(
         say_lines(plan_lines(plan, screen(err=True)))
         return
     from batchfiles.campaign.folder import request_sources
+    from batchfiles.runner.parts import run_sources
     from batchfiles.runner.run import run as run_files
-    from batchfiles.runner.run import run_sources
     from batchfiles.table.open import table_target
 
     sources = request_sources(files)

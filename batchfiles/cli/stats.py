@@ -106,7 +106,7 @@ def stats(
     billed. Without results, the tokens of requests are estimated: one for each 4 bytes of text.
 
     No prices are built in, because they would soon be outdated. --write-prices writes a file with the models found, for you to
-    fill in; --prices genai uses the package genai-prices (pip install 'batchfiles[prices]').
+    fill in; --prices genai uses the package genai-prices (the extra 'prices').
 
     \b
     Examples:

@@ -23,11 +23,11 @@ from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["AsyncClient"]
+__all__ = ["AsyncClient", "OnUpdate", "in_thread"]
 
 T = TypeVar("T")
 
-OnUpdate = Callable[[Batch], "Awaitable[object] | object"]
+OnUpdate = Callable[[Any], "Awaitable[object] | object"]
 
 
 class AsyncClient(ServiceClient):
@@ -153,7 +153,7 @@ class AsyncClient(ServiceClient):
         Args:
             batch: The batch or its id.
             output: The folder; it is created if needed.
-            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
                 True shows a bar.
 
         Returns:
@@ -187,6 +187,16 @@ class AsyncClient(ServiceClient):
             await exchange.close()
 
 
+async def in_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread. If the task is cancelled, wait for the end of the function first: it may be writing files."""
+    work = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
 async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpdate | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
@@ -203,9 +213,11 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Notify(batch):
-            told = on_update(batch) if on_update is not None else None
+        case effects.Notify(status):
+            told = on_update(status) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
+        case effects.Work(function):
+            return await in_thread(function)
         case effects.Log(level, words):
             return LOGGER.log(level, "%s", words)
         case _:
@@ -245,7 +257,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    async def save(self, offset: int, total: int) -> Saved:
+    async def save(self, offset: int, total: int | None) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:

@@ -153,7 +153,7 @@ class Files:
         Args:
             file_id: The file.
             output: The path; another file must not exist there.
-            progress: Called as `progress(done, total)` with the bytes of the file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the file; `total` is None where it is unknown.
                 True shows a bar.
 
         Raises:
@@ -256,7 +256,7 @@ class AsyncFiles:
         Args:
             file_id: The file.
             output: The path; another file must not exist there.
-            progress: Called as `progress(done, total)` with the bytes of the file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the file; `total` is None where it is unknown.
                 True shows a bar.
 
         Raises:

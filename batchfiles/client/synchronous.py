@@ -169,7 +169,7 @@ class Client(ServiceClient):
         Args:
             batch: The batch or its id.
             output: The folder; it is created if needed.
-            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
                 True shows a bar.
 
         Returns:
@@ -190,13 +190,13 @@ class Client(ServiceClient):
         return self.run(self._calls.download(found, output), progress=progress)
 
     def run(
-        self, flow: Flow[T], *, on_update: Callable[[Batch], object] | None = None, progress: Progress | bool | None = None
+        self, flow: Flow[T], *, on_update: Callable[[Any], object] | None = None, progress: Progress | bool | None = None
     ) -> T:
         """Perform what a flow of `batchfiles.api.flows` asks for, until it returns.
 
         Args:
             flow: The flow.
-            on_update: Called with a batch that is waited for, after each change.
+            on_update: Called with a batch that is waited for, or with the status of a run, after each change.
             progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved. True shows a bar.
 
         Raises:
@@ -221,7 +221,7 @@ class Client(ServiceClient):
             exchange.close()
 
 
-def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Batch], object] | None) -> Any:  # noqa: ANN401 - one line for each effect
+def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Any], object] | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
             return exchange.open(request)
@@ -237,8 +237,10 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Notify(batch):
-            return on_update(batch) if on_update is not None else None
+        case effects.Notify(status):
+            return on_update(status) if on_update is not None else None
+        case effects.Work(function):
+            return function()
         case effects.Log(level, words):
             return LOGGER.log(level, "%s", words)
         case _:
@@ -279,7 +281,7 @@ class _Exchange(Exchange[httpx2.Client]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    def save(self, offset: int, total: int) -> Saved:
+    def save(self, offset: int, total: int | None) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:

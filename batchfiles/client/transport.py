@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from batchfiles.api.config import Config, Key
 from batchfiles.api.responses import Progress, Request, Response
 from batchfiles.client.disk import Disk
-from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, MissingDependencyError
+from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, missing_extra
 from batchfiles.io.threads import progress_of
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 try:
     import httpx2
 except ImportError:
-    raise MissingDependencyError("the client needs httpx2: pip install 'batchfiles[client]'") from None
+    raise missing_extra("the client", "httpx2", "client") from None
 
 
 CHUNK = 256 * 1024
@@ -196,7 +196,7 @@ def problem_of(error: Exception) -> APIConnectionError | FileError:
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
 
 
-def _no_progress(_done: int, _total: int) -> None:
+def _no_progress(_done: int, _total: int | None) -> None:
     """Report nothing."""
 
 

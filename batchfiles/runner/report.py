@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.summary import Displayed
 
-__all__ = ["PlannedPart", "RunPlan", "RunReport", "RunStatus"]
+if TYPE_CHECKING:
+    from batchfiles.jobs.join.report import JoinReport
+
+__all__ = ["LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus", "RunStep"]
+
+RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
+"""What a run does at the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveBatch:
+    """A batch of a run that has not ended.
+
+    Attributes:
+        part: The request file, by its name in the campaign folder.
+        batch_id: The batch.
+        status: Its status at the last look; None before the first look.
+        created_at: When it was created.
+        age: The seconds since then.
+        total: The number of its requests, as the service counts them; 0 before the service does.
+        completed: How many of them were answered.
+        failed: How many of them failed.
+    """
+
+    part: str
+    batch_id: str
+    status: str | None
+    created_at: datetime
+    age: float
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the batch as plain values, for JSON."""
+        return _plain(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -23,6 +59,12 @@ class RunStatus(Displayed):
         requests: The requests of the live batches.
         answered: How many of them are answered.
         news: A message about the last event; None if only the counts changed.
+        step: What is done now.
+        part: The part that is sent or downloaded; None in other steps.
+        began_at: When the first call of this run began; None before the requests were checked.
+        seconds: The seconds since then.
+        next_look: When the batches are looked at again; None if the run is not waiting.
+        batches: The batches that have not ended, in the order of their parts.
     """
 
     parts: int
@@ -32,10 +74,16 @@ class RunStatus(Displayed):
     requests: int
     answered: int
     news: str | None = None
+    step: RunStep = "wait"
+    part: str | None = None
+    began_at: datetime | None = None
+    seconds: float = 0.0
+    next_look: datetime | None = None
+    batches: tuple[LiveBatch, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values, for JSON."""
-        return asdict(self)
+        return _plain(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -51,7 +99,12 @@ class RunReport(Displayed):
         parts: The request files, including retries.
         done: Parts whose results are downloaded.
         rounds: Rounds of retries.
+        began_at: When the first call of this run began.
+        seconds: The seconds from then to the end of the run, or to now if it has not finished.
+        next_look: When another call is worthwhile; None if the run has finished.
+        live_batches: The batches that have not ended, in the order of their parts.
         outcomes: The number of requests by outcome in the table; empty if this call wrote none.
+        table: The report of the table, as of `join`; None if this call wrote none.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -64,13 +117,33 @@ class RunReport(Displayed):
     parts: int
     done: int
     rounds: int
+    began_at: datetime
+    seconds: float
+    next_look: datetime | None = None
+    live_batches: tuple[LiveBatch, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    table: JoinReport | None = None
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
-        return asdict(self)
+        """Return the report as JSON values; times as ISO 8601."""
+        return _plain(self)
+
+
+def _plain(value: LiveBatch | RunStatus | RunReport) -> dict[str, Any]:
+    """Return the fields as JSON values."""
+    return {each.name: _plain_value(getattr(value, each.name)) for each in fields(value)}
+
+
+def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any field
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, tuple):
+        return [_plain_value(each) for each in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.to_dict() if hasattr(value, "to_dict") else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

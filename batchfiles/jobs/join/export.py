@@ -245,7 +245,7 @@ def export(
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         ValueError: An option has an invalid value, or options exclude each other.
 
-    Later, when the table is made:
+    When the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLineError: With `dimensions`: a vector has another length.
 

@@ -90,7 +90,7 @@ def join(
         TypeError: There is no file, or `inputs` is a single path.
         ValueError: An option has an invalid value, or options exclude each other.
 
-    Later, when the table is made:
+    When the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
         MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
