@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate, chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 
 from batchfiles.campaign.folder import Campaign, Campaigns
 from batchfiles.errors import MismatchError, MissingDependencyError
@@ -145,6 +145,8 @@ class CampaignJoin(Join):
     """
 
     _resumes = True
+    _combines = True
+    """Whether the rows of small parts are combined; for the first rows no part is read only for that."""
 
     def __init__(self, options: JoinOptions, campaigns: Campaigns, units: Sequence[_Unit], not_read: tuple[str, ...]) -> None:
         chosen = table_options(options)
@@ -169,6 +171,12 @@ class CampaignJoin(Join):
     def choices_of_all(self) -> CampaignChoices:
         """Choose what all parts have in common."""
         return {"table": self._table, "parsed": self._parsed, "user_columns": self._user_columns}
+
+    def quick_copy(self) -> Self:
+        """Return the same table, read in this process, without progress, and no further than the rows that are taken."""
+        other = super().quick_copy()
+        other._combines = False  # noqa: SLF001 - of the same class
+        return other
 
     def _bytes_of_head(self) -> int:
         return self._starts[1] if len(self._starts) > 1 else 0
@@ -196,7 +204,7 @@ class CampaignJoin(Join):
         started = time.perf_counter()
         self._start_counts()
         with closing(self._batches_of_parts(pool)) as batches:
-            yield from _in_larger_batches(batches)
+            yield from _in_larger_batches(batches) if self._combines else batches
         self._finish(started)
 
     def _batches_of_parts(self, pool: WorkerPool) -> Generator[pa.RecordBatch, None, None]:
