@@ -139,5 +139,4 @@ def not_a_record(value: object, kind: str) -> TypeError:
 
 def _page(record: BatchRequestInput | BatchRequestOutput, line: dict[str, Any]) -> str:
     place = "" if record.path is None else f"{record.path}:{record.line_number}"
-    facts = (("custom_id", str(record.custom_id or "")), ("line", place))
-    return record_page(type(record).__name__, facts, indented(line))
+    return record_page(type(record).__name__, [("line", place)], indented(line))

@@ -165,17 +165,20 @@ def note_lines(note: tuple[str, str], width: int) -> list[str]:
 STYLE: Final = (
     ".batchfiles{max-width:100%;overflow-x:auto;font-size:13px;line-height:1.45}"
     ".batchfiles table{border-collapse:collapse;margin:6px 0;border:0;table-layout:auto}"
-    ".batchfiles th,.batchfiles td{text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"
-    "border-bottom:1px solid rgba(128,128,128,.3);max-width:36em;overflow-wrap:anywhere;background:transparent}"
-    ".batchfiles th{font-weight:600;opacity:.75;vertical-align:bottom}"
-    ".batchfiles .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    ".batchfiles th,.batchfiles td{text-align:left!important;vertical-align:top!important;padding:2px 14px 2px 0;border:0;"
+    "border-bottom:1px solid rgba(128,128,128,.3);max-width:36em;overflow-wrap:break-word;white-space:normal!important}"
+    ".batchfiles th{font-weight:600;opacity:.75;vertical-align:bottom!important}"
+    ".batchfiles .n{text-align:right!important;white-space:nowrap!important;font-variant-numeric:tabular-nums}"
+    ".batchfiles .w{min-width:16em}"
     ".batchfiles .t td{border-top:2px solid rgba(128,128,128,.5);font-weight:600}"
     ".batchfiles .q{opacity:.7}"
     ".batchfiles p{margin:2px 0}"
-    ".batchfiles pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0;max-height:30em;overflow-y:auto}"
+    ".batchfiles pre{white-space:pre-wrap;overflow-wrap:break-word;margin:4px 0;max-height:30em;overflow-y:auto;"
+    "font:12px/1.45 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
     ".batchfiles .bar{display:flex;height:10px;max-width:36em;margin:6px 0;gap:1px}"
 )
-"""Colours are those of the page, and lines are half transparent, so that light and dark notebooks need no scheme."""
+"""Colours are those of the page, and lines are half transparent, so that light and dark notebooks need no scheme. Notebooks align
+all cells to the right, which is overridden."""
 
 COLORS: Final = {
     "succeeded": "#0072b2",
@@ -208,7 +211,8 @@ def _html_of_block(block: Block) -> str:
         case Table() if block.rows:
             named = block.headings[: block.texts] if isinstance(block.texts, int) else block.texts
             numbers = {place for place, heading in enumerate(block.headings) if heading not in named}
-            return html_table(block.headings, block.rows, numbers=numbers, has_total=block.has_total)
+            wide = {place for place, heading in enumerate(block.headings) if heading in block.sentences}
+            return html_table(block.headings, block.rows, numbers=numbers, wide=wide, has_total=block.has_total)
         case Notes() if block.notes:
             rows = [(label, cut(visible(sentence), LONGEST)) for label, sentence in block.notes]
             return html_table((), rows)
@@ -219,7 +223,12 @@ def _html_of_block(block: Block) -> str:
 
 
 def html_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Collection[int] = (), has_total: bool = False
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    wide: Collection[int] = (),
+    has_total: bool = False,
 ) -> str:
     """Return a table of texts as HTML; every text is escaped.
 
@@ -227,21 +236,20 @@ def html_table(
         headings: The headings; none for a table without.
         rows: The cells.
         numbers: The places of columns that are aligned right.
+        wide: The places of columns of sentences.
         has_total: Whether the last row is a sum.
     """
 
     def row(cells: Iterable[str], tag: str, kind: str = "") -> str:
-        found = (f"<{tag}{NUMBER if place in numbers else ''}>{escape(cell)}</{tag}>" for place, cell in enumerate(cells))
+        found = (f"<{tag}{classes.get(place, '')}>{escape(cell)}</{tag}>" for place, cell in enumerate(cells))
         return f"<tr{kind}>{''.join(found)}</tr>"
 
+    classes = {**dict.fromkeys(wide, ' class="w"'), **dict.fromkeys(numbers, ' class="n"')}
     listed = list(rows)
     last = len(listed) - 1 if has_total else None
     head = f"<thead>{row(headings, 'th')}</thead>" if headings else ""
     body = "".join(row(cells, "td", ' class="t"' if place == last else "") for place, cells in enumerate(listed))
     return f"<table>{head}<tbody>{body}</tbody></table>"
-
-
-NUMBER: Final = ' class="n"'
 
 
 def outcome_bar(outcomes: Mapping[str, int]) -> str:

@@ -78,7 +78,7 @@ class Occurrence(NamedTuple):
         place = f"{self.path}:{self.line_number}"
         facts = [("line", place), ("outcome", found["outcome"] or ""), ("requests", self.requests or "")]
         shown = found.get("text") or indented(found["line"])
-        return record_page(self.role, facts, shown)
+        return record_page(type(self).__name__, [("role", self.role), *facts], shown)
 
 
 def get(

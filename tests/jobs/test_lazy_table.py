@@ -126,7 +126,7 @@ def test_the_page_of_files_that_have_changed_says_so(tmp_path):
     shutil.copytree(FIXTURE, tmp_path / "batch")
     joined = batchfiles.join(tmp_path / "batch")
     (tmp_path / "batch" / "requests.jsonl").write_text("{}\n")
-    assert "has changed" in joined._repr_html_()
+    assert "the file changed" in joined._repr_html_()
 
 
 def test_the_page_of_a_notebook_is_escaped(tmp_path):

@@ -50,6 +50,9 @@ FIRST: Final = (
 )
 """The columns that people look at first; those of the user's table come after them, then all others."""
 
+SENTENCES: Final = ("text", "error_message", "refusal", "parsed", "parse_error", "input_text")
+"""The columns that get more room."""
+
 FILES_SHOWN: Final = 20
 """Files that a page lists."""
 
@@ -162,7 +165,8 @@ def _rows_page(rows: pa.Table, report: TableReport | None) -> str:
     cells = [[_cell(columns[name][number]) for name in chosen] for number in range(len(rows))]
     count = "" if report is None else f" of {report.rows:,}"
     words = f"the first {len(rows)}{count} rows; {len(chosen)} of {len(rows.column_names)} columns"
-    return html_table(list(map(visible, chosen)), cells, numbers=numbers) + f'<p class="q">{words}</p>'
+    wide = {place for place, name in enumerate(chosen) if name in SENTENCES}
+    return html_table(list(map(visible, chosen)), cells, numbers=numbers, wide=wide) + f'<p class="q">{words}</p>'
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - any value of a column
