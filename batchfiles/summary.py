@@ -169,7 +169,7 @@ STYLE: Final = (
     "border-bottom:1px solid rgba(128,128,128,.3);max-width:36em;overflow-wrap:break-word;white-space:normal!important}"
     ".batchfiles th{font-weight:600;opacity:.75;vertical-align:bottom!important}"
     ".batchfiles .n{text-align:right!important;white-space:nowrap!important;font-variant-numeric:tabular-nums}"
-    ".batchfiles .w{min-width:16em}"
+    ".batchfiles .w{min-width:13em}"
     ".batchfiles .t td{border-top:2px solid rgba(128,128,128,.5);font-weight:600}"
     ".batchfiles .q{opacity:.7}"
     ".batchfiles p{margin:2px 0}"
@@ -254,7 +254,7 @@ def html_table(
 
 def outcome_bar(outcomes: Mapping[str, int]) -> str:
     """Return one bar with a segment for each outcome."""
-    found = {outcome: count for outcome, count in outcomes.items() if count and outcome in COLORS}
+    found = {outcome: outcomes[outcome] for outcome in COLORS if outcomes.get(outcome)}
     segments = "".join(
         f'<span title="{escape(outcome)} {count:,}" style="flex:{count} 1 0;min-width:2px;background:{COLORS[outcome]}"></span>'
         for outcome, count in found.items()

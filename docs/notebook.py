@@ -1,7 +1,7 @@
 """Runs docs/notebook.ipynb and stores its outputs.
 
-`python docs/notebook.py` runs the cells in a new kernel, in an empty folder, and writes their outputs to the notebook. A test runs
-them too, and compares the outputs, except sizes and times.
+`python docs/notebook.py` runs the cells in a new kernel, in an empty folder, and writes their outputs to the notebook. A test
+runs them too, and compares the outputs, except sizes and times.
 """
 
 from __future__ import annotations

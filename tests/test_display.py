@@ -59,8 +59,7 @@ def check_page(page: str) -> None:
     assert "\x1b" not in page
 
 
-@pytest.fixture
-def batch(tmp_path: Path) -> Path:
+def hostile_batch(tmp_path: Path) -> Path:
     """Write a batch in which every text is hostile."""
     folder = tmp_path / "a&b <i>"
     folder.mkdir()
@@ -121,9 +120,9 @@ def displayed(batch: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def test_every_value_has_a_short_repr_and_a_page_in_which_nothing_runs(batch: Path, tmp_path: Path) -> None:
+def test_every_value_has_a_short_repr_and_a_page_in_which_nothing_runs(tmp_path: Path) -> None:
     """Texts of files, models and people are escaped; control characters and marks of direction are shown as escapes."""
-    for name, value in displayed(batch, tmp_path).items():
+    for name, value in displayed(hostile_batch(tmp_path), tmp_path).items():
         text = repr(value)
         assert len(text) < 700, name
         assert "object at 0x" not in text, name

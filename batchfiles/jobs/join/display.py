@@ -27,7 +27,7 @@ __all__ = ["describe", "first_rows", "page"]
 ROWS: Final = 5
 """Rows that a page shows."""
 
-COLUMNS: Final = 8
+COLUMNS: Final = 6
 """Columns that a page shows."""
 
 FIRST: Final = (

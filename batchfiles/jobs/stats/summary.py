@@ -244,6 +244,7 @@ MOST = 20
 """How many errors are shown."""
 NAMES = 3
 MESSAGE_LINES = 4
+PLACE_WIDTH = 28
 INDENT = " " * 4
 ID_WIDTH = 60
 
@@ -318,7 +319,7 @@ def _error_table(digest: ErrorDigest) -> Table:
             cut(visible(group.code or ""), ID_WIDTH),
             "yes" if group.retryable else "no",
             cut(visible(group.message or ""), MESSAGE_LINES * WIDTH),
-            f"{cut_in_middle(visible(group.path), NAME_WIDTH)}:{group.line_number}",
+            f"{cut_in_middle(visible(group.path), PLACE_WIDTH)}:{group.line_number}",
         )
         for group in digest.groups[:MOST]
     ]
