@@ -134,7 +134,7 @@ def test_it_prints(page: Path, tmp_path: Path) -> None:
 
 
 def test_pages_of_notebooks_run_nothing(tmp_path: Path) -> None:
-    """Every value made of files in which each text is hostile; a script in it would change the title, an image would be missing."""
+    """Every value made of files in which each text is hostile: a script in it would change the title."""
     values = displayed(hostile_batch(tmp_path), tmp_path)
     pages = [value._repr_html_() for value in values.values() if hasattr(value, "_repr_html_")]
     assert len(pages) > 20
