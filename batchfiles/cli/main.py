@@ -204,6 +204,8 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         return INTERRUPTED
     if isinstance(error, click.UsageError):
         _print(f"error: {error.format_message()}{_meant(error)}")
+        for line in getattr(error, "lines", ()):
+            click.echo(_without_secrets(line, arguments), err=True)
         if error.ctx is not None:
             click.echo(f"See '{error.ctx.command_path} -h'.", err=True)
         return USAGE

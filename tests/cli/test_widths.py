@@ -87,9 +87,9 @@ def test_tables_of_the_service_fit(
     }
 
     assert len(ids) == 2
-    assert {command: too_wide(text, width) for command, text in texts.items()} == dict.fromkeys(texts, [])
+    assert {command: too_wide(text, width) for command, text in texts.items()} == {command: [] for command in texts}
     assert all(each in texts["list",] and each in texts["status", *ids] for each in ids)
-    assert all(len(each) > 10 for each in re.findall(r"^file-\S+", texts["files", "list"], re.M))
+    assert all(len(each) > 10 for each in re.findall(r"^file-\S+", texts["files", "list"], re.MULTILINE))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
