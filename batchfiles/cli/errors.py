@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import not_read_lines, report_json
+from batchfiles.cli.outputs import absent_columns_notes, not_read_lines, report_json
 from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
 from batchfiles.findings import plural, share
 from batchfiles.layout import Screen, cut, visible, wrapped
@@ -45,7 +45,8 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     """Group the errors in results and count them, the most frequent first.
 
     RESULT is an output file or an error file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are
-    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results.
+    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results. Or RESULT is a table that join
+    or export wrote.
 
     All lines that did not succeed count: failed, incomplete, expired, cancelled, no_response and malformed. Errors are in one
     group if their outcome, status and code are equal, and their messages too except for ids, numbers and quotations, which are
@@ -54,6 +55,7 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     \b
     Examples:
         batchfiles errors batch_error.jsonl
+        batchfiles errors joined.parquet
         batchfiles errors campaign/ --ids -n 3
         batchfiles errors campaign/ --json | jq -r '.groups[] | select(.retryable) | [.count, .code] | @tsv'
         batchfiles errors campaign/ --ids --json | jq -r '.groups[0].custom_ids[]'
@@ -64,13 +66,11 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         2   wrong usage, or no file has results
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.error_digest import error_digest
 
-    sources = expand(results)
     with Progress("errors", quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, pairs=pairs, ids=kept, progress=progress.update)
+        digest = error_digest(*results, pairs=pairs, ids=kept, progress=progress.update)
     if as_json:
         click.echo(report_json(digest))
         return
@@ -128,4 +128,5 @@ def notes(digest: ErrorDigest, most: int) -> list[str]:
         names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
         lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {names}")
     lines += not_read_lines(digest.not_read, digest.examples)
+    lines += absent_columns_notes(digest.absent_columns)
     return lines

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STDOUT",
+    "absent_columns_notes",
     "changed_lines_notes",
     "check_targets",
     "first_findings",
@@ -113,6 +114,11 @@ def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[st
     names = list(examples.get("not_read", ()))
     more = f" and {count - len(names):,} more" if count > len(names) else ""
     return [visible(f"not read: {', '.join(names)}{more}")] if count else []
+
+
+def absent_columns_notes(columns: Sequence[str]) -> list[str]:
+    """Return a line with the columns that a table doesn't have, if any."""
+    return [f"not in the table, and not counted: {', '.join(columns)}"] if columns else []
 
 
 class Report(Protocol):

@@ -116,7 +116,7 @@ class PointedError(click.UsageError):
     """A condition that can't be read, with lines that point at the place."""
 
     def __init__(self, option: str, error: WhereError) -> None:
-        super().__init__(f"{option}: {error.reason}.")
+        super().__init__(f"{option}: {error.reason}" + ("" if error.reason.endswith("?") else "."))
         start = max(error.position - POINTED, 0)
         before, rest = visible(error.text[start : error.position]), visible(error.text[error.position :][:POINTED])
         self.lines = [f"    {before}{rest}", f"    {' ' * width_of(before)}^"]

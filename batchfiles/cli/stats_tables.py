@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batchfiles.cli.outputs import not_read_lines
+from batchfiles.cli.outputs import absent_columns_notes, not_read_lines
 from batchfiles.findings import counts_of, plural, sentence_of, share
 from batchfiles.jobs.stats.report import money
 from batchfiles.layout import PLAIN, Screen, cut, size, text_table, visible, width_of
@@ -165,6 +165,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
     yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
+    yield from absent_columns_notes(found.absent_columns)
     if found.results.token_conversion_errors:
         words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
@@ -255,15 +256,15 @@ def _files(found: Stats, screen: Screen) -> list[str]:
     )
 
 
-_ROLES = {"inputs": "requests", "results": "results", "empty": "empty"}
+_ROLES = {"table": "table", "inputs": "requests", "results": "results", "empty": "empty"}
 
 
 def _totals(found: Stats) -> list[str]:
     lines = []
     for noun, role, part in (("requests", "inputs", found.requests), ("results", "results", found.results)):
         if part.count:
-            files = sum(file.role == role for file in found.files)
-            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}, {size(part.bytes)}"
+            files = sum(file.role in (role, "table") for file in found.files)
+            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}" + (f", {size(part.bytes)}" if part.bytes else "")
             lines.append(words + _endpoints(part.endpoints, part.count))
     return lines
 
