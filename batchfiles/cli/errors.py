@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import absent_columns_notes, not_read_lines, report_json
+from batchfiles.cli.outputs import report_json
 from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
-from batchfiles.findings import plural, share
-from batchfiles.layout import Screen, cut, visible, wrapped
-
-if TYPE_CHECKING:
-    from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
+from batchfiles.layout import visible
+from batchfiles.summary import COMMAND_LINE, WIDTH
 
 __all__ = ["errors"]
 
 IDS_SHOWN = 5
-NAMES = 3
-MESSAGE_LINES = 4
-INDENT = " " * 4
-ID_WIDTH = 60
-WIDTH = 100
-"""The width of files and pipes."""
 
 
 @click.command(cls=FilesOrPairs)
@@ -67,6 +56,7 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         3   a file can't be read
     """
     from batchfiles.jobs.stats.error_digest import error_digest
+    from batchfiles.jobs.stats.summary import error_lines, error_notes
 
     with Progress("errors", quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
@@ -74,59 +64,5 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     if as_json:
         click.echo(report_json(digest))
         return
-    print_lines(page(digest, most, screen(fallback=WIDTH)))
-    say_lines(map(visible, notes(digest, most)))
-
-
-def page(digest: ErrorDigest, most: int, screen: Screen) -> list[str]:
-    """Return the text output: a total, and a few lines for each group of errors."""
-    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} without success"]
-    if digest.errors:
-        lines[0] += f" ({share(digest.errors, digest.results)})"
-    for group in digest.groups[:most]:
-        lines += ["", *block(group, digest.results, screen)]
-    return lines
-
-
-def block(group: ErrorGroup, total: int, screen: Screen) -> list[str]:
-    """Return the lines of one group."""
-    status = [] if group.status_code is None else [str(group.status_code)]
-    code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
-    width = screen.width or WIDTH
-    words = " ".join([screen.painted(group.outcome), *status, *code]) + (", retryable" if group.retryable else "")
-    lines = [f"{group.count:,} ({share(group.count, total)})  {words}"]
-    if group.message is not None:
-        lines += _indented(group.message, width)
-    first = f"first: {group.path}:{group.line_number}"
-    if group.custom_id is not None:
-        first += f"  {cut(visible(group.custom_id), ID_WIDTH)}"
-    lines.append(INDENT + visible(first))
-    if group.example is not None and group.example != group.message:
-        lines += _indented(f"says: {group.example}", width)
-    if group.custom_ids:
-        more = ", …" if group.count > len(group.custom_ids) else ""
-        names = ", ".join(cut(visible(custom_id), ID_WIDTH) for custom_id in group.custom_ids)
-        lines.append(f"{INDENT}ids: {names}{more}")
-    return lines
-
-
-def _indented(text: str, width: int) -> list[str]:
-    return [INDENT + line for line in wrapped(visible(text), max(width - len(INDENT), 20), MESSAGE_LINES)]
-
-
-def notes(digest: ErrorDigest, most: int) -> list[str]:
-    """Return a sentence for each thing that is not listed."""
-    lines = []
-    hidden = len(digest.groups) - most
-    if hidden > 0:
-        lines.append(f"{plural(hidden, 'more error')}: raise -n to see {'it' if hidden == 1 else 'them'}")
-    if digest.other:
-        lines.append(
-            f"{plural(digest.other, 'result')} with other errors: only the first {len(digest.groups):,} are distinguished"
-        )
-    if digest.skipped:
-        names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
-        lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {names}")
-    lines += not_read_lines(digest.not_read, digest.examples)
-    lines += absent_columns_notes(digest.absent_columns)
-    return lines
+    print_lines(error_lines(digest, most, screen(fallback=WIDTH)))
+    say_lines(map(visible, error_notes(digest, most, COMMAND_LINE)))

@@ -10,9 +10,9 @@ import click
 
 from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.progress import Progress, say
 from batchfiles.findings import EXAMPLES, plural
+from batchfiles.jobs.summaries import not_read_lines
 from batchfiles.layout import visible
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, files_argument
-from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import StatusLine, say, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import FORMATS, format_option
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.jobs.summaries import not_read_lines, output_name
 from batchfiles.layout import PLAIN, Screen, size, text_table, visible
 from batchfiles.workers.worker import import_pyarrow
 
@@ -214,8 +215,8 @@ def run(
         say_lines(plan_lines(plan, screen(err=True)))
         return
     from batchfiles.campaign.folder import request_sources
+    from batchfiles.runner.parts import run_sources
     from batchfiles.runner.run import run as run_files
-    from batchfiles.runner.run import run_sources
     from batchfiles.table.open import table_target
 
     sources = request_sources(files)

@@ -13,11 +13,11 @@ import click
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
-from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
 from batchfiles.layout import visible
 from batchfiles.outcome import MISSING, OUTCOMES
+from batchfiles.summary import text_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.price import Price
@@ -107,7 +107,7 @@ def stats(
     billed. Without results, the tokens of requests are estimated: one for each 4 bytes of text.
 
     No prices are built in, because they would soon be outdated. --write-prices writes a file with the models found, for you to
-    fill in; --prices genai uses the package genai-prices (pip install 'batchfiles[prices]').
+    fill in; --prices genai uses the package genai-prices (the extra 'prices').
 
     \b
     Examples:
@@ -130,6 +130,7 @@ def stats(
     from batchfiles.io.sources import Source
     from batchfiles.jobs.retry.joined_table import joined_tables
     from batchfiles.jobs.stats.stats import stats as count
+    from batchfiles.jobs.stats.summary import stats_notes, stats_tables
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - both write to standard output.")
@@ -147,9 +148,9 @@ def stats(
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
-        print_lines(tables(found, priced=known is not None, screen=screen()))
+        print_lines(text_of(stats_tables(found, priced=known is not None), screen()))
     if not as_json:
-        say_lines(map(visible, notes(found, priced=known is not None)))
+        say_lines(map(visible, stats_notes(found, priced=known is not None)))
     total, noun = found.results.count, "results"
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
