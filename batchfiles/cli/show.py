@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.completion import ColumnName
 from batchfiles.cli.json_text import json_of_row
 from batchfiles.cli.options import Command
 from batchfiles.cli.progress import print_lines, screen
@@ -35,9 +36,13 @@ NOTE_LINES = 3
 @click.option(
     "-n", "--rows", "count", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many rows."
 )
-@click.option("-c", "--columns", metavar="A,B,…", help="Show only these columns, in this order.")
+@click.option("-c", "--columns", type=ColumnName("file"), metavar="A,B,…", help="Show only these columns, in this order.")
 @click.option(
-    "-w", "--where", metavar="CONDITION", help="Show only rows for which this is true, such as \"outcome = 'failed'\"; see below."
+    "-w",
+    "--where",
+    type=ColumnName("file", in_condition=True),
+    metavar="CONDITION",
+    help="Show only rows for which this is true, such as \"outcome = 'failed'\"; see below.",
 )
 @click.option("--id", "custom_id", metavar="CUSTOM_ID", help="Show the row with this custom_id as request and answer, whole.")
 @click.option("--row", type=click.IntRange(min=1), metavar="N", help="Show the Nth row as request and answer, whole.")
