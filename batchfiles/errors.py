@@ -243,9 +243,7 @@ class OutputExistsError(FileError):
     """The target of a writer exists already and `overwrite` was not given."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(
-            "exists already: choose another name, or use --force (in Python overwrite=True)", path=path, number=errno.EEXIST
-        )
+        super().__init__("exists already: choose another name, or use overwrite=True", path=path, number=errno.EEXIST)
 
 
 class WorkerError(BatchFilesError):
