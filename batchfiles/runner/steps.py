@@ -156,6 +156,8 @@ class CampaignRun:
     def steps(self, config: Config, policy: RetryPolicy) -> Flow[None]:
         """Write the parts, and send, wait, download and retry until all is done, or as far as possible with `once`."""
         calls = Calls(config, policy)
+        if not self._state.parts:
+            yield Notify(status_of(self._state, "split"))
         yield Work(self._begin)
         options = self._options
         self._sender = Sender(calls, self._folder, self._state, options.terms)
