@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
@@ -76,7 +77,7 @@ class RunOutput:
             self._end_progress()
             self._label = label
         if status.news is not None:
-            self._line.leave(visible(status.news))
+            self._line.leave(self._wrapped(visible(status.news)))
         self._line.draw(status_words(status, shutil.get_terminal_size().columns - 1))
 
     def progress(self, done: int, total: int | None) -> None:
@@ -84,6 +85,13 @@ class RunOutput:
         if self._progress is None:
             self._progress = TransferProgress(self._label, quiet=self._quiet, stream=self._stream)
         self._progress.update(done, total)
+
+    def _wrapped(self, news: str) -> str:
+        """Break a message between words for the width of a terminal; elsewhere a message is one line."""
+        if not self._line.on_terminal:
+            return news
+        width = shutil.get_terminal_size().columns
+        return textwrap.fill(news, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
     def _end_progress(self) -> None:
         if self._progress is not None:

@@ -271,7 +271,7 @@ def test_other_options_are_said(server: Server, ask: Ask, requests_file: Request
     ask("run", name, "-o", "table.parquet")
     _, _, err = ask("run", name, "-o", "table.parquet", "--bodies", "all")
     assert err.splitlines() == [
-        "changed since the last call: bodies; the table is written with the new options",
+        "changed since the last call: bodies; the table gets the new options",
         "table.parquet: 2 succeeded; 1 batch",
     ]
 

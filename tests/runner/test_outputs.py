@@ -153,14 +153,14 @@ def test_other_options_of_a_table_are_said_and_applied(serve: Serve, tmp_path: P
         assert words_of(seen) == [f"requests-00001.jsonl: sent as {client.batches.list()[0].id}"]
         seen.clear()
         run(requests, output=table, client=client, parsed=True, bodies="none", on_update=seen.append)
-        assert words_of(seen)[0] == "changed since the last call: parsed, bodies; the table is written with the new options"
+        assert words_of(seen)[0] == "changed since the last call: parsed, bodies; the table gets the new options"
         assert "parsed" in pq.read_schema(table).names
         seen.clear()
         assert run(requests, output=table, client=client, parsed=True, bodies="none", on_update=seen.append).table is None
         assert words_of(seen) == []
         report = run(requests, output=table, client=client, bodies="none", on_update=seen.append)
         assert (report.sent, report.outcomes) == (0, {"succeeded": 4})
-        assert words_of(seen) == ["changed since the last call: parsed; the table is written with the new options"]
+        assert words_of(seen) == ["changed since the last call: parsed; the table gets the new options"]
         assert "parsed" not in pq.read_schema(table).names
 
 
@@ -199,8 +199,7 @@ def test_other_parameters_of_batches_are_said_and_apply_to_new_batches(serve: Se
         )
         windows = [batch.completion_window for batch in client.batches.list()]
     assert words_of(seen)[0] == (
-        "changed since the last call: completion window, expiry of the results; "
-        "only batches that are created from now on get the new values"
+        "changed since the last call: completion window, expiry of the results; this applies to new batches only"
     )
     assert sorted(windows) == ["24h", "24h", "7d", "7d"]
 
