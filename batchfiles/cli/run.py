@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option, workers_option
-from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, duration, say
+from batchfiles.cli.options import Command, files_argument, temp_dir_option, workers_option
+from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, duration, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
-from batchfiles.cli.stats_tables import notes_of_join
 from batchfiles.cli.table_command import (
     FORMATS,
     answer_options,
@@ -25,12 +23,14 @@ from batchfiles.cli.table_command import (
     format_option,
     rejects_option,
     request_bodies_option,
-    table_notes,
     user_table_options,
 )
-from batchfiles.cli.text import size, text_table, visible
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.jobs.join.summary import join_notes
+from batchfiles.jobs.summaries import not_read_lines, output_name
+from batchfiles.layout import PLAIN, Screen, folded, size, text_table, visible
+from batchfiles.summary import COMMAND_LINE, Notes, text_of
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class RunOutput:
             self._end_progress()
             self._label = label
         if status.news is not None:
-            self._line.leave(self._wrapped(visible(status.news)))
+            width = shutil.get_terminal_size().columns if self._line.on_terminal else None
+            self._line.leave("\n".join(folded(visible(status.news), width)))
         self._line.draw(status_words(status, shutil.get_terminal_size().columns - 1))
 
     def progress(self, done: int, total: int | None) -> None:
@@ -85,13 +86,6 @@ class RunOutput:
         if self._progress is None:
             self._progress = TransferProgress(self._label, quiet=self._quiet, stream=self._stream)
         self._progress.update(done, total)
-
-    def _wrapped(self, news: str) -> str:
-        """Break a message between words for the width of a terminal; elsewhere a message is one line."""
-        if not self._line.on_terminal:
-            return news
-        width = shutil.get_terminal_size().columns
-        return textwrap.fill(news, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
     def _end_progress(self) -> None:
         if self._progress is not None:
@@ -134,13 +128,15 @@ def _clock(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M:%S")
 
 
-def plan_lines(plan: RunPlan) -> Iterator[str]:
+def plan_lines(plan: RunPlan, screen: Screen = PLAIN) -> Iterator[str]:
     """Yield the lines of a plan: what would be sent."""
     yield from not_read_lines(plan.not_read, plan.examples)
     if not plan.parts:
         yield f"{visible(plan.folder)}: nothing would be sent now"
         return
-    yield from text_table(PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"))
+    yield from text_table(
+        PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"), optional=("endpoint", "tokens"), screen=screen
+    )
     if len(plan.parts) > LISTED:
         yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
     sums = plan.to_dict()
@@ -152,7 +148,7 @@ def _row(part: PlannedPart) -> tuple[str, ...]:
     return visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint)
 
 
-def report_lines(report: RunReport, *, csv_safe: bool = False) -> Iterator[str]:
+def report_lines(report: RunReport, screen: Screen = PLAIN, *, csv_safe: bool = False) -> Iterator[str]:
     """Yield the lines of the report of a run."""
     yield from not_read_lines(report.not_read, report.examples)
     batches = plural(report.batches, "batch", "batches")
@@ -165,7 +161,7 @@ def report_lines(report: RunReport, *, csv_safe: bool = False) -> Iterator[str]:
         yield f"not finished: {done}, {batches} so far{spent}; repeat the command{look}"
         return
     if report.table is not None:
-        yield from table_notes(notes_of_join(report.table), report.table, csv_safe=csv_safe)
+        yield from text_of([Notes(join_notes(report.table, COMMAND_LINE, csv_safe=csv_safe))], screen)
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
         yield f"{output_name(report.output)}: {outcomes}; {batches}{retried}{spent}"
     else:
@@ -190,7 +186,7 @@ def _live_lines(batches: tuple[LiveBatch, ...]) -> Iterator[str]:
 UNFINISHED = 4
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option(
     "-o",
@@ -381,8 +377,7 @@ def run(
             plan = campaign_run(sources, {**options, "progress": progress.update}).plan()
         if as_json:
             click.echo(report_json(plan))
-        for line in plan_lines(plan):
-            click.echo(line, err=True)
+        say_lines(plan_lines(plan, screen(err=True)))
         return
     try:
         with RunOutput(quiet=as_json) as shown:
@@ -392,7 +387,6 @@ def run(
         raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    for line in report_lines(report, csv_safe=csv_safe):
-        say(line)
+    say_lines(report_lines(report, screen(err=True), csv_safe=csv_safe))
     if not report.finished:
         context.exit(UNFINISHED)

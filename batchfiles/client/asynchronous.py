@@ -97,7 +97,7 @@ class AsyncClient(ServiceClient):
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Batch:
         """Upload a request file and create one batch of it.
 
@@ -110,7 +110,7 @@ class AsyncClient(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -145,7 +145,7 @@ class AsyncClient(ServiceClient):
         return await self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
     async def download(
-        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None
+        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None
     ) -> list[str]:
         """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
@@ -155,6 +155,7 @@ class AsyncClient(ServiceClient):
             batch: The batch or its id.
             output: The folder; it is created if needed.
             progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
+                True shows a bar.
 
         Returns:
             The paths of the result files.
@@ -167,7 +168,7 @@ class AsyncClient(ServiceClient):
         found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
         return await self.run(self._calls.download(found, output), progress=progress)
 
-    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None, progress: Progress | None = None) -> T:
+    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None, progress: Progress | bool | None = None) -> T:
         """Perform what a flow asks for, until it returns.
 
         Raises:

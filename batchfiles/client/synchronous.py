@@ -98,7 +98,7 @@ class Client(ServiceClient):
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Batch:
         """Upload a request file and create one batch of it.
 
@@ -111,7 +111,7 @@ class Client(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -160,7 +160,9 @@ class Client(ServiceClient):
         """
         return self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
-    def download(self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None) -> list[str]:
+    def download(
+        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None
+    ) -> list[str]:
         """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
         The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept.
@@ -169,6 +171,7 @@ class Client(ServiceClient):
             batch: The batch or its id.
             output: The folder; it is created if needed.
             progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
+                True shows a bar.
 
         Returns:
             The paths of the result files.
@@ -187,13 +190,15 @@ class Client(ServiceClient):
         found = self.batches.retrieve(batch) if isinstance(batch, str) else batch
         return self.run(self._calls.download(found, output), progress=progress)
 
-    def run(self, flow: Flow[T], *, on_update: Callable[[Any], object] | None = None, progress: Progress | None = None) -> T:
+    def run(
+        self, flow: Flow[T], *, on_update: Callable[[Any], object] | None = None, progress: Progress | bool | None = None
+    ) -> T:
         """Perform what a flow of `batchfiles.api.flows` asks for, until it returns.
 
         Args:
             flow: The flow.
             on_update: Called with a batch that is waited for, or with the status of a run, after each change.
-            progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved.
+            progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved. True shows a bar.
 
         Raises:
             BatchFilesError: What the flow raises.

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from batchfiles.summary import Displayed
+
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport
 
@@ -16,8 +18,8 @@ RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
 """What a run does at the moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveBatch:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LiveBatch(Displayed):
     """A batch of a run that has not ended.
 
     Attributes:
@@ -45,8 +47,8 @@ class LiveBatch:
         return _plain(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunStatus(Displayed):
     """The current status of a run.
 
     Attributes:
@@ -84,8 +86,8 @@ class RunStatus:
         return _plain(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunReport(Displayed):
     """The report of a call of `run`.
 
     Attributes:
@@ -144,8 +146,8 @@ def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any field
     return value.to_dict() if hasattr(value, "to_dict") else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPart:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PlannedPart(Displayed):
     """A request file that a run would send.
 
     Attributes:
@@ -167,8 +169,8 @@ class PlannedPart:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunPlan(Displayed):
     """The parts that a run would send now.
 
     Attributes:
