@@ -169,7 +169,7 @@ def test_the_key_is_in_no_file_of_the_campaign(server: Server, ask: Ask, request
 
 
 def test_the_table_takes_the_options_of_join(server: Server, ask: Ask, requests_file: RequestsFile, tmp_path: Path) -> None:
-    """Typed answers, the user's columns, rejects, a report; and what was found about the table is said, as by `join`."""
+    """Typed answers, the user's columns, rejects, a report; and what was found about the table is reported, as by `join`."""
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
     (tmp_path / "schema.json").write_text(json.dumps(schema))
     (tmp_path / "own.csv").write_text("number,topic\n0,sea\n1,sky\n")

@@ -1,4 +1,4 @@
-"""The table of a run with the options of `join`, the files beside it, and what another call with other options does."""
+"""The table of a run with the options of `join`, the files next to it, and what another call with other options does."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_table_that_can_not_be_made_is_refused_before_anything_is_sent(
     error: type[Exception],
     words: str,
 ) -> None:
-    """It was found out after the batches were paid for; and nothing is left behind."""
+    """It was found out after the batches were paid for; and nothing is left."""
     monkeypatch.chdir(tmp_path)
     Path("there.jsonl").write_text("mine\n")
     server = serve()

@@ -1,4 +1,4 @@
-"""A run that is refused, or dry, leaves nothing behind: no folder, no lock, no journal."""
+"""A run that is refused, or dry, leaves nothing: no folder, no lock, no journal."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_statuses_are_awaited_and_the_loop_stays_free(server: Server, tmp_path: 
 
 
 def test_several_runs_share_a_loop(server: Server, tmp_path: Path) -> None:
-    """Each in its own folder, and two in the same folder are kept apart."""
+    """Each in its own folder, and two in the same folder are not run at once."""
     places = [write_requests(tmp_path / f"requests-{number}.jsonl", 5 + number) for number in range(3)]
 
     async def all_of_them() -> list[Any]:
