@@ -75,8 +75,8 @@ def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, object
     (batch,) = objects("list")
     sent, live, last = err.splitlines()
     assert sent == f"requests-00001.jsonl: sent as {batch['id']}"
-    assert re.fullmatch(rf"requests-00001.jsonl: {batch['id']} is validating for \d s", live)
-    assert re.fullmatch(r"not finished: 0 of 1 part done, 1 batch so far; repeat the command after \d\d:\d\d:\d\d", last)
+    assert re.fullmatch(rf"requests-00001.jsonl: {batch['id']} is validating, created \d s ago", live)
+    assert re.fullmatch(r"not finished: 0 of 1 part done, 1 batch so far; run it again after \d\d:\d\d:\d\d", last)
     server.service.clock.turn(1000)
     assert ask("run", name, "-o", "table.parquet", "--once")[0] == 0
 
