@@ -246,7 +246,7 @@ def test_what_is_refused_leaves_nothing_behind_dry_or_not(
 def test_without_a_key_nothing_is_left_behind(
     ask: Ask, requests_file: RequestsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder had the parts, and the next start was told that they were made with other limits."""
+    """The folder had the parts, and with other limits the next start kept them."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
     name = requests_file()
