@@ -12,6 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -63,7 +64,7 @@ OUTPUTS: Final[dict[str, Output]] = {
     ),
     "row": Output("A row of the requests table", ("join --format jsonl", "export --format jsonl", "show --json")),
     "vector": Output("A row of the embeddings table", ("join --format jsonl", "export --format jsonl", "show --json")),
-    "run": Output("The report of run", ("run --json",), batchfiles.RunReport),
+    "run": Output("The report of run", ("run --json", "run --report"), batchfiles.RunReport),
     "plan": Output("The parts that run would send", ("run --dry-run --json",), batchfiles.RunPlan),
     "probe": Output("A response of the live endpoint", ("probe --json",)),
     "batch": Output(
@@ -188,6 +189,7 @@ PLAIN: Final[dict[Any, Schema]] = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
     Decimal: described(TEXT, "An amount with all digits."),
+    datetime: {"type": "string", "format": "date-time"},
     type(None): {"type": "null"},
     Any: {},
 }
