@@ -121,7 +121,8 @@ class ColumnName(Text):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Return the columns that complete the last name."""
-        columns = _columns_of(ctx.params.get(self._argument))
+        # The parser of click stops at an option without its value, and leaves the arguments before it in `args`.
+        columns = _columns_of(ctx.params.get(self._argument) or next(iter(ctx.args), None))
         if not self._in_condition:
             return words_beginning(columns, incomplete)
         start = NAME.search(incomplete).start()  # type: ignore[union-attr]  # it always matches

@@ -47,6 +47,8 @@ def completion(context: click.Context, shell: str) -> None:
         script = SHELLS[shell](context.find_root().command, {}, NAME, VARIABLE).source()
     except RuntimeError as error:
         raise click.UsageError(str(error)) from None
+    # A value of a list has commas; the script of click for fish takes what is before the first one.
+    script = script.replace('string split ","', 'string split -m 1 ","')
     click.echo(script, nl=not script.endswith("\n"))
 
 
@@ -178,14 +180,10 @@ def _list(items: Iterable[tuple[str, str]]) -> Iterator[str]:
 ROFF = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti"})
 
 
+ROFF = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti"})
+
+
 def _escaped(text: str) -> str:
-    """Return a line for roff: a hyphen is a minus, and no text is a request."""
-    plain = (
-        text.replace("\\", "\\e")
-        .replace("-", "\\-")
-        .replace("'", "\\(aq")
-        .replace("`", "\\(ga")
-        .replace("^", "\\(ha")
-        .replace("~", "\\(ti")
-    )
+    """Return a line for roff in ASCII: a hyphen is a minus, and no text is a request."""
+    plain = "".join(each if each.isascii() else f"\\[u{ord(each):04X}]" for each in text.translate(ROFF))
     return f"\\&{plain}" if plain.startswith(".") else plain
