@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
@@ -59,6 +59,9 @@ class LazyTable(Generic[ReportT]):
     protocol (DuckDB, polars, pyarrow) takes the object itself. Each of them reads the files once more.
     """
 
+    _name: ClassVar[str]
+    """What it is called when it is shown."""
+
     _resumes = False
     """Whether a folder of this table can be continued."""
 
@@ -81,12 +84,12 @@ class LazyTable(Generic[ReportT]):
 
     def __repr__(self) -> str:
         """Return the files, the options, and the rows once they are known."""
-        return describe(type(self).__name__, self._roles.described(), self._options, self._report)
+        return describe(self._name, self._roles.described(), self._options, self._report)
 
     def _repr_html_(self) -> str:
         """Return outcomes and first rows for a notebook, as far as they can be read within a second, and the files."""
         sizes = self._bytes(), self._bytes_of_head()
-        return page(self, self._roles.described(), self._options, self._report, *sizes)
+        return page(self._name, self, self._roles.described(), self._options, self._report, *sizes)
 
     def head(self, n: int = 5) -> pa.Table:
         """Return the first rows of the table.
