@@ -15,6 +15,7 @@ import batchfiles
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import llms
 from reference import commands_page
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ html_title = f"batchfiles {version}"
 html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it is fetched, which browsers refuse for files
 exclude_patterns = ["site"]
+
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
-suppress_warnings: list[str] = []
+suppress_warnings = ["toc.empty_glob"]  # the how-tos are listed by a pattern
 
 default_role = "code"  # docstrings have code between single backticks, as Markdown has
 add_module_names = False
@@ -103,9 +106,17 @@ def add_commands(_app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = commands_page(source[0])
 
 
+def write_markdown(app: Sphinx, error: Exception | None) -> None:
+    """Write the pages as Markdown, once they are built."""
+    if error is None:
+        sources = {name: Path(app.srcdir, f"{name}.md").read_text("utf-8") for name in app.env.found_docs}
+        llms.write(app, {**sources, "commands": commands_page(sources["commands"])})
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions of this file."""
     app.connect("source-read", add_commands)
+    app.connect("build-finished", write_markdown)
     app.connect("missing-reference", link_by_home)
     app.connect("autodoc-process-docstring", docstring_of_data, priority=600)  # after napoleon
     app.connect("doctree-read", leave_builtins)
