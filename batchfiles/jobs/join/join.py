@@ -41,7 +41,7 @@ def join(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Join:
     """Join results to their requests: one row for each request, in the order of the requests.
 
@@ -75,7 +75,7 @@ def join(
         filesystem: The filesystem of all paths, also of `with_table` and `schema`, from `pyarrow.fs` or fsspec; None for the
             local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
