@@ -39,12 +39,12 @@ exclude_patterns = ["site"]
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
-suppress_warnings = ["toc.empty_glob"]  # the how-tos are listed by a pattern
 
 default_role = "code"  # docstrings have code between single backticks, as Markdown has
 add_module_names = False
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 80
+autodoc_mock_imports = ["pyspark"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -63,15 +65,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = re.search(r"^\.venv/bin/(sphinx-build .*) docs site$", (DOCS / "contributing.md").read_text("utf-8"), re.MULTILINE)
     assert command is not None
     _, *flags = command[1].split()
-    folder = tmp_path_factory.mktemp("site")
-    built = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", *flags, "-d", str(folder / "doctrees"), str(DOCS), str(folder / "html")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert (built.returncode, built.stderr) == (0, "")
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "site"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of pytest-xdist build it once
+        if not (folder / "warnings").exists():
+            build = [
+                sys.executable,
+                "-m",
+                "sphinx",
+                "-q",
+                *flags,
+                "-d",
+                str(folder / "doctrees"),
+                str(DOCS),
+                str(folder / "html"),
+            ]
+            built = subprocess.run(build, capture_output=True, text=True, check=False, timeout=900)
+            (folder / "warnings").write_text(built.stderr if built.returncode else "")
+    assert (folder / "warnings").read_text() == ""
     return folder / "html"
 
 
@@ -206,7 +219,7 @@ def test_the_files_for_language_models_have_every_page(site: Path) -> None:
     index = (site / "llms.txt").read_text("utf-8")
     assert index.startswith("# batchfiles\n\n> Read, check and join")
     listed = re.findall(r"^- \[[^\]]+\]\(([\w/-]+\.md)\): \S.*", index, re.MULTILINE)
-    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if page.name != "index.md")
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if page != DOCS / "index.md")
     assert all((site / name).is_file() for name in listed)
     everything = (site / "llms-full.txt").read_text("utf-8")
     assert "eval-rst" not in everything
