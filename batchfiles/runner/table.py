@@ -10,9 +10,10 @@ from batchfiles.campaign.manifest import parts_of
 from batchfiles.errors import OutputExistsError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
-from batchfiles.io.target import STDOUT, Target, TargetLike
+from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
 from batchfiles.jobs.join.join import join
-from batchfiles.jobs.join.report import JoinReport, is_part_name
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.table_files import is_own_file
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
 from batchfiles.table.open import TableFormat, format_of_target, table_target
@@ -119,5 +120,5 @@ class RunTable:
         """
         if self.key is not None and self.key not in own and not overwrite and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.target.is_folder and (overwrite or self.key not in own):
-            self.target.check(overwrite=True, ours=is_part_name)
+        if isinstance(self.target, PathTarget) and self.target.is_folder and (overwrite or self.key not in own):
+            self.target.check(overwrite=True, ours=is_own_file(self.target))

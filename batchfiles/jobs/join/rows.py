@@ -1,13 +1,14 @@
 """The jobs that make rows: from a range of a file, record batches and a summary.
 
-`RowWork` is shared by the join's second pass (`JoinRows`, each request with its best result) and the export. With a folder, each
-range is written to its own Parquet file there.
+`RowWork` is shared by the join's second pass (`JoinRows`, each request with its best result) and the export. With a folder, a
+task is a Parquet file there, and has one or more ranges.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,8 +21,8 @@ from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
-from batchfiles.jobs.join.report import part_name
 from batchfiles.jobs.join.scan import head_of_line
+from batchfiles.jobs.join.table_files import part_name
 from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans
 from batchfiles.table.embedding_rows import EmbeddingRows
@@ -46,7 +47,7 @@ FINDINGS_KEPT = 100
 
 
 class RowWork(Job):
-    """Builds the rows of a range, counts the outcomes, and writes the rows to a part if there is a folder.
+    """Builds the rows of a range, counts the outcomes, and writes the rows to a file if there is a folder.
 
     Args:
         spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `parquet` for parts; `parsed` for
@@ -68,17 +69,20 @@ class RowWork(Job):
         return schema(spec["table"], parsed=parsed["json_schema"], parse_dates=parsed["parse_dates"])
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Do one range."""
+        """Do one range, or write the file of several."""
+        if self._spec.get("folder"):
+            yield from self._write(task)
+        else:
+            yield from self._run_range(task)
+
+    def _run_range(self, task: Spec) -> Generator[Product, None, None]:
+        """Yield the batches of a range, and its summary."""
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._lines_read = 0
         self._columns = self._new_columns()
-        batches = self._batches(task)
-        if self._spec.get("folder"):
-            yield from self._write(batches, task)
-        else:
-            yield from batches
+        yield from self._batches(task)
         self._counts["conversion_errors"] = self._columns.conversion_errors
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
@@ -159,8 +163,8 @@ class RowWork(Job):
             return ParsedColumns(self.schema, keep=keep, **parsed)
         return RequestRows(self.schema, keep=keep)
 
-    def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
-        """Write the batches of a range to its part, and pass on everything else.
+    def _write(self, task: Spec) -> Iterator[Product]:
+        """Write the batches of some ranges to a file, and pass on everything else.
 
         In this thread: every core has a worker, and a second thread would take the interpreter lock at each line that is fetched.
         """
@@ -170,7 +174,7 @@ class RowWork(Job):
 
         path = Path(self._spec["folder"]) / part_name(task["part"])
         with ParquetTable(path, self.schema_of(self._spec), **self._spec["parquet"]) as table:
-            for product in batches:
+            for product in chain.from_iterable(map(self._run_range, task["ranges"])):
                 if isinstance(product, pa.RecordBatch):
                     table.write(product)
                 else:
