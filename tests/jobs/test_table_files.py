@@ -89,7 +89,7 @@ def test_rejects_of_kept_and_of_new_files_are_written(tmp_path: Path) -> None:
     with batchfiles.join(folder) as job:
         assert job.to_parquet(table, resume=True, min_file_bytes=least).kept_parts == 2
         job.write_rejects(tmp_path / "rejects.jsonl")
-    assert [json.loads(line)["custom_id"] for line in (tmp_path / "rejects.jsonl").open()] == ["unknown"] * 2
+    assert [json.loads(line)["custom_id"] for line in (tmp_path / "rejects.jsonl").read_bytes().splitlines()] == ["unknown"] * 2
 
 
 @needs_late_metadata

@@ -69,26 +69,21 @@ class RowWork(Job):
         return schema(spec["table"], parsed=parsed["json_schema"], parse_dates=parsed["parse_dates"])
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Do one range, or write the file of several."""
-        if self._spec.get("folder"):
-            yield from self._write(task)
-        else:
-            yield from self._run_range(task)
-
-    def _run_range(self, task: Spec) -> Generator[Product, None, None]:
-        """Yield the batches of a range, and its summary."""
+        """Do one range, or write the file of several; one summary comes last."""
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._lines_read = 0
         self._columns = self._new_columns()
-        yield from self._batches(task)
+        ranges = task.get("ranges") or [task]
+        batches = chain.from_iterable(map(self._batches, ranges))
+        yield from self._write(batches, task["part"]) if self._spec.get("folder") else batches
         self._counts["conversion_errors"] = self._columns.conversion_errors
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
         self._counts.update(self._columns.counts)
         yield {
-            "bytes": task["end"] - task["start"],
+            "bytes": sum(each["end"] - each["start"] for each in ranges),
             "counts": dict(self._counts),
             "lines": self._lines_read,
             "outcomes": dict(self._outcomes),
@@ -163,7 +158,7 @@ class RowWork(Job):
             return ParsedColumns(self.schema, keep=keep, **parsed)
         return RequestRows(self.schema, keep=keep)
 
-    def _write(self, task: Spec) -> Iterator[Product]:
+    def _write(self, batches: Iterator[Product], number: int) -> Iterator[Product]:
         """Write the batches of some ranges to a file, and pass on everything else.
 
         In this thread: every core has a worker, and a second thread would take the interpreter lock at each line that is fetched.
@@ -172,9 +167,9 @@ class RowWork(Job):
 
         from batchfiles.table.parquet import ParquetTable
 
-        path = Path(self._spec["folder"]) / part_name(task["part"])
+        path = Path(self._spec["folder"]) / part_name(number)
         with ParquetTable(path, self.schema_of(self._spec), **self._spec["parquet"]) as table:
-            for product in chain.from_iterable(map(self._run_range, task["ranges"])):
+            for product in batches:
                 if isinstance(product, pa.RecordBatch):
                     table.write(product)
                 else:
