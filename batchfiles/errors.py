@@ -253,6 +253,18 @@ class WorkerError(BatchFilesError):
     """A worker process ended without an answer; the message holds its last output."""
 
 
+def missing_extra(user: str, package: str, extra: str) -> MissingDependencyError:
+    """Return the error for a package of an extra, with a command that also works where batchfiles is in no package registry."""
+    from importlib import metadata
+
+    try:
+        required = [line.replace('"', "'").partition(";") for line in metadata.requires("batchfiles") or ()]
+    except metadata.PackageNotFoundError:  # a source folder on the path
+        required = []
+    packages = [f"'{name.strip()}'" for name, _, condition in required if condition.strip() == f"extra == '{extra}'"]
+    return MissingDependencyError(f"{user} needs {package}: pip install {' '.join(packages) or package}")
+
+
 class MissingDependencyError(BatchFilesError, ImportError):
     """A feature needs a package that is not installed; the message names what to install."""
 

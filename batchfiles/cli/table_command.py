@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,17 +20,18 @@ from batchfiles.cli.options import (
     with_options,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
-from batchfiles.cli.text import size
+from batchfiles.cli.outputs import STDOUT, check_targets, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
-from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
+from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.table_files import is_own_file, is_table_file
+from batchfiles.jobs.summaries import output_name
+from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import COMMAND_LINE, Block, text_of
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
@@ -159,8 +159,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-WIDEST = 100
-"""The maximum width of a summary."""
 
 ReportT = TypeVar("ReportT", bound="TableReport")
 
@@ -211,9 +209,7 @@ class TableCommand:
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
-        ours: IsOwnFile = no_file
-        if isinstance(self._target, PathTarget):
-            ours = is_table_file if resume else is_own_file(self._target)
+        ours = is_table_file if resume else is_own_file(self._target)
         resumed = self._target if resume else None
         try:
             check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
@@ -265,7 +261,12 @@ class TableCommand:
         )
 
     def finish(
-        self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
+        self,
+        context: click.Context,
+        report: ReportT,
+        noun: str,
+        blocks: Callable[..., Iterator[Block]],
+        counts: Mapping[str, int],
     ) -> None:
         """Print the summary, and exit with 1 if a condition of `--fail-on` is true.
 
@@ -273,7 +274,7 @@ class TableCommand:
             context: The context of the command.
             report: The report of the job.
             noun: What has outcomes: requests or results.
-            notes: Findings of this command.
+            blocks: Makes the summary of the report.
             counts: The counts for `--fail-on`.
         """
         options = self._options
@@ -282,12 +283,15 @@ class TableCommand:
                 file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
-        failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-        all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
-        note_lines = [line for note in all_notes for line in format_note(note, width)]
-        lines = [*outcome_table(report, noun), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
-        click.echo("\n".join(lines), err=True)
+        failed = failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)
+        found = blocks(
+            report,
+            COMMAND_LINE,
+            csv_safe=options["csv_safe"],
+            more=[("fail-on", words) for words in failed],
+            written=self._output_line(report),
+        )
+        say_lines(text_of(found, screen(err=True)))
         if failed:
             context.exit(1)
 
@@ -303,8 +307,8 @@ class TableCommand:
             sizes = self._target.sizes()
             if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
-                if self._resume:
-                    parts.append(f"{plural(getattr(report, 'kept_parts', 0), 'part')} kept")
+                if self._resume and isinstance(report, JoinReport):
+                    parts.append(f"{plural(report.kept_parts, 'part')} kept")
             parts.append(size(sum(sizes)))
         return f"{output_name(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 

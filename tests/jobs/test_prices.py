@@ -313,5 +313,5 @@ def test_the_users_own_file_goes_before_the_package(tmp_path: Path) -> None:
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'batchfiles\[prices\]'"):
+    with pytest.raises(MissingDependencyError, match=r"needs genai-prices: pip install 'genai-prices>="):
         prices_of("genai")

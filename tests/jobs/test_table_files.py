@@ -126,7 +126,7 @@ def test_a_file_of_others_with_the_name_of_a_part_is_not_replaced(tmp_path: Path
 
 
 def test_a_join_that_fails_leaves_no_empty_folder(tmp_path: Path) -> None:
-    """The next call found a folder; one that holds parts stays, so that `resume` can go on."""
+    """The next call found a folder; one that holds parts stays, so that `resume` can continue it."""
     twice = [success("request-0"), success("request-0", "again")]
     asked = [request(each) for each in ids(2)]
     folder = campaign(tmp_path / "c", {"a": (asked, [success("request-0")]), "b": (asked, twice)})

@@ -139,7 +139,7 @@ def test_files_of_failed_attempts_are_not_in_the_campaign(tmp_path: Path) -> Non
 @pytest.mark.parametrize("least", [0, None])
 @pytest.mark.parametrize("name", NAMES)
 def test_executors_write_the_table_of_one_machine(spark: Any, tmp_path: Path, name: str, least: int | None) -> None:
-    """Row for row, the same files, the counts add up, and one machine could go on with it."""
+    """Row for row, the same files, the counts add up, and one machine can continue the folder."""
     from batchfiles.spark import write_parquet
 
     campaign = fixture_campaign(name, tmp_path / "campaign")

@@ -284,7 +284,7 @@ def _new_folder(target: PathTarget) -> Iterator[None]:
         yield
     except BaseException:
         if isinstance(target.place, Path):
-            with suppress(OSError):  # it holds files of parts, with which `resume` goes on
+            with suppress(OSError):  # it holds files of parts, which `resume` keeps
                 target.place.rmdir()
         raise
 

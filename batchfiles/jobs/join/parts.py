@@ -151,7 +151,7 @@ class CampaignPart:
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
         workers: int | None = 1,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Join:
         """Join the results of this part to its requests, as `join` does for the whole campaign, which describes the options.
 
@@ -258,7 +258,7 @@ class ListedCampaign(NamedTuple):
     Attributes:
         campaign: The campaign.
         parts: Its parts.
-        others: The files that are no batch files by their names.
+        others: The files whose names are not those of batch files.
     """
 
     campaign: Campaign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -12,6 +12,7 @@ from batchfiles.findings import Finding, add_example, counts_of
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import Block, Displayed
 from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ NOTES = counts_of("join")
 """The counts of a report that are additions to the outcomes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TableReport(Displayed):
     """What a table was made of.
 
     Attributes:
@@ -155,7 +156,7 @@ class TableReport:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ExportReport(TableReport):
     """What an export did.
 
@@ -165,8 +166,13 @@ class ExportReport(TableReport):
 
     malformed_results: int = 0
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import export_blocks
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+        return export_blocks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JoinReport(TableReport):
     """What a join did.
 
@@ -202,6 +208,11 @@ class JoinReport(TableReport):
     with_rows: int = 0
     unmatched: int = 0
     kept_parts: int = 0
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import join_blocks
+
+        return join_blocks(self)
 
 
 class TableCounts:

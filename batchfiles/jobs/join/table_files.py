@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchfiles.errors import BatchFilesError
-from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, refuse_others_files
+from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, no_file, refuse_others_files
 from batchfiles.io.sources import Source
-from batchfiles.io.target import PathTarget
+from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.workers.pool import Spec
 
@@ -124,8 +124,10 @@ def is_table_file(name: str) -> bool:
     return name == SUCCESS or name.endswith((".parquet", UNFINISHED))
 
 
-def is_own_file(folder: PathTarget) -> IsOwnFile:
+def is_own_file(folder: Target) -> IsOwnFile:
     """Return which files in a folder `overwrite` may replace: those of a table that was written there before."""
+    if not isinstance(folder, PathTarget):
+        return no_file
     return lambda name: (
         PART_NAME.fullmatch(name) is not None
         or name == SUCCESS

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import reduce
 from typing import Any, Final, Protocol, TypeAlias
 
-from batchfiles.errors import MissingDependencyError
+from batchfiles.errors import missing_extra
 from batchfiles.findings import instead_of
 from batchfiles.jobs.stats.price import EXACT, NO_PARTS, FoundPrice, Price, Tier, alias_of, read_prices
 
@@ -56,7 +56,7 @@ class GenaiPrices:
         try:
             import genai_prices
         except ImportError:
-            raise MissingDependencyError("'genai' needs the package genai-prices: pip install 'batchfiles[prices]'") from None
+            raise missing_extra("'genai'", "genai-prices", "prices") from None
         self._package: Any = genai_prices
         self._provider = provider
         self._now = datetime.now(UTC)
