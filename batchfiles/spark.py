@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -207,16 +207,24 @@ def write_parquet(
     if options.get("schema") is not None:
         values["schema"] = load_schema(options["schema"])
 
-    def write(files: NumberedFiles) -> list[str]:
-        from pyspark.sql.functions import udf
-
-        count = len(files.tasks)
-        run = udf(files, "string", useArrow=False).asNondeterministic()
-        rows = spark.range(0, count, 1, count).select("id", run("id").alias("facts")).collect()
-        return [row["facts"] for row in sorted(rows, key=itemgetter("id"))]
-
     with open_listed(path, cast("JoinOptions", values)) as joined:
-        return joined.write_listed(folder, PARQUET, min_file_bytes, write)
+        return joined.write_listed(folder, PARQUET, min_file_bytes, partial(_in_tasks, spark))
+
+
+def _in_tasks(spark: SparkSession, files: NumberedFiles) -> list[str]:
+    """Write each file in a task of its own.
+
+    An RDD needs 3 s less processor time than a query: nothing is planned or compiled. Spark Connect has none.
+    """
+    count = len(files.tasks)
+    context = getattr(spark, "sparkContext", None)
+    if context is not None:
+        return cast("list[str]", context.parallelize(range(count), count).map(files).collect())
+    from pyspark.sql.functions import udf
+
+    run = udf(files, "string", useArrow=False).asNondeterministic()
+    rows = spark.range(0, count, 1, count).select("id", run("id").alias("facts")).collect()
+    return [row["facts"] for row in sorted(rows, key=itemgetter("id"))]
 
 
 def _parsed(options: Mapping[str, str], kinds: OptionKinds) -> tuple[str, dict[str, Any]]:

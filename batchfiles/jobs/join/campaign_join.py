@@ -325,10 +325,10 @@ class FilesOfParts:
 
 @dataclass(frozen=True, slots=True)
 class NumberedFiles:
-    """Writes the file with a number, and returns its report as JSON: a function of a column of numbers, for Spark.
+    """Writes the file with a number, and returns its report as JSON: a function that Spark calls in its workers.
 
-    Spark runs it in its usual workers. For a data source it starts three more processes, which took 5 s of processor time. It is
-    in this module, so that workers don't import the data source.
+    A data source would need three more processes on the driver, which took 5 s of processor time. It is in this module, so that
+    workers don't import the data source.
 
     Attributes:
         files: What writes a file.
