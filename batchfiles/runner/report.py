@@ -18,8 +18,8 @@ RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
 """What a run does at the moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveBatch:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LiveBatch(Displayed):
     """A batch of a run that has not ended.
 
     Attributes:

@@ -190,8 +190,8 @@ async def run_async(  # noqa: D417 - the other arguments are those of `run`
 ) -> RunReport:
     """Do what `run` does, for asyncio: the arguments, the report, the errors and the campaign folder are the same.
 
-    Local work, such as the check of the requests and the table, is done in threads. If the task is cancelled, the local work at
-    hand ends first; the next call resumes.
+    Local work, such as the check of the requests and the table, is done in threads. If the task is cancelled, its
+    current local work is finished first; the next call resumes.
 
     Args:
         *files: The request files. Arguments that are not listed here are those of `run`.
