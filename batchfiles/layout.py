@@ -113,7 +113,7 @@ SPACES: Final = re.compile(r"( +)")
 
 
 def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
-    """Break visible text at spaces, and indent the lines after the first. A longer word, such as a path, is not broken.
+    """Break visible text at spaces, and indent the lines after the first. A wider word, such as a path, is left in its line.
 
     Args:
         text: The text.
@@ -127,7 +127,7 @@ def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
     for number, part in enumerate(SPACES.split(text)):
         if number % 2:
             gap = part
-        elif number and lines[-1].strip() and width_of(lines[-1]) + len(gap) + width_of(part) > width:
+        elif lines[-1].strip() and width_of(lines[-1]) + len(gap) + width_of(part) > width >= width_of(indent + part):
             lines.append(indent + part)
         else:
             lines[-1] += gap + part

@@ -101,7 +101,8 @@ def say(words: str) -> None:
     if STATE.drawn is not None:
         STATE.drawn.put_above(visible(words))
     else:
-        print_lines([visible(words)], err=True)
+        for line in folded(visible(words), screen(err=True).width if sys.stderr.isatty() else None):
+            click.echo(line, err=True)
 
 
 class _LogHandler(logging.Handler):

@@ -54,7 +54,7 @@ def _records(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
-            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with --recover"
+            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with recover=True"
             raise DataError(message, path=str(path), line_number=number)
         yield record
 

@@ -148,7 +148,7 @@ class Export(LazyTable[ExportReport]):
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
-        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs a schema here (--schema)")
+        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs schema= here")
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Join", "JoinOptions", "no_requests", "open_join", "table_options", "with_user_table"]
+
+LOG = logging.getLogger(__name__)
 
 SCAN_COST = 0.1
 """The cost of a byte of results in the scan; that of making the rows is 1 for each byte of requests and results."""
@@ -180,6 +183,7 @@ class Join(LazyTable[JoinReport]):
         known = self._indexes.get(apart)
         scanned, progress = self._phases(scans=known is None)
         result_index = known or self._surveyed(pool, scanned)
+        LOG.info("%s results indexed in %.1f s", f"{result_index.index.count:,}", time.perf_counter() - started)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         tasks = ranges if folder is None else in_files(ranges, folder.least)

@@ -43,7 +43,7 @@ __all__ = [
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
-    "download` does, or join the files on one machine with --pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+    "download` does, or join the files on one machine with pairs={requests: results}"
 )
 
 

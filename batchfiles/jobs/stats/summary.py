@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,7 @@ def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
     yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
+    yield from absent_columns_notes(found.absent_columns)
     if found.results.token_conversion_errors:
         words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
@@ -63,6 +64,11 @@ def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield "input tokens are estimated: one for each 4 bytes of text; images, audio and files are not counted"
     if priced:
         yield from _price_notes(found)
+
+
+def absent_columns_notes(columns: Sequence[str]) -> list[str]:
+    """Return a line with the columns that a table doesn't have, if any."""
+    return [f"not in the table, and not counted: {', '.join(columns)}"] if columns else []
 
 
 def _successes(found: Stats) -> Iterator[str]:
@@ -141,15 +147,15 @@ def _files(found: Stats) -> Table:
     )
 
 
-_ROLES = {"inputs": "requests", "results": "results", "empty": "empty"}
+_ROLES = {"table": "table", "inputs": "requests", "results": "results", "empty": "empty"}
 
 
 def _totals(found: Stats) -> Sentences:
     lines = []
     for noun, role, part in (("requests", "inputs", found.requests), ("results", "results", found.results)):
         if part.count:
-            files = sum(file.role == role for file in found.files)
-            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}, {size(part.bytes)}"
+            files = sum(file.role in (role, "table") for file in found.files)
+            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}" + (f", {size(part.bytes)}" if part.bytes else "")
             lines.append(words + _endpoints(part.endpoints, part.count))
     return Sentences(lines)
 
@@ -298,6 +304,7 @@ def error_notes(digest: ErrorDigest, most: int, names: Interface) -> list[str]:
         skipped = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
         lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {skipped}")
     lines += not_read_lines(digest.not_read, digest.examples)
+    lines += absent_columns_notes(digest.absent_columns)
     return lines
 
 
