@@ -153,6 +153,9 @@ class Export(LazyTable[ExportReport]):
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
 
+    def _bytes_of_head(self) -> int:
+        return min(self._bytes(), TASK_BYTES)
+
     def _pool(self, *, parts: bool) -> WorkerPool:
         return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 

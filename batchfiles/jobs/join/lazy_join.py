@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.errors import MismatchError
+from batchfiles.findings import Findings
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import not_read_fields
@@ -283,7 +284,8 @@ class Join(LazyTable[JoinReport]):
         fields = totals.fields()
         fields["blank_lines"] += result_index.blank_lines
         fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
-        fields["findings"] = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        found = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        fields["findings"] = Findings(found)
         fields["findings_not_listed"] += result_index.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
