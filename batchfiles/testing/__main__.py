@@ -37,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from batchfiles.testing.server import Server
         from batchfiles.testing.service import Service
 
-        limits = "azure" if options.azure else "openai"
-        service = Service(stage_seconds=options.stage_seconds, quirks=quirks, limits=limits)
+        service = Service(stage_seconds=options.stage_seconds, quirks=quirks, limits="azure" if options.azure else "openai")
         server = Server(service, faults=faults, host=options.host, port=options.port)
     except (MissingDependencyError, OSError) as error:
         print(f"batchfiles.testing: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
