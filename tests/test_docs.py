@@ -75,6 +75,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for `vllm run-batch` on the path."""
+    command = place / "bin" / "vllm"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_stand_in.py').read_text('utf-8')}")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
 def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the local server for a page that mentions it, with the variables in the environment that it asks people to export."""
     if "python -m batchfiles.testing" not in page.read_text():
@@ -93,7 +103,7 @@ def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("service")
+@pytest.mark.usefixtures("service", "vllm")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.relative_to(ROOT / 'docs' if page.parent != ROOT else ROOT)}")
 def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     """In the order of the page, in one folder; the output is that of the page."""
@@ -101,9 +111,11 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
         pytest.importorskip("duckdb")
         pytest.importorskip("polars")
         pytest.importorskip("pandas")
-    if page.name in {"parsed.md", "columns.md"}:
+    if page.name in {"parsed.md", "columns.md", "append.md"}:
         pytest.importorskip("duckdb")
         pytest.importorskip("polars")
+    if page.name == "from-sdk.md":
+        pytest.importorskip("openai")
     run_blocks(page)
 
 
