@@ -1,7 +1,7 @@
 """Plays `vllm run-batch` on a machine without a GPU: one result file in vLLM's format, in the order of the requests.
 
-The answers are those of the local server. The format is that of `vllm/entrypoints/openai/run_batch.py`: `id` and `request_id` begin
-with `vllm-`, all keys are there, and a failure has its error in the same file.
+The answers are those of the local server. The format is that of `vllm/entrypoints/openai/run_batch.py`: `id` and `request_id`
+begin with `vllm-`, all keys are there, and a failure has its error in the same file.
 """
 
 from __future__ import annotations
