@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
+from batchfiles.cli.options import Command
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.text import size, visible
 from batchfiles.errors import APIError, StillRunningError
+from batchfiles.layout import size, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -26,7 +27,7 @@ WORST = (0, FOUND, UNFINISHED, FAILED)
 """Exit codes, from best to worst: the worst one of all batches is returned."""
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @click.option("-o", "--output", "folder", metavar="DIR", help="The target folder.  [default: the campaign's folder]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each batch, with its files.")

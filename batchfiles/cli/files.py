@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
-from batchfiles.cli.options import overwrite_option
-from batchfiles.cli.progress import say
+from batchfiles.cli.options import Command, overwrite_option
+from batchfiles.cli.progress import print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
 from batchfiles.io.target import PathTarget, Target
+from batchfiles.layout import age, local_time, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["files"]
 
 CELL = 40
+OPTIONAL = ("age", "purpose", "name")
+FILE_HEADINGS = ("file", "purpose", "age", "name", "size")
 USAGE, FAILED = 2, 3
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(invoke_without_command=True)
+class FileCommands(click.Group):
+    """A group whose commands have the options of all commands."""
+
+    command_class = Command
+
+
+@click.group(cls=FileCommands, invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
     """Upload, list, download and delete files at the service.
@@ -117,8 +125,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
                 click.echo(json.dumps(file.to_dict()))
             return
         rows = [_row(file) for file in map(noted, found)]
-    for line in text_table(("file", "purpose", "created", "name", "size"), rows, texts=4):
-        click.echo(line)
+    print_lines(text_table(FILE_HEADINGS, rows, texts=4, whole=("file", "age"), optional=OPTIONAL, screen=screen()))
     report_pagination(len(rows), most, "files")
 
 
@@ -224,8 +231,8 @@ def _size(file: FileObject) -> str:
 
 
 def _row(file: FileObject) -> tuple[str, ...]:
-    created = "-" if file.created_at is None else age(file.created_at)
-    name = cut(visible(file.filename or "-"), CELL)
+    created = "-" if file.created_at is None else age(file.created_at).removesuffix(" ago")
+    name = visible(file.filename or "-")
     return visible(file.id), visible(file.purpose or "-"), created, name, _size(file)
 
 

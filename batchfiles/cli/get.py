@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.outputs import not_read_lines
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import ascii_json, pretty_json, repaired_json, visible
+from batchfiles.cli.progress import Progress, say
 from batchfiles.findings import EXAMPLES, plural
+from batchfiles.jobs.summaries import not_read_lines
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
@@ -87,14 +88,13 @@ def get(
             without_request += occurrence.role == "result" and occurrence.requests is None
     for finding in findings:
         if finding.code == "line_too_long":
-            click.echo(visible(str(finding)), err=True)
+            say(str(finding))
     for line in not_read_lines(len(not_read), {"not_read": not_read[:EXAMPLES]}):
-        click.echo(line, err=True)
+        say(line)
     if len(questions) > 1 and without_request:
-        click.echo(
+        say(
             f"{plural(without_request, 'result')}: it is unknown which of the {len(questions)} different requests is answered; "
-            "use --pair REQUESTS=RESULTS",
-            err=True,
+            "use --pair REQUESTS=RESULTS"
         )
     if not count:
         click.echo(visible(f"batchfiles: no line has the custom_id {custom_id!r}"), err=True)

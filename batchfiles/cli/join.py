@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
-from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
-from batchfiles.cli.stats_tables import notes_of_join
+from batchfiles.cli.options import Command, FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
 from batchfiles.cli.table_command import SharedOptions, TableCommand, table_options
 from batchfiles.findings import counts_of
 from batchfiles.outcome import MISSING, OUTCOMES
@@ -115,6 +114,7 @@ def join(
     from batchfiles.inputs.roles import paired_sources
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
+    from batchfiles.jobs.join.summary import join_blocks
     from batchfiles.table.read import table_sources
 
     sources, requests = expand(files), expand(inputs)
@@ -138,7 +138,7 @@ def join(
         report = command.write(job)
         if (target := command.files.get("--rejects")) is not None:
             job.write_rejects(target, overwrite=options["overwrite"])
-    command.finish(context, report, "requests", notes_of_join(report), counted(report))
+    command.finish(context, report, "requests", join_blocks, counted(report))
 
 
 def counted(report: JoinReport) -> dict[str, int]:
@@ -159,7 +159,7 @@ def counted(report: JoinReport) -> dict[str, int]:
 EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @table_options(EXPORT_COUNTED)
 @click.pass_context
@@ -189,9 +189,10 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     sys.setswitchinterval(0.0005)
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.export import export as export_results
+    from batchfiles.jobs.join.summary import export_blocks
 
     sources = expand(results)
     with TableCommand("export", sources, options) as command:
         report = command.write(export_results(*command.without_targets(sources), **command.keywords()))
     counts = {name: getattr(report, name) for name in counts_of("export")}
-    command.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})
+    command.finish(context, report, "results", export_blocks, {**report.outcomes, "parse_error": report.parse_errors, **counts})

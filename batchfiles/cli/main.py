@@ -29,9 +29,9 @@ from typing import NoReturn
 
 import click
 
-from batchfiles.cli.text import cut, visible
 from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError, StillRunningError
 from batchfiles.findings import nearest
+from batchfiles.layout import cut, visible
 
 __all__ = ["Commands", "main", "run"]
 

@@ -1,4 +1,4 @@
-"""Progress and log messages on standard error: a line that is redrawn on a terminal, else permanent lines."""
+"""What goes to a terminal: its width and colors, messages and the log on standard error, and progress."""
 
 from __future__ import annotations
 
@@ -7,28 +7,79 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self, TextIO
+from typing import Literal, Self, TextIO, get_args
 
 import click
 
-from batchfiles.cli.text import cut, visible
+from batchfiles.layout import Screen, cut, folded, visible
 
-__all__ = ["Progress", "StatusLine", "log_on_stderr", "say"]
+__all__ = ["COLOR", "Progress", "StatusLine", "log_on_stderr", "print_lines", "say", "say_lines", "screen"]
 
 
+ESCAPE = "\x1b"
 ERASE_LINE = "\r\x1b[K"
 
 
+Color = Literal["auto", "always", "never"]
+COLOR = get_args(Color)
+"""The values of `--color`."""
+
+
 class _State:
-    """The state of standard error: whether only errors are written, and the status line that is drawn now."""
+    """Whether only errors are written on standard error, when to use colors, and the status line that is drawn now."""
 
     is_quiet: bool = False
+    color: Color = "auto"
     drawn: StatusLine | None = None
 
 
 STATE = _State()
+
+
+def screen(*, err: bool = False, fallback: int | None = None) -> Screen:
+    """Return the width and the colors of standard output, or of standard error.
+
+    The width is `COLUMNS`, or that of the terminal. Files and pipes have none.
+
+    Args:
+        err: Whether it is about standard error.
+        fallback: The width of files and pipes.
+    """
+    stream = sys.stderr if err else sys.stdout
+    on_terminal = stream.isatty()
+    width = int(columns) if (columns := os.environ.get("COLUMNS", "")).isdecimal() else 0
+    if not width and on_terminal:
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError):
+            width = shutil.get_terminal_size().columns
+    return Screen(width or fallback, _has_colors(on_terminal=on_terminal))
+
+
+def _has_colors(*, on_terminal: bool) -> bool:
+    if STATE.color != "auto":
+        return STATE.color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return on_terminal and os.environ.get("TERM") != "dumb"
+
+
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    """Print lines of visible text on standard output or standard error; sentences are broken at spaces."""
+    width = screen(err=err).width
+    for line in lines:
+        for part in [line] if ESCAPE in line else folded(line, width):
+            click.echo(part, err=err, color=True)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print lines of visible text on standard error; nothing with `-q`."""
+    if not STATE.is_quiet:
+        print_lines(lines, err=True)
 
 
 def say(words: str) -> None:
@@ -38,7 +89,7 @@ def say(words: str) -> None:
     if STATE.drawn is not None:
         STATE.drawn.put_above(visible(words))
     else:
-        click.echo(visible(words), err=True)
+        print_lines([visible(words)], err=True)
 
 
 class _LogHandler(logging.Handler):
@@ -50,26 +101,27 @@ class _LogHandler(logging.Handler):
 
 
 @contextmanager
-def log_on_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
+def log_on_stderr(*, quiet: bool, verbose: bool, color: Color = "auto") -> Iterator[None]:
     """Print the log on standard error inside the block.
 
     Args:
         quiet: Print neither the log nor other messages.
         verbose: Print each step, not only retries and problems.
+        color: When to use colors.
     """
     logger = logging.getLogger("batchfiles")
     handler = _LogHandler()
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
-    before = logger.level, STATE.is_quiet
+    before = logger.level, STATE.is_quiet, STATE.color
     if verbose and not logger.isEnabledFor(logging.INFO):
         logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-    STATE.is_quiet = quiet
+    STATE.is_quiet, STATE.color = quiet, color
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        level, STATE.is_quiet = before
+        level, STATE.is_quiet, STATE.color = before
         logger.setLevel(level)
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Self, TextIO
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument
-from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import StatusLine, say
+from batchfiles.cli.options import Command, files_argument
+from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import StatusLine, say, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import FORMATS, format_option
-from batchfiles.cli.text import size, text_table, visible
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.jobs.summaries import not_read_lines, output_name
+from batchfiles.layout import PLAIN, Screen, size, text_table, visible
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ def _words(status: RunStatus) -> str:
     return f"{parts}; {status.answered:,} of {status.requests:,} requests ({share(status.answered, status.requests)})"
 
 
-def plan_lines(plan: RunPlan) -> Iterator[str]:
+def plan_lines(plan: RunPlan, screen: Screen = PLAIN) -> Iterator[str]:
     """Yield the lines of a plan: what would be sent."""
     yield from not_read_lines(plan.not_read, plan.examples)
     if not plan.parts:
         yield f"{visible(plan.folder)}: nothing would be sent now"
         return
-    yield from text_table(PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"))
+    yield from text_table(
+        PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"), optional=("endpoint", "tokens"), screen=screen
+    )
     if len(plan.parts) > LISTED:
         yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
     sums = plan.to_dict()
@@ -101,7 +104,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
 UNFINISHED = 4
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option(
     "-o",
@@ -209,12 +212,11 @@ def run(
         plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
         if as_json:
             click.echo(report_json(plan))
-        for line in plan_lines(plan):
-            click.echo(line, err=True)
+        say_lines(plan_lines(plan, screen(err=True)))
         return
     from batchfiles.campaign.folder import request_sources
+    from batchfiles.runner.parts import run_sources
     from batchfiles.runner.run import run as run_files
-    from batchfiles.runner.run import run_sources
     from batchfiles.table.open import table_target
 
     sources = request_sources(files)

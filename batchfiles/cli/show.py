@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.text import cut_in_front, json_of_row, visible, wrapped
+from batchfiles.cli.json_text import json_of_row
+from batchfiles.cli.options import Command
+from batchfiles.cli.progress import print_lines, screen
+from batchfiles.layout import Screen, cut_in_front, visible, wrapped
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.table.preview import Preview
 
 __all__ = ["show"]
+
+WIDTH = 100
+"""The width of files and pipes."""
 
 FACTS_WIDTH = 60
 MIN_NAME_WIDTH = 20
@@ -23,7 +28,7 @@ NOTE_LINES = 3
 """The maximum number of lines of a note."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file")
 @click.option(
     "-n", "--rows", "count", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many rows."
@@ -62,14 +67,14 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
             # In ASCII, without control characters.
             click.echo(json_of_row({name: row.get(name) for name in preview.columns}))
         return
-    for line in _page(preview, shutil.get_terminal_size((100, 24)).columns, asked=names is not None):
-        click.echo(line)
+    print_lines(_page(preview, screen(fallback=WIDTH), asked=names is not None))
 
 
-def _page(preview: Preview, width: int, *, asked: bool) -> list[str]:
-    from batchfiles.cli.layout import lay_out
+def _page(preview: Preview, screen: Screen, *, asked: bool) -> list[str]:
+    from batchfiles.cli.row_layout import lay_out
 
-    layout = lay_out(preview.columns, preview.rows, width, asked=asked)
+    width = screen.width or WIDTH
+    layout = lay_out(preview.columns, preview.rows, width, asked=asked, screen=screen)
     notes = [line for note in layout.notes for line in wrapped(note, width, NOTE_LINES)]
     lines = wrapped(_header(preview, width), width, NOTE_LINES)
     for part in (layout.lines, notes):

@@ -12,12 +12,12 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import notes, tables
-from batchfiles.cli.text import visible
+from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
+from batchfiles.layout import visible
 from batchfiles.outcome import MISSING, OUTCOMES
+from batchfiles.summary import text_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.price import Price
@@ -127,6 +127,7 @@ def stats(
     """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.stats import stats as count
+    from batchfiles.jobs.stats.summary import stats_notes, stats_tables
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - both write to standard output.")
@@ -143,11 +144,9 @@ def stats(
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
-        for line in tables(found, priced=known is not None):
-            click.echo(line)
+        print_lines(text_of(stats_tables(found, priced=known is not None), screen()))
     if not as_json:
-        for note in notes(found, priced=known is not None):
-            click.echo(visible(note), err=True)
+        say_lines(map(visible, stats_notes(found, priced=known is not None)))
     total, noun = found.results.count, "results"
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
@@ -216,4 +215,4 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwri
         return
     with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
-    click.echo(visible(f"{target}: fill in the prices, then use it with --prices"), err=True)
+    say(f"{target}: fill in the prices, then use it with --prices")

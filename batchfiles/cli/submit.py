@@ -13,14 +13,14 @@ import click
 from batchfiles.cli.batch_format import batch_json
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
-from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
-from batchfiles.cli.text import visible
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
 from batchfiles.findings import plural
 from batchfiles.io.remote.path import real_path
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -119,7 +119,7 @@ def endpoint_of(source: Source) -> str:
 FOUND, REFUSED = 1, 2
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("--endpoint", metavar="URL", help="The endpoint, such as /v1/responses.  [default: the url of the first request]")
 @click.option(
@@ -185,7 +185,7 @@ def submit(
         submitter = _Submitter(client, endpoint, terms, again=again, temp_dir=temp_dir)
         with _locked_campaigns(files):
             found = request_files(files, spool)
-            if not no_validate and not check(found, limits, quiet=as_json or service.quiet):
+            if not no_validate and not check(found, limits, quiet=as_json):
                 context.exit(FOUND)
             for file in found:
                 batch = submitter.submit(file)

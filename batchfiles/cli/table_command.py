@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,16 +20,17 @@ from batchfiles.cli.options import (
     with_options,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
-from batchfiles.cli.text import size
+from batchfiles.cli.outputs import STDOUT, check_targets, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.report import is_part_name, is_table_file
+from batchfiles.jobs.summaries import output_name
+from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import COMMAND_LINE, Block, text_of
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
@@ -150,8 +150,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-WIDEST = 100
-"""The maximum width of a summary."""
 
 ReportT = TypeVar("ReportT", bound="TableReport")
 
@@ -250,7 +248,12 @@ class TableCommand:
         )
 
     def finish(
-        self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
+        self,
+        context: click.Context,
+        report: ReportT,
+        noun: str,
+        blocks: Callable[..., Iterator[Block]],
+        counts: Mapping[str, int],
     ) -> None:
         """Print the summary, and exit with 1 if a condition of `--fail-on` is true.
 
@@ -258,7 +261,7 @@ class TableCommand:
             context: The context of the command.
             report: The report of the job.
             noun: What has outcomes: requests or results.
-            notes: Findings of this command.
+            blocks: Makes the summary of the report.
             counts: The counts for `--fail-on`.
         """
         options = self._options
@@ -267,12 +270,15 @@ class TableCommand:
                 file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
-        failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-        all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
-        note_lines = [line for note in all_notes for line in format_note(note, width)]
-        lines = [*outcome_table(report, noun), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
-        click.echo("\n".join(lines), err=True)
+        failed = failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)
+        found = blocks(
+            report,
+            COMMAND_LINE,
+            csv_safe=options["csv_safe"],
+            more=[("fail-on", words) for words in failed],
+            written=self._output_line(report),
+        )
+        say_lines(text_of(found, screen(err=True)))
         if failed:
             context.exit(1)
 

@@ -37,6 +37,7 @@ from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exa
 from batchfiles.jsontext.paths import shown
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import InputWriter
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["LineWriter", "Preparation", "PrepareReport", "bad_row", "prepare", "read_template", "rows_named"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PrepareReport(Displayed):
     """What `prepare` did.
 
     Attributes:
@@ -66,6 +67,11 @@ class PrepareReport:
     nulls: int
     findings: tuple[Finding, ...]
     seconds: float
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import prepare_blocks
+
+        return prepare_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

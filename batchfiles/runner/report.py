@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["PlannedPart", "RunPlan", "RunReport", "RunStatus"]
+from batchfiles.summary import Displayed
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.join.report import JoinReport
+
+__all__ = ["LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus", "RunStep"]
+
+RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
+"""What a run does at the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
+class LiveBatch:
+    """A batch of a run that has not ended.
+
+    Attributes:
+        part: The request file, by its name in the campaign folder.
+        batch_id: The batch.
+        status: Its status at the last look; None before the first look.
+        created_at: When it was created.
+        age: The seconds since then.
+        total: The number of its requests, as the service counts them; 0 before the service does.
+        completed: How many of them were answered.
+        failed: How many of them failed.
+    """
+
+    part: str
+    batch_id: str
+    status: str | None
+    created_at: datetime
+    age: float
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the batch as plain values, for JSON."""
+        return _plain(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunStatus(Displayed):
     """The current status of a run.
 
     Attributes:
@@ -21,6 +59,12 @@ class RunStatus:
         requests: The requests of the live batches.
         answered: How many of them are answered.
         news: A message about the last event; None if only the counts changed.
+        step: What is done now.
+        part: The part that is sent or downloaded; None in other steps.
+        began_at: When the first call of this run began; None before the requests were checked.
+        seconds: The seconds since then.
+        next_look: When the batches are looked at again; None if the run is not waiting.
+        batches: The batches that have not ended, in the order of their parts.
     """
 
     parts: int
@@ -30,14 +74,20 @@ class RunStatus:
     requests: int
     answered: int
     news: str | None = None
+    step: RunStep = "wait"
+    part: str | None = None
+    began_at: datetime | None = None
+    seconds: float = 0.0
+    next_look: datetime | None = None
+    batches: tuple[LiveBatch, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values, for JSON."""
-        return asdict(self)
+        return _plain(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunReport(Displayed):
     """The report of a call of `run`.
 
     Attributes:
@@ -49,7 +99,12 @@ class RunReport:
         parts: The request files, including retries.
         done: Parts whose results are downloaded.
         rounds: Rounds of retries.
+        began_at: When the first call of this run began.
+        seconds: The seconds from then to the end of the run, or to now if it has not finished.
+        next_look: When another call is worthwhile; None if the run has finished.
+        live_batches: The batches that have not ended, in the order of their parts.
         outcomes: The number of requests by outcome in the table; empty if this call wrote none.
+        table: The report of the table, as of `join`; None if this call wrote none.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -62,17 +117,37 @@ class RunReport:
     parts: int
     done: int
     rounds: int
+    began_at: datetime
+    seconds: float
+    next_look: datetime | None = None
+    live_batches: tuple[LiveBatch, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    table: JoinReport | None = None
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
-        return asdict(self)
+        """Return the report as JSON values; times as ISO 8601."""
+        return _plain(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPart:
+def _plain(value: LiveBatch | RunStatus | RunReport) -> dict[str, Any]:
+    """Return the fields as JSON values."""
+    return {each.name: _plain_value(getattr(value, each.name)) for each in fields(value)}
+
+
+def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any field
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, tuple):
+        return [_plain_value(each) for each in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PlannedPart(Displayed):
     """A request file that a run would send.
 
     Attributes:
@@ -94,8 +169,8 @@ class PlannedPart:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunPlan(Displayed):
     """The parts that a run would send now.
 
     Attributes:

@@ -70,7 +70,7 @@ def test_what_is_not_printed_is_said(ask: Callable[..., Outcome], campaign: Path
     """Nobody must take the first errors for all."""
     _, out, err = ask(campaign, "-n", 1)
     assert "expired" not in out
-    assert "1 more error: raise -n to see it" in err
+    assert "1 more error: raise -n to see more" in err
 
 
 def test_no_error_is_a_short_answer(ask: Callable[..., Outcome], tmp_path: Path) -> None:

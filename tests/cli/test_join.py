@@ -24,9 +24,9 @@ import pytest
 import batchfiles
 from batchfiles.cli import table_command
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.stats_tables import format_note
-from batchfiles.cli.text import width_of
+from batchfiles.layout import width_of
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import note_lines as format_note
 from batchfiles.table.parquet import HAS_LATE_METADATA
 from tests.jobs.test_campaign_join import simple
 
@@ -595,7 +595,7 @@ def test_a_file_name_can_not_play_with_the_terminal(ask: Callable[..., Outcome],
 )
 def test_a_share_is_0_or_100_only_of_none_and_all(count: int, total: int, words: str) -> None:
     """One failure in 50,000 must not read as 100 % success."""
-    from batchfiles.cli.stats_tables import share
+    from batchfiles.findings import share
 
     assert share(count, total) == words
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchfiles.cli.layout import lay_out
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.text import width_of
+from batchfiles.cli.row_layout import lay_out
 from batchfiles.errors import FileError
 from batchfiles.io.sources import Source
+from batchfiles.layout import width_of
 from batchfiles.table.open import open_table
 from batchfiles.table.schema import schema
 

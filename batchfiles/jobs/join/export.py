@@ -25,7 +25,7 @@ from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import TOO_LONG
@@ -212,7 +212,7 @@ def export(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Export:
     """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
 
@@ -230,7 +230,7 @@ def export(
         temp_dir: Where temporary files go; None for the system's temporary folder.
         filesystem: The filesystem of all paths, also of `schema`, from `pyarrow.fs` or fsspec; None for the local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -242,7 +242,7 @@ def export(
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         ValueError: An option has an invalid value, or options exclude each other.
 
-    Later, when the table is made:
+    When the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLineError: With `dimensions`: a vector has another length.
 
@@ -261,7 +261,7 @@ def export(
         max_line_bytes=max_line_bytes,
         temp_dir=temp_dir,
         workers=workers,
-        progress=progress,
+        progress=progress_of(progress, "export"),
     ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)

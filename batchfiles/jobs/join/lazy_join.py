@@ -23,7 +23,7 @@ from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress, in_phases
+from batchfiles.io.threads import Progress, in_phases, progress_of
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
@@ -68,7 +68,7 @@ class JoinOptions(TypedDict, total=False):
     temp_dir: str | os.PathLike[str] | None
     filesystem: object
     workers: int | None
-    progress: Progress | None
+    progress: Progress | bool | None
 
 
 class Join(LazyTable[JoinReport]):
@@ -356,6 +356,7 @@ def table_options(options: JoinOptions) -> TableOptions:
         raise ValueError("csv_nulls goes with with_table")
     own = {each.name for each in fields_of(TableOptions)}
     chosen: dict[str, Any] = {name: value for name, value in options.items() if name in own}
+    chosen["progress"] = progress_of(options.get("progress"), "join")
     return TableOptions(**chosen).with_schema_of(options.get("filesystem"))
 
 

@@ -142,7 +142,7 @@ class CampaignPart:
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
         workers: int | None = 1,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Join:
         """Join the results of this part to its requests, as `join` does for the whole campaign, which describes the options.
 

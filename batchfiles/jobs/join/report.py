@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -14,6 +14,7 @@ from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import Block, Displayed
 from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ NOTES = counts_of("join")
 """The counts of a report that are additions to the outcomes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TableReport(Displayed):
     """What a table was made of.
 
     Attributes:
@@ -161,7 +162,7 @@ class TableReport:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ExportReport(TableReport):
     """What an export did.
 
@@ -171,8 +172,13 @@ class ExportReport(TableReport):
 
     malformed_results: int = 0
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import export_blocks
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+        return export_blocks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JoinReport(TableReport):
     """What a join did.
 
@@ -206,6 +212,11 @@ class JoinReport(TableReport):
     malformed_unmatched: int = 0
     with_rows: int = 0
     unmatched: int = 0
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import join_blocks
+
+        return join_blocks(self)
 
 
 class TableCounts:

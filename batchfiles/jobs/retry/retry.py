@@ -27,7 +27,7 @@ from batchfiles.io.remote.path import Place, changed
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress, in_steps
+from batchfiles.io.threads import Progress, in_steps, progress_of
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.report import TableOptions
@@ -158,7 +158,7 @@ def retry(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RetryReport:
     """Write the requests that may succeed if they are sent again, byte for byte, in the order of the request files.
 
@@ -187,7 +187,7 @@ def retry(
         temp_dir: Where temporary files go.
         filesystem: The filesystem of all paths, also of `output` and `ids`, from `pyarrow.fs` or fsspec; None for the local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         How many requests were written and how many were left out, and why.
@@ -214,7 +214,9 @@ def retry(
     changes = checked_edits(edits, values, unset)
     if ids is not None and workers is None:
         workers = 1  # finding ids is hardly slower than reading: processes would not help
-    options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
+    options = TableOptions(
+        max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress_of(progress, "retry")
+    )
     with Spool(temp_dir) as spool:
         tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None

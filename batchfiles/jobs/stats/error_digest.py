@@ -6,7 +6,7 @@ Messages that differ only in ids, numbers and quotations are the same error.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -16,9 +16,10 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 
@@ -82,8 +83,8 @@ ID_KEPT: Final = 512
 """Characters of an example's id that are kept; those that are listed are kept whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorGroup(Displayed):
     """Results with the same error.
 
     Attributes:
@@ -119,8 +120,8 @@ class ErrorGroup:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorDigest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorDigest(Displayed):
     """The errors in result files.
 
     Attributes:
@@ -143,6 +144,17 @@ class ErrorDigest:
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.stats.summary import digest_blocks
+
+        return digest_blocks(self)
+
+    def _repr_html_(self) -> str:
+        """Return the most frequent errors as an HTML table, for notebooks."""
+        from batchfiles.jobs.stats.summary import error_page
+
+        return error_page(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as plain values that JSON can hold."""
         return asdict(self)
@@ -152,7 +164,7 @@ def error_digest(
     *sources: SourceLike,
     pairs: Pairs = (),
     ids: int | None = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
@@ -167,7 +179,7 @@ def error_digest(
             compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list for each error; None lists all, at most a million in total.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
@@ -196,7 +208,7 @@ def error_digest(
         files.sources,
         totals.notice,
         max_line_bytes=max_line_bytes,
-        on_bytes=source_steps(progress, files.sources),
+        on_bytes=source_steps(progress_of(progress, "errors"), files.sources),
         file_roles=files.file_roles,
     ):
         if file.file_role == "inputs":

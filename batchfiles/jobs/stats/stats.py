@@ -17,7 +17,7 @@ from batchfiles.inputs.roles import PairedFiles, Pairs, files_and_pairs, read_ag
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
@@ -39,7 +39,7 @@ def stats(
     *sources: SourceLike,
     pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
@@ -56,7 +56,7 @@ def stats(
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem of all paths, also of `prices`, from `pyarrow.fs` or fsspec; None for the local one.
 
@@ -81,7 +81,7 @@ def stats(
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     count = _Counts(known, _Repeats.among(files, max_line_bytes), [source.name for source in files.sources])
-    on_bytes = source_steps(progress, files.sources)
+    on_bytes = source_steps(progress_of(progress, "stats"), files.sources)
     for part in _parts(files.sources):
         for file in classified_files(
             part, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
