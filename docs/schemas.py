@@ -190,7 +190,6 @@ PLAIN: Final[dict[Any, Schema]] = {
     bool: {"type": "boolean"},
     datetime: {"type": "string", "format": "date-time"},
     Decimal: described(TEXT, "An amount with all digits."),
-    datetime: {"type": "string", "format": "date-time"},
     type(None): {"type": "null"},
     Any: {},
 }
