@@ -14,14 +14,13 @@ from typing import Literal, Self, TextIO, get_args
 
 import click
 
-from batchfiles.layout import Screen, cut, folded, visible
+from batchfiles.layout import Screen, cut, duration, folded, visible
 
 __all__ = [
     "COLOR",
     "Progress",
     "StatusLine",
     "TransferProgress",
-    "duration",
     "log_on_stderr",
     "print_lines",
     "say",
@@ -307,12 +306,3 @@ class TransferProgress:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def duration(seconds: float) -> str:
-    """Return a time span, such as `42 s`, `3:05 min` or `26:14 h`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d} h"
-    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 import click
@@ -12,7 +10,7 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, files_argument, temp_dir_option, workers_option
 from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, duration, say_lines, screen
+from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import (
     FORMATS,
@@ -27,25 +25,17 @@ from batchfiles.cli.table_command import (
 )
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
-from batchfiles.jobs.join.summary import join_notes
-from batchfiles.jobs.summaries import not_read_lines, output_name
-from batchfiles.layout import PLAIN, Screen, folded, size, text_table, visible
-from batchfiles.summary import COMMAND_LINE, Notes, text_of
+from batchfiles.layout import duration, folded, time_of_day, visible
+from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.io.target import Target
     from batchfiles.limits import Limits
-    from batchfiles.runner.report import LiveBatch, PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.runner.report import RunStatus
     from batchfiles.table.open import TableFormat
 
-__all__ = ["RunOutput", "plan_lines", "report_lines", "run", "status_words"]
-
-
-PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
-
-LISTED = 20
-"""How many parts of a plan are listed; `--json` has all."""
+__all__ = ["RunOutput", "run", "status_words"]
 
 
 class RunOutput:
@@ -114,73 +104,13 @@ def status_words(status: RunStatus, width: int) -> str:
     oldest = f"oldest batch {duration(max(batch.age for batch in status.batches))}" if status.batches else ""
     percent = share(status.answered, status.requests) if status.requests else ""
     answered = f"{status.answered:,} of {status.requests:,} requests ({percent})" if percent else ""
-    look = "" if status.next_look is None else f"next look {_clock(status.next_look)}"
+    look = "" if status.next_look is None else f"next look {time_of_day(status.next_look)}"
     full = (spent, done, f"{status.live:,} at the service", f"{status.waiting:,} to send", oldest, answered, look)
     short = (spent, f"{status.done:,}/{status.parts:,} done", f"{status.live:,} live")
     more = (oldest.replace(" batch", ""), f"{percent} answered" if percent else "")
     forms = (full, (*short, *more, look), (*short, more[0], look), (*short, look), short)
     lines = [", ".join(filter(None, form)) for form in forms]
     return next((line for line in lines if len(line) <= width), lines[-1])
-
-
-def _clock(moment: datetime) -> str:
-    """Return the time of day in the local time zone."""
-    return moment.astimezone().strftime("%H:%M:%S")
-
-
-def plan_lines(plan: RunPlan, screen: Screen = PLAIN) -> Iterator[str]:
-    """Yield the lines of a plan: what would be sent."""
-    yield from not_read_lines(plan.not_read, plan.examples)
-    if not plan.parts:
-        yield f"{visible(plan.folder)}: nothing would be sent now"
-        return
-    yield from text_table(
-        PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"), optional=("endpoint", "tokens"), screen=screen
-    )
-    if len(plan.parts) > LISTED:
-        yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
-    sums = plan.to_dict()
-    words = f"{plural(len(plan.parts), 'part')} with {plural(sums['requests'], 'request')}, {size(sums['bytes'])}"
-    yield f"{words}, about {sums['tokens']:,} tokens to read; nothing was sent"
-
-
-def _row(part: PlannedPart) -> tuple[str, ...]:
-    return visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint)
-
-
-def report_lines(report: RunReport, screen: Screen = PLAIN, *, csv_safe: bool = False) -> Iterator[str]:
-    """Yield the lines of the report of a run."""
-    yield from not_read_lines(report.not_read, report.examples)
-    batches = plural(report.batches, "batch", "batches")
-    retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
-    spent = f", in {duration(report.seconds)}" if report.seconds >= SHOWN_SECONDS else ""
-    if not report.finished:
-        yield from _live_lines(report.live_batches)
-        done = f"{report.done:,} of {plural(report.parts, 'part')} done"
-        look = "" if report.next_look is None else f" after {_clock(report.next_look)}"
-        yield f"not finished: {done}, {batches} so far{spent}; repeat the command{look}"
-        return
-    if report.table is not None:
-        yield from text_of([Notes(join_notes(report.table, COMMAND_LINE, csv_safe=csv_safe))], screen)
-        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-        yield f"{output_name(report.output)}: {outcomes}; {batches}{retried}{spent}"
-    else:
-        yield f"{visible(report.output)}: was finished already, nothing was sent; {batches}{retried}"
-
-
-SHOWN_SECONDS = 60
-"""Shorter runs don't show how long they took."""
-
-
-def _live_lines(batches: tuple[LiveBatch, ...]) -> Iterator[str]:
-    """Yield a line for each batch at the service, oldest first."""
-    oldest = sorted(batches, key=lambda batch: batch.created_at)
-    for batch in oldest[:LISTED]:
-        state = visible(batch.status or "created")
-        counts = f", {batch.completed + batch.failed:,} of {plural(batch.total, 'request')}" if batch.total else ""
-        yield f"{visible(batch.part)}: {visible(batch.batch_id)} is {state} for {duration(batch.age)}{counts}"
-    if len(oldest) > LISTED:
-        yield f"… and {plural(len(oldest) - LISTED, 'batch', 'batches')} more: --json lists them"
 
 
 UNFINISHED = 4
@@ -323,6 +253,7 @@ def run(
     from batchfiles.campaign.folder import request_sources
     from batchfiles.io.target import PathTarget
     from batchfiles.runner.parts import run_sources
+    from batchfiles.runner.report import plan_blocks, run_blocks
     from batchfiles.runner.run import run as run_files
     from batchfiles.runner.steps import campaign_run
     from batchfiles.table.open import format_of_target, table_target
@@ -377,7 +308,7 @@ def run(
             plan = campaign_run(sources, {**options, "progress": progress.update}).plan()
         if as_json:
             click.echo(report_json(plan))
-        say_lines(plan_lines(plan, screen(err=True)))
+        say_lines(text_of(plan_blocks(plan, COMMAND_LINE), screen(err=True)))
         return
     try:
         with RunOutput(quiet=as_json) as shown:
@@ -387,6 +318,6 @@ def run(
         raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    say_lines(report_lines(report, screen(err=True), csv_safe=csv_safe))
+    say_lines(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
     if not report.finished:
         context.exit(UNFINISHED)

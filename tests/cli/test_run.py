@@ -75,8 +75,8 @@ def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, object
     (batch,) = objects("list")
     sent, live, last = err.splitlines()
     assert sent == f"requests-00001.jsonl: sent as {batch['id']}"
-    assert re.fullmatch(rf"requests-00001.jsonl: {batch['id']} is validating for \d s", live)
-    assert re.fullmatch(r"not finished: 0 of 1 part done, 1 batch so far; repeat the command after \d\d:\d\d:\d\d", last)
+    assert re.fullmatch(rf"requests-00001.jsonl: {batch['id']} is validating, created \d s ago", live)
+    assert re.fullmatch(r"not finished: 0 of 1 part done, 1 batch so far; run it again after \d\d:\d\d:\d\d", last)
     server.service.clock.turn(1000)
     assert ask("run", name, "-o", "table.parquet", "--once")[0] == 0
 
@@ -246,7 +246,7 @@ def test_what_is_refused_leaves_nothing_behind_dry_or_not(
 def test_without_a_key_nothing_is_left_behind(
     ask: Ask, requests_file: RequestsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder had the parts, and the next start was told that they were made with other limits."""
+    """The folder had the parts, and with other limits the next start kept them."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
     name = requests_file()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
@@ -33,6 +35,12 @@ SCHEMA = {
 }
 
 FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
+
+
+def validate_json(value: Any) -> None:
+    """Compare a report with the JSON Schema of `run`."""
+    schema = json.loads(files("batchfiles").joinpath("schemas", "run.schema.json").read_text("utf-8"))
+    jsonschema.validate(value, schema)
 
 
 def words_of(seen: list[RunStatus]) -> list[str]:
@@ -69,7 +77,10 @@ def test_the_table_takes_the_options_of_a_join(serve: Serve, tmp_path: Path) -> 
     assert report.table is not None
     assert (report.table.with_rows, report.table.superseded) == (4, 1)
     assert [json.loads(line)["custom_id"] for line in (tmp_path / "rejects.jsonl").read_text().splitlines()] == ["r2"]
-    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(json.dumps(report.to_dict()))
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written == json.loads(json.dumps(report.to_dict()))
+    validate_json(written)
+    assert str(report).splitlines()[-1] == f"{tmp_path / 'table.parquet'}: 3 succeeded, 1 failed; 2 batches, 1 round of retries"
 
 
 def test_all_paths_may_be_in_a_filesystem(serve: Serve, tmp_path: Path) -> None:
@@ -233,7 +244,10 @@ def test_the_report_of_each_call_with_once_replaces_the_one_before(serve: Serve,
         None,
         report.began_at.isoformat(timespec="seconds"),
     )
+    validate_json(written)
     (live,) = written["live_batches"]
+    assert f"{batch.id} is validating, created 0 s ago" in str(report)
+    assert "not finished: 0 of 1 part done, 1 batch so far; run it again after" in str(report)
     assert (live["part"], live["batch_id"], live["status"], live["total"]) == ("requests-00001.jsonl", batch.id, "validating", 0)
     assert live["age"] <= written["seconds"] < 60
     assert report.next_look is not None
