@@ -40,8 +40,8 @@ from batchfiles.testing import FAULTS, QUIRKS, Quirks
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MARK = r"(?:<!-- (?P<mark>set-up|not run|needs: [\w, ]+) -->\n)?"
-BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"console", "python", "shell", "text"}
+BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*|{{[\w-]+}})\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"console", "python", "shell", "text", "{toctree}"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
@@ -105,7 +105,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if block.mark or block.language == "text":
+        if block.mark or block.language in {"text", "{toctree}"}:
             continue
         if block.language == "python":
             check_python(block.text, names, where)
