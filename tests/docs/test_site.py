@@ -172,7 +172,10 @@ def test_a_class_of_another_package_is_not_linked_to_ours(site: Path) -> None:
     """`httpx2.Client` has the name of a public class; the types of this package are linked."""
     text = (site / "api" / "service.html").read_text("utf-8")
     signature = text.partition('id="batchfiles.Client"')[2].partition("</dt>")[0]
-    by_name = {em.partition("</span>")[0].rpartition(">")[2]: re.findall(r'href="([^"]+)"', em) for em in signature.split("<em ")}
+    by_name = {
+        em.partition("</span>")[0].rpartition(">")[2]: re.findall(r'href="([^"]+)"', em.partition("</em>")[0])
+        for em in signature.split("<em ")
+    }
     assert by_name["config"] == ["#batchfiles.Config"]
     assert by_name["http"] == []
 
