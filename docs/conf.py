@@ -29,6 +29,9 @@ project_copyright = author
 version = release = batchfiles.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+smartquotes = False  # `--` stays what people type
 html_title = f"batchfiles {version}"
 html_show_sourcelink = False
 html_copy_source = False
@@ -64,7 +67,8 @@ def link_by_home(_app: Sphinx, env: BuildEnvironment, node: pending_xref, conten
     """Resolve the name that a class has in its module, such as `batchfiles.jobs.join.lazy_join.Join`, to the public one."""
     target = str(node.get("reftarget", ""))
     name = target.rpartition(".")[2]
-    if node.get("refdomain") != "py" or name not in batchfiles.__all__ or target == f"batchfiles.{name}":
+    is_ours = target.startswith("batchfiles.") or target == name  # and not `httpx2.Client`
+    if node.get("refdomain") != "py" or name not in batchfiles.__all__ or not is_ours or target == f"batchfiles.{name}":
         return None
     found: Element | None = env.domains["py"].resolve_xref(
         env, node["refdoc"], env.app.builder, "obj", f"batchfiles.{name}", node, content

@@ -168,6 +168,18 @@ def test_each_public_name_is_on_the_site(site: Path, pages: dict[Path, Page]) ->
     assert {f"batchfiles.{name}" for name in documented()} <= anchors
 
 
+def test_a_class_of_another_package_is_not_linked_to_ours(site: Path) -> None:
+    """`httpx2.Client` has the name of a public class; the types of this package are linked."""
+    text = (site / "api" / "service.html").read_text("utf-8")
+    signature = text.partition('id="batchfiles.Client"')[2].partition("</dt>")[0]
+    by_name = {
+        em.partition("</span>")[0].rpartition(">")[2]: re.findall(r'href="([^"]+)"', em.partition("</em>")[0])
+        for em in signature.split("<em ")
+    }
+    assert by_name["config"] == ["#batchfiles.Config"]
+    assert by_name["http"] == []
+
+
 def test_the_page_of_commands_has_each_command_with_its_options(site: Path) -> None:
     """The table is in the file, the options are added on the site."""
     page = (DOCS / "commands.md").read_text("utf-8")
@@ -175,6 +187,7 @@ def test_the_page_of_commands_has_each_command_with_its_options(site: Path) -> N
     assert rows == [(name, words) for name, (_, words) in COMMANDS.items()]
     text = (site / "commands.html").read_text("utf-8")
     assert all(f'id="{name}"' in text for name in (*COMMANDS, "files-upload"))
+    assert "\u2013" not in text, "a dash instead of the two hyphens of an option"
     for option in ("--fail-on LIST", "--key-command CMD", "--set ", "--dry-run"):
         assert option in re.sub(r"<[^>]*>", "", text), option
 
