@@ -2,7 +2,7 @@
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
 `tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names
-the command `python -m batchfiles.testing` gets a local server, which its examples find in their environment; azure.md gets Azure's.
+the command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets Azure's.
 """
 
 from __future__ import annotations
@@ -158,9 +158,9 @@ def test_the_readme_has_two_commands_that_need_only_python() -> None:
     """`.ci/run` runs them; here it is made sure that it finds them."""
     set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.mark == "set-up"]
     assert len(set_up) == 2
-    for text in set_up:
-        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
-        assert text.count("\n") == 1
+    assert set_up[0].startswith("python3 -m venv .venv && . .venv/bin/activate && pip install")
+    assert set_up[1].startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert [text.count("\n") for text in set_up] == [1, 1]
     assert "joined.parquet" in set_up[0]
     assert "pytest" in set_up[1]
 
