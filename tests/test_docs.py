@@ -77,10 +77,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a stand-in for `vllm run-batch` on the path."""
+    """Put a substitute for `vllm run-batch` on the path."""
     command = place / "bin" / "vllm"
     command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_stand_in.py').read_text('utf-8')}")
+    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_substitute.py').read_text('utf-8')}")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
 
