@@ -1,9 +1,8 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
-`tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names
-the command `python -m batchfiles.testing` gets a local server, which its examples find in their environment; azure.md gets that
-of Azure.
+`tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names the
+command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets that of Azure.
 """
 
 from __future__ import annotations
@@ -78,10 +77,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a stand-in for `vllm run-batch` on the path."""
+    """Put a substitute for `vllm run-batch` on the path."""
     command = place / "bin" / "vllm"
     command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_stand_in.py').read_text('utf-8')}")
+    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_substitute.py').read_text('utf-8')}")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
 
@@ -159,9 +158,9 @@ def test_the_readme_has_two_commands_that_need_only_python() -> None:
     """`.ci/run` runs them; here it is made sure that it finds them."""
     set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.mark == "set-up"]
     assert len(set_up) == 2
-    for text in set_up:
-        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
-        assert text.count("\n") == 1
+    assert set_up[0].startswith("python3 -m venv .venv && . .venv/bin/activate && pip install")
+    assert set_up[1].startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert [text.count("\n") for text in set_up] == [1, 1]
     assert "joined.parquet" in set_up[0]
     assert "pytest" in set_up[1]
 
