@@ -379,7 +379,7 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
         >>> batchfiles.encode_input(request)
         b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","input":"Hi"}}\n'
     """
-    return _encoded(_keys_of(record, "BatchRequestInput"), strict=strict)
+    return _encoded(record, "BatchRequestInput", strict=strict)
 
 
 def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
@@ -396,22 +396,14 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
         >>> batchfiles.encode_output(batchfiles.BatchRequestOutput(custom_id="a"))
         b'{"id":null,"custom_id":"a","response":null,"error":null}\n'
     """
-    return _encoded(_keys_of(record, "BatchRequestOutput"), strict=strict)
+    return _encoded(record, "BatchRequestOutput", strict=strict)
 
 
-def _keys_of(record: BatchRequestInput | BatchRequestOutput, kind: str) -> dict[str, Any]:
-    """Return a record as a dict.
-
-    Raises:
-        TypeError: It is not a record.
-    """
+def _encoded(record: BatchRequestInput | BatchRequestOutput, kind: str, *, strict: bool) -> bytes:
     try:
-        return record.to_dict()
+        value = record.to_dict()
     except AttributeError:
         raise not_a_record(record, kind) from None
-
-
-def _encoded(value: dict[str, Any], *, strict: bool) -> bytes:
     try:
         line = write(value, None, orjson.OPT_APPEND_NEWLINE)
     except TypeError as error:

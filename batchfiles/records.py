@@ -47,7 +47,7 @@ class BatchRequestInput(Displayed):
         return value | self.extra | value if self.extra else value  # its own keys in front, and they win
 
     def _repr_html_(self) -> str:
-        """Return the request for notebooks: where it is, and the line as indented JSON."""
+        """Return the request for notebooks: its place, and the line as indented JSON."""
         return _page(self, self.to_dict())
 
 
@@ -127,12 +127,12 @@ class BatchRequestOutput(Displayed):
         return value | self.extra | value if self.extra else value
 
     def _repr_html_(self) -> str:
-        """Return the result for notebooks: where it is, and the line as indented JSON."""
+        """Return the result for notebooks: its place, and the line as indented JSON."""
         return _page(self, self.to_dict())
 
 
 def not_a_record(value: object, kind: str) -> TypeError:
-    """Return the error for a value in the place of a record, such as a dict."""
+    """Return the error for a value that is not a record, such as a dict."""
     remedy = f": use {kind}(**…), or decode a line with decode_{'input' if kind == 'BatchRequestInput' else 'output'}"
     return TypeError(f"a {kind} is expected, not {type(value).__name__}{remedy if isinstance(value, dict | bytes | str) else ''}")
 

@@ -87,7 +87,7 @@ LONGEST: Final = 600
 """The maximum width of a sentence, which may quote a file."""
 
 WIDTH: Final = 100
-"""The width of `print(report)`."""
+"""The width of `print(report)`, unless the terminal is narrower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +368,10 @@ class Displayed:
         return short_repr(self)
 
     def __str__(self) -> str:
-        return "\n".join(text_of(self._blocks(), Screen(WIDTH))).strip("\n") or repr(self)
+        from shutil import get_terminal_size
+
+        width = min(get_terminal_size((WIDTH, 24)).columns, WIDTH)
+        return "\n".join(text_of(self._blocks(), Screen(width))).strip("\n") or repr(self)
 
     def _repr_html_(self) -> str:
         """Return the summary as HTML, for notebooks."""

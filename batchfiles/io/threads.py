@@ -248,7 +248,7 @@ def _tqdm() -> Any:  # noqa: ANN401 - tqdm has no types
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without ipywidgets it draws with text, and says so
+            warnings.simplefilter("ignore")  # without ipywidgets it warns, and draws with text
             from tqdm.auto import tqdm
     except ImportError:
         return None

@@ -112,7 +112,7 @@ def _without_tqdm(init: object) -> object:
 
 
 def test_every_public_function_that_takes_progress_takes_true() -> None:
-    """The annotation says so, for jobs and for the methods of the clients."""
+    """By its annotation, for jobs and for the methods of the clients."""
     functions = [getattr(batchfiles, name) for name in batchfiles.__all__]
     functions += [method for kind in (Client, AsyncClient) for _, method in inspect.getmembers(kind, inspect.isfunction)]
     taking = [each for each in functions if inspect.isfunction(each) and "progress" in inspect.signature(each).parameters]

@@ -252,7 +252,7 @@ class PartsJoin(Join):
         return self._choices or {"table": self._table, "parsed": self._parsed, "user_columns": self._user_columns}
 
     def quick_copy(self) -> Self:
-        """Return the same table, read in this process, without progress, and no further than the rows that are taken."""
+        """Return the same table, read in this process, without progress, and only as far as its rows are taken."""
         other = super().quick_copy()
         other._combines = False  # noqa: SLF001 - of the same class
         return other
