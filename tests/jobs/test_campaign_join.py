@@ -385,6 +385,24 @@ def test_links_in_a_campaign_are_its_files(tmp_path: Path, linked: str) -> None:
         batchfiles.retry(folder, output=next(folder.glob(linked)).resolve(), overwrite=True)
 
 
+def test_parts_that_are_links_to_one_file_are_all_joined(tmp_path: Path) -> None:
+    """The campaign was joined without one of its parts, in another way."""
+    parts = {f"part-{number}": ([request("a"), request("b")], [success("a", "same")]) for number in range(3)}
+    folder = campaign(tmp_path / "c", parts)
+    with batchfiles.join(folder) as job:
+        rows, report = list(job), counts(job.report)
+    for name in ("part-{}.jsonl", "batch_0000000{}_output.jsonl"):
+        (folder / name.format(1)).rename(tmp_path / name.format("blob"))
+        for number in range(3):
+            (folder / name.format(number)).unlink(missing_ok=True)
+            (folder / name.format(number)).symlink_to(tmp_path / name.format("blob"))
+    with batchfiles.join(folder) as job:
+        assert isinstance(job, CampaignJoin)
+        assert (list(job), counts(job.report)) == (rows, report)
+    assert batchfiles.stats(folder).requests.count == 6
+    assert batchfiles.retry(folder, output=folder).written == 3
+
+
 @pytest.mark.parametrize("empty", ["part-0", "part-1"])
 def test_an_empty_part_may_have_results(tmp_path: Path, empty: str) -> None:
     """Its results are without a request, and the whole campaign was refused because of it."""

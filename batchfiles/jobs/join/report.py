@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from batchfiles.findings import Finding, Findings, add_example, counts_of
+from batchfiles.io.lines import checked_line_bytes
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
@@ -290,9 +291,9 @@ class TableOptions:
         ):
             if value not in allowed:
                 raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
-        for name, number in (("max_line_bytes", self.max_line_bytes), ("dimensions", self.dimensions)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is 1 or more, not {number}")
+        checked_line_bytes(self.max_line_bytes)
+        if self.dimensions is not None and self.dimensions < 1:
+            raise ValueError(f"dimensions is 1 or more, not {self.dimensions}")
         if self.dimensions is not None and self.table == "requests":
             raise ValueError("dimensions are for the embeddings table")
         if self.parsed and self.table == "embeddings":
