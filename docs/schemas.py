@@ -188,8 +188,8 @@ PLAIN: Final[dict[Any, Schema]] = {
     int: COUNT,
     float: {"type": "number"},
     bool: {"type": "boolean"},
-    Decimal: described(TEXT, "An amount with all digits."),
     datetime: {"type": "string", "format": "date-time"},
+    Decimal: described(TEXT, "An amount with all digits."),
     type(None): {"type": "null"},
     Any: {},
 }
@@ -213,7 +213,9 @@ class Writer:
 
     def of_class(self, kind: type) -> Schema:
         """Return the schema of the object that `to_dict()` of a class returns."""
-        hints = typing.get_type_hints(kind, localns={**vars(batchfiles), "Any": Any, "Mapping": Mapping, "Decimal": Decimal})
+        hints = typing.get_type_hints(
+            kind, localns={**vars(batchfiles), "Any": Any, "Mapping": Mapping, "Decimal": Decimal, "datetime": datetime}
+        )
         names = [each.name for each in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else list(kind._fields)  # type: ignore[attr-defined]
         words, added = attributes_of(kind), ADDED.get(kind, {})
         left_out = LEFT_OUT.get(kind, set()) | {"extra", "odd"}

@@ -111,7 +111,7 @@ def join(
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
     read = [*requests, *sources, *of_pairs, *own]
-    with TableCommand("join", read, options, rejects=rejects, of_parts=True, resume=resume) as command:
+    with TableCommand("join", read, options, rejects=rejects, resumes=True, resume=resume) as command:
         job = join_files(
             *command.without_targets(sources),
             inputs=command.without_targets(requests),

@@ -23,11 +23,12 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
-from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
-from batchfiles.jobs.join.report import is_part_name, is_table_file
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.table_files import is_own_file, is_table_file
 from batchfiles.jobs.summaries import output_name
 from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
@@ -122,6 +123,7 @@ class SharedOptions(TypedDict):
     output: str
     format_name: TableFormat | None
     overwrite: bool
+    min_file_bytes: int | None
     csv_safe: bool
     table: TableName | None
     dimensions: int | None
@@ -177,6 +179,13 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         click.option(
             "--force", "overwrite", is_flag=True, help="Replace existing files; a folder only if it has only Parquet parts."
         ),
+        click.option(
+            "--min-file-bytes",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="For a folder: the bytes of input from which on a file is large enough; smaller parts share one. 0 makes a file "
+            "for each.  [default: 32 MiB]",
+        ),
         csv_safe_option,
         click.option(
             "--table",
@@ -219,7 +228,7 @@ class TableCommand:
         sources: The input files.
         options: The shared options.
         rejects: The file for lines that are not in the table.
-        of_parts: Whether the folder of a table may be one of a campaign's parts.
+        resumes: Whether the command has --resume.
         resume: Whether to continue the folder of a campaign.
 
     Attributes:
@@ -239,7 +248,7 @@ class TableCommand:
         options: SharedOptions,
         *,
         rejects: str | None = None,
-        of_parts: bool = False,
+        resumes: bool = False,
         resume: bool = False,
     ) -> None:
         self._started = time.perf_counter()
@@ -249,19 +258,22 @@ class TableCommand:
         self._label = label
         self._target, chosen = _target(options["output"], options["format_name"])
         _check_options(options, chosen)
+        if options["min_file_bytes"] is not None and not self._target.is_folder:
+            raise click.UsageError("--min-file-bytes needs a folder: another output is one file.")
         for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
             if name == STDOUT:
                 raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
-        ours: IsOwnFile = is_part_name
-        if of_parts and isinstance(self._target, PathTarget):
-            from batchfiles.jobs.join.part_join import files_of_parts
-
-            ours = is_table_file if resume else files_of_parts(self._target)
+        ours = is_table_file if resume else is_own_file(self._target)
         resumed = self._target if resume else None
-        check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
+        try:
+            check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
+        except OutputExistsError as error:
+            if resumes and self._target.is_folder and error.path == self._target.name:
+                raise OutputExistsError(error.path, resumable=True) from None
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -302,6 +314,7 @@ class TableCommand:
             overwrite=options["overwrite"],
             csv_safe=options["csv_safe"],
             resume=self._resume,
+            min_file_bytes=options["min_file_bytes"],
         )
 
     def finish(
@@ -351,6 +364,8 @@ class TableCommand:
             sizes = self._target.sizes()
             if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
+                if self._resume and isinstance(report, JoinReport):
+                    parts.append(f"{plural(report.kept_parts, 'part')} kept")
             parts.append(size(sum(sizes)))
         return f"{output_name(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 

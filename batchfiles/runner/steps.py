@@ -124,7 +124,7 @@ class CampaignRun:
 
     def check(self) -> None:
         """Make sure that the run is possible, as far as that can be known without the service."""
-        if (self._folder / LOCK).exists():
+        if any((self._folder / name).exists() for name in (JOURNAL, LOCK)):
             self._lock()
         self._table.refuse_foreign(self._state.outputs)
         self._check_requests()

@@ -19,7 +19,8 @@ from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
 from batchfiles.io.threads import PIECE, Progress
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_join import JoinOptions, table_options
-from batchfiles.jobs.join.report import JoinReport, is_part_name
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.table_files import is_own_file
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
 from batchfiles.runner.report import RunReport
@@ -151,7 +152,7 @@ class RunTable:
         for target in self._targets:
             is_own = _key(target) in own
             if not (is_own and target.is_folder) or self._options.overwrite:  # a finished table may stay where it is
-                target.check(overwrite=self._options.overwrite or is_own, ours=is_part_name)
+                target.check(overwrite=self._options.overwrite or is_own, ours=is_own_file(target))
 
     def settings(self) -> dict[str, Any]:
         """Return the options that change the contents of the table, without those at their defaults, for the journal.

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from batchfiles import Client, RunStatus, plan_run, run
+from batchfiles import Client, RunStatus, plan_run, run, split
 from batchfiles.api import RetryPolicy
+from batchfiles.cli.main import exit_code
 from batchfiles.errors import (
     AlreadySubmittedError,
     APIConnectionError,
@@ -153,7 +154,7 @@ def test_a_second_run_during_the_first_does_not_touch_its_folder(serve: Serve, r
 
 
 def test_a_lock_that_was_removed_while_it_was_taken_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused run removes its lock: the one who opened it just before would hold a lock that nobody else sees."""
+    """A run removes its lock at its end: the one who opened it just before would hold a lock that nobody else sees."""
     flock, removed = fcntl.flock, list[int]()
 
     def late(file: Any, operation: int) -> None:
@@ -168,3 +169,21 @@ def test_a_lock_that_was_removed_while_it_was_taken_is_taken_again(tmp_path: Pat
         with pytest.raises(FileError, match="another run uses"), locked(tmp_path):
             pass
     assert removed
+
+
+def test_no_lock_is_left_by_a_run_or_a_refused_submit(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file `run.lock` stayed in the folder of a campaign, also after a `submit` that sent nothing."""
+    server = serve()
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client)
+    assert "requests.campaign/run.lock" not in names_in(tmp_path)
+    split(write_requests(tmp_path / "other.jsonl", 3), output=tmp_path / "parts")
+    part = next((tmp_path / "parts").glob("*.jsonl"))
+    part.write_bytes(part.read_bytes() * 2)
+    before = names_in(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    assert exit_code(["submit", str(tmp_path / "parts")]) == 1
+    assert names_in(tmp_path) == before

@@ -78,9 +78,15 @@ HIDDEN: Final = ("progress", "temp_dir", "table")
 
 
 def first_rows(table: LazyTable[Any], count: int) -> pa.Table:
-    """Return the first rows of a table, and read no more than they need."""
+    """Return the first rows of a table, and read no more than they need.
+
+    Raises:
+        ValueError: `count` is negative.
+    """
     import pyarrow as pa
 
+    if count < 0:
+        raise ValueError(f"n is not negative: {count}")
     batches: list[pa.RecordBatch] = []
     with closing(cast("Generator[pa.RecordBatch, None, None]", table.to_batches())) as products:
         while count and (batch := next(products, None)) is not None:

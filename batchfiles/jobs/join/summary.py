@@ -64,7 +64,9 @@ def _blocks(report: TableReport, noun: str, notes: tuple[Note, ...], written: st
     yield outcome_table(report, noun)
     yield Sentences([""])
     yield Notes(notes)
-    yield Sentences([*([""] if notes else []), written or f"{plural(report.rows, 'row')}, in {report.seconds:,.1f} s"])
+    kept = getattr(report, "kept_parts", 0)
+    rows = plural(report.rows, "row") + (f", {plural(kept, 'part')} kept" if kept else "")
+    yield Sentences([*([""] if notes else []), written or f"{rows}, in {report.seconds:,.1f} s"])
 
 
 def outcome_table(report: TableReport, noun: str) -> Table:
