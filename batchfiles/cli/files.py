@@ -14,7 +14,7 @@ import click
 from batchfiles.cli.main import Group
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.options import Command, overwrite_option
-from batchfiles.cli.progress import print_lines, say, screen
+from batchfiles.cli.progress import TransferProgress, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.layout import age, local_time, size, text_table, visible
@@ -92,7 +92,8 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
         for path in paths:
-            file = client.files.create(path, purpose=purpose, expires_after=expiry)
+            with TransferProgress(path, quiet=as_json) as progress:
+                file = client.files.create(path, purpose=purpose, expires_after=expiry, progress=progress.update)
             click.echo(json.dumps(file.to_dict()) if as_json else visible(file.id))
             if not as_json:
                 say(f"{path}: {_size(file)} uploaded")
@@ -182,13 +183,13 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
 
     target = Target.at(Path(output), folder=False)
     target.check(overwrite=overwrite)
-    with service.connect() as client:
+    with service.connect() as client, TransferProgress(file_id) as progress:
         if isinstance(target, PathTarget) and not target.exists():
-            client.files.content(file_id, Path(output))
+            client.files.content(file_id, Path(output), progress=progress.update)
             return
         with Spool() as spool:
             copy = spool.new_path("content")
-            client.files.content(file_id, copy)
+            client.files.content(file_id, copy, progress=progress.update)
             with copy.open("rb") as content, target.open(overwrite=True) as file:
                 shutil.copyfileobj(content, file)
 

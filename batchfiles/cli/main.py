@@ -243,6 +243,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 OPTIONS = {
     "overwrite=True": "--force",
+    "resume=True": "--resume",
     "pairs={requests: results}": "--pair REQUESTS=RESULTS",
     "allow_http=True": "--allow-http",
     "recover=True": "--recover",

@@ -17,6 +17,7 @@ from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.retry.joined_table import JoinedTable, joined_tables
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ID_LETTERS, id_of_line, read_result
+from batchfiles.summary import indented, record_page, short_repr
 
 __all__ = ["Occurrence", "find", "get"]
 
@@ -71,6 +72,17 @@ class Occurrence(NamedTuple):
         }
         text = {"text": self.data.decode(errors="backslashreplace")} if value is None else {}
         return {**fields, **text, "line": value}
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the line for notebooks: where it is, its outcome, and the line as indented JSON."""
+        found = self.to_dict()
+        place = f"{self.path}:{self.line_number}"
+        facts = [("line", place), ("outcome", found["outcome"] or ""), ("requests", self.requests or "")]
+        shown = found.get("text") or indented(found["line"])
+        return record_page(type(self).__name__, [("role", self.role), *facts], shown)
 
 
 def get(

@@ -19,7 +19,7 @@ from batchfiles.errors import (
     TooManyEmbeddingInputsError,
     TooManyRequestsError,
 )
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.template import (
@@ -158,7 +158,7 @@ def prepare(
         bytes=writer.bytes_written,
         tables=job.tables,
         nulls=job.nulls,
-        findings=tuple(job.findings),
+        findings=Findings(job.findings),
         seconds=round(time.perf_counter() - started, 3),
     )
 

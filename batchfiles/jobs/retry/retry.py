@@ -17,7 +17,7 @@ from operator import ne
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
+from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import files_to_read, not_read_fields
@@ -225,7 +225,9 @@ def retry(
         job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
         if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
             found, not_read = files_to_read(plain)
-            whole = whole_campaign(found)
+            whole = None
+            with suppress(FileError):  # a part is missing: its results may be of other requests
+                whole = whole_campaign(found) if all(file.found for file in found) else None
             # Results and a table exclude each other, and without any of them nothing is known: the error comes below.
             if whole is not None and (lists or bool(tables) != any(part.results for part in whole.parts)):
                 with suppress(ReadTogether):

@@ -27,8 +27,8 @@ KEPT_BITS: Final = 8
 """The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+@dataclass(frozen=True, slots=True, repr=False)
+class Lengths(Displayed):
     """The distribution of lengths.
 
     Attributes:

@@ -110,7 +110,7 @@ def _names_of(table: JoinedTable) -> list[str]:
 def _parts(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
     """Yield the files of each part of a campaign; all files if one of them is of no part."""
     try:
-        whole = whole_campaign(sources)
+        whole = whole_campaign(sources) if all(source.found for source in sources) else None
     except BatchFilesError:  # a damaged manifest matters only if request files are compared
         whole = None
     if whole is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batchfiles.findings import plural, sentence_of, share
 from batchfiles.jobs.stats.price import money
 from batchfiles.jobs.summaries import not_read_lines
-from batchfiles.layout import PLAIN, Screen, cut, size, visible, wrapped
+from batchfiles.layout import PLAIN, Screen, cut, cut_in_middle, size, visible, wrapped
 from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
 
 if TYPE_CHECKING:
@@ -250,6 +250,7 @@ MOST = 20
 """How many errors are shown."""
 NAMES = 3
 MESSAGE_LINES = 4
+PLACE_WIDTH = 28
 INDENT = " " * 4
 ID_WIDTH = 60
 
@@ -325,12 +326,12 @@ def _error_table(digest: ErrorDigest) -> Table:
             cut(visible(group.code or ""), ID_WIDTH),
             "yes" if group.retryable else "no",
             cut(visible(group.message or ""), MESSAGE_LINES * WIDTH),
-            visible(f"{group.path}:{group.line_number}"),
+            f"{cut_in_middle(visible(group.path), PLACE_WIDTH)}:{group.line_number}",
         )
         for group in digest.groups[:MOST]
     ]
     headings = ("count", "share", "outcome", "status", "code", "retryable", "message", "first")
-    return Table(headings, rows, texts=("outcome", "code", "retryable", "message", "first"))
+    return Table(headings, rows, texts=("outcome", "code", "retryable", "message", "first"), sentences=("message",))
 
 
 def stats_blocks(found: Stats) -> Iterator[Block]:
