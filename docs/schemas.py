@@ -64,7 +64,7 @@ OUTPUTS: Final[dict[str, Output]] = {
     ),
     "row": Output("A row of the requests table", ("join --format jsonl", "export --format jsonl", "show --json")),
     "vector": Output("A row of the embeddings table", ("join --format jsonl", "export --format jsonl", "show --json")),
-    "run": Output("The report of run", ("run --json",), batchfiles.RunReport),
+    "run": Output("The report of run", ("run --json", "run --report"), batchfiles.RunReport),
     "plan": Output("The parts that run would send", ("run --dry-run --json",), batchfiles.RunPlan),
     "probe": Output("A response of the live endpoint", ("probe --json",)),
     "batch": Output(
