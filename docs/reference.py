@@ -15,6 +15,9 @@ MARK = "<!-- here the site lists all options -->"
 
 README = Path(__file__).parents[1] / "README.md"
 
+OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(findings/[^)#]*)[^)]*\)")
+"""A link to a page outside `docs`, which is not on the site."""
+
 Record = tuple[str, str]
 """The declaration of an option, and its help."""
 
@@ -30,6 +33,7 @@ def on_site(name: str, text: str) -> str:
         text = README.read_text("utf-8").replace("](docs/", "](").replace('="docs/', '="')
         return text.replace("# batchfiles\n", "# README\n", 1)
     text = text.replace("](../README.md", "](readme.md").replace("](../../README.md", "](../readme.md")
+    text = OUTSIDE.sub(r"\1 (`\2` in the repository)", text)
     return commands_page(text) if name == "commands" else text
 
 

@@ -200,6 +200,7 @@ def test_the_site_has_the_readme(site: Path, pages: dict[Path, Page]) -> None:
         assert heading in text, heading
     assert "outcomes.html" in pages[site / "readme.html"].links
     assert reference.on_site("howto/ci", "[a](../../README.md#python)") == "[a](../readme.md#python)"
+    assert reference.on_site("engines", "[a](../findings/README.md)") == "a (`findings/README.md` in the repository)"
 
 
 def test_the_page_of_commands_has_the_exit_codes() -> None:
