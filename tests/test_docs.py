@@ -2,7 +2,7 @@
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
 `tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names the
-command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets that of Azure.
+command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment. azure.md gets Azure's.
 """
 
 from __future__ import annotations
