@@ -242,10 +242,11 @@ class FileError(BatchFilesError, OSError):
 class OutputExistsError(FileError):
     """The target of a writer exists already and `overwrite` was not given."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            "exists already: choose another name, or use --force (in Python overwrite=True)", path=path, number=errno.EEXIST
-        )
+    def __init__(self, path: str, *, resumable: bool = False) -> None:
+        ways = "or use overwrite=True"
+        if resumable:
+            ways = "continue the folder of a campaign with resume=True, or use overwrite=True"
+        super().__init__(f"exists already: choose another name, {ways}", path=path, number=errno.EEXIST)
 
 
 class WorkerError(BatchFilesError):

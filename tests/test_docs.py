@@ -2,7 +2,8 @@
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
 `tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names the
-command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment. azure.md gets Azure's.
+command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets that
+of Azure.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ from batchfiles.testing import FAULTS, QUIRKS, Quirks
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 MARK = r"(?:<!-- (?P<mark>set-up|not run|needs: [\w, ]+) -->\n)?"
-BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"console", "python", "shell", "text", "yaml"}
+BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*|{{[\w-]+}})\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"console", "python", "shell", "text", "yaml", "{toctree}"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
@@ -126,7 +127,7 @@ def run_blocks(page: Path, marks: Collection[str] = ()) -> None:
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if (block.mark and block.mark not in marks) or block.language in {"text", "yaml"}:
+        if (block.mark and block.mark not in marks) or block.language in {"text", "yaml", "{toctree}"}:
             continue
         if block.language == "python":
             check_python(block.text, names, where)

@@ -16,10 +16,11 @@ from batchfiles.errors import MismatchError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import PIECE, Progress
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_join import JoinOptions, table_options
-from batchfiles.jobs.join.report import JoinReport, is_part_name
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.table_files import is_own_file
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
 from batchfiles.runner.report import RunReport
@@ -151,7 +152,7 @@ class RunTable:
         for target in self._targets:
             is_own = _key(target) in own
             if not (is_own and target.is_folder) or self._options.overwrite:  # a finished table may stay where it is
-                target.check(overwrite=self._options.overwrite or is_own, ours=is_part_name)
+                target.check(overwrite=self._options.overwrite or is_own, ours=is_own_file(target))
 
     def settings(self) -> dict[str, Any]:
         """Return the options that change the contents of the table, without those at their defaults, for the journal.
@@ -289,4 +290,12 @@ def _digests(table: TableLike, filesystem: object) -> list[str]:
         for batch in table.to_batches():
             digest.update(batch.serialize())
         return [digest.hexdigest()]
-    return [source.sha256().hex for source in table_sources(table, filesystem=filesystem)]
+    return [_digest_of_file(source) for source in table_sources(table, filesystem=filesystem)]
+
+
+def _digest_of_file(source: Source) -> str:
+    digest = hashlib.sha256()
+    with source.stored() as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -360,18 +360,27 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
 def test_resume_continues_the_folder_of_a_campaign(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """What is there and whole is kept; without --resume or --force it is refused, and a single table can't be continued."""
     folder = simple(tmp_path / "c")
-    assert ask("-o", tmp_path / "t", folder)[0] == 0
+    assert ask("-o", tmp_path / "t", folder, "--min-file-bytes", 0)[0] == 0
     (tmp_path / "t" / "part-1.parquet").unlink()
     (tmp_path / "t" / "part-2.parquet").write_bytes(b"PAR1")
     before = (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns
-    assert ask("-o", tmp_path / "t", folder)[0] == 2
-    code, _, err = ask("-o", tmp_path / "t", folder, "--resume", "--report", tmp_path / "r.json")
+    code, _, err = ask("-o", tmp_path / "t", folder, width=300)
+    assert code == 2
+    assert "exists already: choose another name, continue the folder of a campaign with --resume, or use --force" in err
+    code, _, err = ask(
+        "-o", tmp_path / "t", folder, "--resume", "--report", tmp_path / "r.json", "--min-file-bytes", 0, width=300
+    )
     assert code == 0
-    assert "t: 12 rows, 3 Parquet files, " in err
-    assert json.loads((tmp_path / "r.json").read_text())["missing"] == 3
+    assert "t: 12 rows, 3 Parquet files, 1 part kept, " in err
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["missing"], report["kept_parts"]) == (3, 1)
     assert (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns == before
     code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--resume")
     assert (code, "resume is for a folder of Parquet parts of a campaign" in err) == (2, True)
+    code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--min-file-bytes", 0)
+    assert (code, "--min-file-bytes needs a folder" in err) == (2, True)
+    assert ask("-o", tmp_path / "t2", folder)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "t2").iterdir()) == ["_SUCCESS", "part-0_to_part-2.parquet"]
 
 
 def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:

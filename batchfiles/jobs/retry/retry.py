@@ -17,7 +17,7 @@ from operator import ne
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
+from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import files_to_read, not_read_fields
@@ -225,7 +225,9 @@ def retry(
         job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
         if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
             found, not_read = files_to_read(plain)
-            whole = whole_campaign(found)
+            whole = None
+            with suppress(FileError):  # a part is missing: its results may be of other requests
+                whole = whole_campaign(found) if all(file.found for file in found) else None
             # Results and a table exclude each other, and without any of them nothing is known: the error comes below.
             if whole is not None and (lists or bool(tables) != any(part.results for part in whole.parts)):
                 with suppress(ReadTogether):
@@ -345,11 +347,9 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     only = None if only is None else words_of(only)
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
-        raise ValueError(
-            "a list of ids selects requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
-        )
+        raise ValueError("a list of ids selects requests: it does not go with only=, excluded= and every=True")
     if only is not None and everything:
-        raise ValueError("--only and --all (in Python only and every) exclude each other")
+        raise ValueError("only= and every=True exclude each other")
     if only is not None and not only:
         raise ValueError("only is empty: give outcomes, statuses or error codes")
     for word in (*(only or ()), *but):
