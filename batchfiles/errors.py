@@ -243,9 +243,9 @@ class OutputExistsError(FileError):
     """The target of a writer exists already and `overwrite` was not given."""
 
     def __init__(self, path: str, *, resumable: bool = False) -> None:
-        ways = "or use --force (in Python overwrite=True)"
+        ways = "or use overwrite=True"
         if resumable:
-            ways = "continue the folder of a campaign with --resume, or use --force (in Python resume=True or overwrite=True)"
+            ways = "continue the folder of a campaign with resume=True, or use overwrite=True"
         super().__init__(f"exists already: choose another name, {ways}", path=path, number=errno.EEXIST)
 
 

@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
@@ -17,11 +18,13 @@ __all__ = [
     "cut",
     "cut_in_front",
     "cut_in_middle",
+    "duration",
     "folded",
     "local_time",
     "padded",
     "size",
     "text_table",
+    "time_of_day",
     "visible",
     "width_of",
     "wrapped",
@@ -113,7 +116,7 @@ SPACES: Final = re.compile(r"( +)")
 
 
 def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
-    """Break visible text at spaces, and indent the lines after the first. A longer word, such as a path, is not broken.
+    """Break visible text at spaces, and indent the lines after the first. A wider word, such as a path, is left in its line.
 
     Args:
         text: The text.
@@ -127,7 +130,7 @@ def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
     for number, part in enumerate(SPACES.split(text)):
         if number % 2:
             gap = part
-        elif number and lines[-1].strip() and width_of(lines[-1]) + len(gap) + width_of(part) > width:
+        elif lines[-1].strip() and width_of(lines[-1]) + len(gap) + width_of(part) > width >= width_of(indent + part):
             lines.append(indent + part)
         else:
             lines[-1] += gap + part
@@ -297,6 +300,20 @@ def age(moment: int, now: float | None = None) -> str:
     unit, name = next((size, name) for least, size, name in UNITS if abs(seconds) >= least)
     words = f"{abs(seconds) // unit} {name}"
     return f"in {words}" if seconds < 0 else f"{words} ago"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span, such as `42 s`, `3:05 min` or `26:14 h`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d} h"
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
+
+
+def time_of_day(moment: datetime) -> str:
+    """Return the time of day in the local time zone, such as `14:05:12`."""
+    return moment.astimezone().strftime("%H:%M:%S")
 
 
 def local_time(moment: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from html import escape
+from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple
 
 from batchfiles.layout import PLAIN, Screen, cut, text_table, visible, width_of
@@ -24,7 +25,10 @@ __all__ = [
     "Table",
     "html_of",
     "html_table",
+    "indented",
+    "outcome_bar",
     "page_part",
+    "record_page",
     "short",
     "short_repr",
     "text_of",
@@ -83,7 +87,7 @@ LONGEST: Final = 600
 """The maximum width of a sentence, which may quote a file."""
 
 WIDTH: Final = 100
-"""The width of `print(report)`."""
+"""The width of `print(report)`, unless the terminal is narrower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +165,20 @@ def note_lines(note: tuple[str, str], width: int) -> list[str]:
 STYLE: Final = (
     ".batchfiles{max-width:100%;overflow-x:auto;font-size:13px;line-height:1.45}"
     ".batchfiles table{border-collapse:collapse;margin:6px 0;border:0;table-layout:auto}"
-    ".batchfiles th,.batchfiles td{text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"
-    "border-bottom:1px solid rgba(128,128,128,.3);max-width:36em;overflow-wrap:anywhere;background:transparent}"
-    ".batchfiles th{font-weight:600;opacity:.75;vertical-align:bottom}"
-    ".batchfiles .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    ".batchfiles th,.batchfiles td{text-align:left!important;vertical-align:top!important;padding:2px 14px 2px 0;border:0;"
+    "border-bottom:1px solid rgba(128,128,128,.3);max-width:36em;overflow-wrap:break-word;white-space:normal!important}"
+    ".batchfiles th{font-weight:600;opacity:.75;vertical-align:bottom!important}"
+    ".batchfiles .n{text-align:right!important;white-space:nowrap!important;font-variant-numeric:tabular-nums}"
+    ".batchfiles .w{min-width:13em}"
     ".batchfiles .t td{border-top:2px solid rgba(128,128,128,.5);font-weight:600}"
     ".batchfiles .q{opacity:.7}"
     ".batchfiles p{margin:2px 0}"
-    ".batchfiles pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0;max-height:30em;overflow-y:auto}"
+    ".batchfiles pre{white-space:pre-wrap;overflow-wrap:break-word;margin:4px 0;max-height:30em;overflow-y:auto;"
+    "font:12px/1.45 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
     ".batchfiles .bar{display:flex;height:10px;max-width:36em;margin:6px 0;gap:1px}"
 )
-"""Colours are those of the page, and lines are half transparent, so that light and dark notebooks need no scheme."""
+"""Colours are those of the page, and lines are half transparent, so that light and dark notebooks need no scheme. Notebooks align
+all cells to the right, which is overridden."""
 
 COLORS: Final = {
     "succeeded": "#0072b2",
@@ -204,7 +211,8 @@ def _html_of_block(block: Block) -> str:
         case Table() if block.rows:
             named = block.headings[: block.texts] if isinstance(block.texts, int) else block.texts
             numbers = {place for place, heading in enumerate(block.headings) if heading not in named}
-            return html_table(block.headings, block.rows, numbers=numbers, has_total=block.has_total)
+            wide = {place for place, heading in enumerate(block.headings) if heading in block.sentences}
+            return html_table(block.headings, block.rows, numbers=numbers, wide=wide, has_total=block.has_total)
         case Notes() if block.notes:
             rows = [(label, cut(visible(sentence), LONGEST)) for label, sentence in block.notes]
             return html_table((), rows)
@@ -215,7 +223,12 @@ def _html_of_block(block: Block) -> str:
 
 
 def html_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Collection[int] = (), has_total: bool = False
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    wide: Collection[int] = (),
+    has_total: bool = False,
 ) -> str:
     """Return a table of texts as HTML; every text is escaped.
 
@@ -223,13 +236,15 @@ def html_table(
         headings: The headings; none for a table without.
         rows: The cells.
         numbers: The places of columns that are aligned right.
+        wide: The places of columns of sentences.
         has_total: Whether the last row is a sum.
     """
 
     def row(cells: Iterable[str], tag: str, kind: str = "") -> str:
-        found = (f"<{tag}{NUMBER if place in numbers else ''}>{escape(cell)}</{tag}>" for place, cell in enumerate(cells))
+        found = (f"<{tag}{classes.get(place, '')}>{escape(cell)}</{tag}>" for place, cell in enumerate(cells))
         return f"<tr{kind}>{''.join(found)}</tr>"
 
+    classes = {**dict.fromkeys(wide, ' class="w"'), **dict.fromkeys(numbers, ' class="n"')}
     listed = list(rows)
     last = len(listed) - 1 if has_total else None
     head = f"<thead>{row(headings, 'th')}</thead>" if headings else ""
@@ -237,12 +252,9 @@ def html_table(
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
-NUMBER: Final = ' class="n"'
-
-
 def outcome_bar(outcomes: Mapping[str, int]) -> str:
     """Return one bar with a segment for each outcome."""
-    found = {outcome: count for outcome, count in outcomes.items() if count and outcome in COLORS}
+    found = {outcome: outcomes[outcome] for outcome in COLORS if outcomes.get(outcome)}
     segments = "".join(
         f'<span title="{escape(outcome)} {count:,}" style="flex:{count} 1 0;min-width:2px;background:{COLORS[outcome]}"></span>'
         for outcome, count in found.items()
@@ -251,9 +263,10 @@ def outcome_bar(outcomes: Mapping[str, int]) -> str:
 
 
 LONGEST_TEXT: Final = 60
+MOST_KEYS: Final = 8
 MOST_ITEMS: Final = 4
 LONGEST_REPR: Final = 400
-"""Characters of a text, items of a collection and characters of a whole `repr`."""
+"""Characters of a text, keys of a mapping, items of a list and characters of a whole `repr`."""
 
 
 def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
@@ -263,8 +276,8 @@ def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
     if isinstance(value, Mapping):
         if depth == 0 and value:
             return "{…}"
-        items = [f"{short(key)}: {short(value[key], depth - 1)}" for key, _ in zip(value, range(MOST_ITEMS), strict=False)]
-        return f"{{{', '.join([*items, *['…'] * (len(value) > MOST_ITEMS)])}}}"
+        items = [f"{short(key)}: {short(value[key], depth - 1)}" for key in islice(value, MOST_KEYS)]
+        return f"{{{', '.join([*items, *['…'] * (len(value) > MOST_KEYS)])}}}"
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         left, right = "[]" if isinstance(value, list) else "()"
         if depth == 0 and value:
@@ -279,10 +292,24 @@ def short(value: Any, depth: int = 4) -> str:  # noqa: ANN401 - any value
 
 def short_repr(value: Any) -> str:  # noqa: ANN401 - any dataclass or named tuple
     """Return the `repr` of a record: its fields without those that have their default, are 0 or empty; long ones are cut."""
-    named = _fields_of(value)
-    parts = [f"{name}={short(found)}" for name, found, default in named if found != default and (found or found is False)]
+    parts = [f"{name}={found}" for name, found in _shown_fields(value)]
     text = ", ".join(parts)
     return f"{type(value).__name__}({text if len(text) <= LONGEST_REPR else f'{text[:LONGEST_REPR]}…'})"
+
+
+def _shown_fields(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Yield the fields that are not the default, 0 or empty; of the records in a tuple only the number."""
+    for name, found, default in _fields_of(value):
+        if found == default or not (found or found is False):
+            continue
+        if isinstance(found, tuple) and not isinstance(found[0], str | int) and isinstance(value, Displayed):
+            yield name, f"[{len(found):,} {'item' if len(found) == 1 else 'items'}]"
+        elif isinstance(found, Displayed) and isinstance(value, Displayed):
+            yield name, f"{type(found).__name__}(…)"
+        elif isinstance(found, Mapping) and isinstance(value, Displayed):
+            yield name, short({key: each for key, each in found.items() if each != 0})
+        else:
+            yield name, short(found)
 
 
 def _fields_of(value: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401
@@ -298,6 +325,28 @@ def _fields_of(value: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401
 
 def _default_of(field: Field[Any]) -> Any:  # noqa: ANN401
     return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def record_page(title: str, facts: Iterable[tuple[str, str]], text: str = "") -> str:
+    """Return a record as HTML: its fields, and a longer text such as JSON."""
+    rows = [(name, cut(visible(found), LONGEST)) for name, found in facts if found]
+    shown = text if len(text) <= LONGEST_PAGE else f"{text[:LONGEST_PAGE]}…"
+    lines = "\n".join(visible(line) for line in shown.split("\n"))
+    return page_part(title, html_table((), rows), f"<pre>{escape(lines)}</pre>" if text else "")
+
+
+def indented(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a value as indented JSON; one that is nested too deeply is cut."""
+    import json
+
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return short(value)
+
+
+LONGEST_PAGE: Final = 10_000
+"""Characters of a longer text that a notebook shows."""
 
 
 class Displayed:
@@ -319,7 +368,10 @@ class Displayed:
         return short_repr(self)
 
     def __str__(self) -> str:
-        return "\n".join(text_of(self._blocks(), Screen(WIDTH))).strip("\n") or repr(self)
+        from shutil import get_terminal_size
+
+        width = min(get_terminal_size((WIDTH, 24)).columns, WIDTH)
+        return "\n".join(text_of(self._blocks(), Screen(width))).strip("\n") or repr(self)
 
     def _repr_html_(self) -> str:
         """Return the summary as HTML, for notebooks."""

@@ -15,6 +15,7 @@ import batchfiles
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import llms
 from reference import commands_page
 
 if TYPE_CHECKING:
@@ -28,20 +29,25 @@ project_copyright = author
 version = release = batchfiles.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+smartquotes = False  # `--` stays what people type
 html_title = f"batchfiles {version}"
 html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it is fetched, which browsers refuse for files
 exclude_patterns = ["site"]
+
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
-suppress_warnings: list[str] = []
 
 default_role = "code"  # docstrings have code between single backticks, as Markdown has
 add_module_names = False
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 80
+autodoc_mock_imports = ["pyspark"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True}
@@ -61,7 +67,8 @@ def link_by_home(_app: Sphinx, env: BuildEnvironment, node: pending_xref, conten
     """Resolve the name that a class has in its module, such as `batchfiles.jobs.join.lazy_join.Join`, to the public one."""
     target = str(node.get("reftarget", ""))
     name = target.rpartition(".")[2]
-    if node.get("refdomain") != "py" or name not in batchfiles.__all__ or target == f"batchfiles.{name}":
+    is_ours = target.startswith("batchfiles.") or target == name  # and not `httpx2.Client`
+    if node.get("refdomain") != "py" or name not in batchfiles.__all__ or not is_ours or target == f"batchfiles.{name}":
         return None
     found: Element | None = env.domains["py"].resolve_xref(
         env, node["refdoc"], env.app.builder, "obj", f"batchfiles.{name}", node, content
@@ -103,9 +110,17 @@ def add_commands(_app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = commands_page(source[0])
 
 
+def write_markdown(app: Sphinx, error: Exception | None) -> None:
+    """Write the pages as Markdown, once they are built."""
+    if error is None:
+        sources = {name: Path(app.srcdir, f"{name}.md").read_text("utf-8") for name in app.env.found_docs}
+        llms.write(app, {**sources, "commands": commands_page(sources["commands"])})
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions of this file."""
     app.connect("source-read", add_commands)
+    app.connect("build-finished", write_markdown)
     app.connect("missing-reference", link_by_home)
     app.connect("autodoc-process-docstring", docstring_of_data, priority=600)  # after napoleon
     app.connect("doctree-read", leave_builtins)

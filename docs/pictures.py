@@ -117,7 +117,7 @@ TERMINALS: Final = {
     "validate": ("batchfiles validate tickets.jsonl",),
     "join": (
         "batchfiles join fixtures/chat_completions -o joined.parquet",
-        "batchfiles show joined.parquet --columns custom_id,outcome,text -n 4",
+        "batchfiles show joined.parquet --columns custom_id,outcome,text -n 7",
     ),
 }
 """The commands of each picture of a terminal."""

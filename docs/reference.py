@@ -17,8 +17,9 @@ Record = tuple[str, str]
 
 
 def commands_page(text: str) -> str:
-    """Replace the mark of the page by a section for each command."""
-    return text.replace(MARK, "\n".join(_sections()))
+    """Replace the mark of the page by a section for each command, and link the names in the tables to them."""
+    linked = re.sub(r"^\| (`([a-z]+)`) \|", r"| [\1](#\2) |", text, flags=re.MULTILINE)
+    return linked.replace(MARK, "\n".join(_sections()))
 
 
 def commands_of(group: click.Group, names: Iterable[str], context: click.Context) -> Iterator[tuple[str, click.Command]]:

@@ -12,6 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -63,7 +64,7 @@ OUTPUTS: Final[dict[str, Output]] = {
     ),
     "row": Output("A row of the requests table", ("join --format jsonl", "export --format jsonl", "show --json")),
     "vector": Output("A row of the embeddings table", ("join --format jsonl", "export --format jsonl", "show --json")),
-    "run": Output("The report of run", ("run --json",), batchfiles.RunReport),
+    "run": Output("The report of run", ("run --json", "run --report"), batchfiles.RunReport),
     "plan": Output("The parts that run would send", ("run --dry-run --json",), batchfiles.RunPlan),
     "probe": Output("A response of the live endpoint", ("probe --json",)),
     "batch": Output(
@@ -187,6 +188,7 @@ PLAIN: Final[dict[Any, Schema]] = {
     int: COUNT,
     float: {"type": "number"},
     bool: {"type": "boolean"},
+    datetime: {"type": "string", "format": "date-time"},
     Decimal: described(TEXT, "An amount with all digits."),
     type(None): {"type": "null"},
     Any: {},
@@ -211,7 +213,9 @@ class Writer:
 
     def of_class(self, kind: type) -> Schema:
         """Return the schema of the object that `to_dict()` of a class returns."""
-        hints = typing.get_type_hints(kind, localns={**vars(batchfiles), "Any": Any, "Mapping": Mapping, "Decimal": Decimal})
+        hints = typing.get_type_hints(
+            kind, localns={**vars(batchfiles), "Any": Any, "Mapping": Mapping, "Decimal": Decimal, "datetime": datetime}
+        )
         names = [each.name for each in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else list(kind._fields)  # type: ignore[attr-defined]
         words, added = attributes_of(kind), ADDED.get(kind, {})
         left_out = LEFT_OUT.get(kind, set()) | {"extra", "odd"}

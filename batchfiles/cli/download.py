@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import say
+from batchfiles.cli.progress import TransferProgress, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.errors import APIError, StillRunningError
 from batchfiles.layout import size, visible
@@ -85,7 +85,8 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
     if batch.status == "failed":
         results = "with partial results" if batch.result_file_ids else "without results"
         click.echo(visible(f"{batch.id}: failed, {results}: see 'batchfiles status'"), err=True)
-    paths = client.download(batch, target)
+    with TransferProgress(batch.id, quiet=as_json) as progress:
+        paths = client.download(batch, target, progress=progress.update)
     _print(batch, paths, as_json=as_json)
     is_whole = len(paths) == len(batch.result_file_ids) and not batch.unread_files
     return 0 if is_whole and batch.status != "failed" else FOUND

@@ -34,7 +34,8 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     """Group the errors in results and count them, the most frequent first.
 
     RESULT is an output file or an error file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are
-    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results.
+    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results. Or RESULT is a table that join
+    or export wrote.
 
     All lines that did not succeed count: failed, incomplete, expired, cancelled, no_response and malformed. Errors are in one
     group if their outcome, status and code are equal, and their messages too except for ids, numbers and quotations, which are
@@ -43,6 +44,7 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     \b
     Examples:
         batchfiles errors batch_error.jsonl
+        batchfiles errors joined.parquet
         batchfiles errors campaign/ --ids -n 3
         batchfiles errors campaign/ --json | jq -r '.groups[] | select(.retryable) | [.count, .code] | @tsv'
         batchfiles errors campaign/ --ids --json | jq -r '.groups[0].custom_ids[]'
@@ -53,14 +55,12 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         2   wrong usage, or no file has results
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.error_digest import error_digest
     from batchfiles.jobs.stats.summary import error_lines, error_notes
 
-    sources = expand(results)
     with Progress("errors", quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, pairs=pairs, ids=kept, progress=progress.update)
+        digest = error_digest(*results, pairs=pairs, ids=kept, progress=progress.update)
     if as_json:
         click.echo(report_json(digest))
         return

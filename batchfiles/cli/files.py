@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
-from batchfiles.cli.options import Command, overwrite_option
-from batchfiles.cli.progress import print_lines, say, screen
+from batchfiles.cli.options import Group, overwrite_option
+from batchfiles.cli.progress import TransferProgress, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.layout import age, local_time, size, text_table, visible
@@ -31,13 +31,7 @@ USAGE, FAILED = 2, 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-class FileCommands(click.Group):
-    """A group whose commands have the options of all commands."""
-
-    command_class = Command
-
-
-@click.group(cls=FileCommands, invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
     """Upload, list, download and delete files at the service.
@@ -91,7 +85,8 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
         for path in paths:
-            file = client.files.create(path, purpose=purpose, expires_after=expiry)
+            with TransferProgress(path, quiet=as_json) as progress:
+                file = client.files.create(path, purpose=purpose, expires_after=expiry, progress=progress.update)
             click.echo(json.dumps(file.to_dict()) if as_json else visible(file.id))
             if not as_json:
                 say(f"{path}: {_size(file)} uploaded")
@@ -181,13 +176,13 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
 
     target = Target.at(Path(output), folder=False)
     target.check(overwrite=overwrite)
-    with service.connect() as client:
+    with service.connect() as client, TransferProgress(file_id) as progress:
         if isinstance(target, PathTarget) and not target.exists():
-            client.files.content(file_id, Path(output))
+            client.files.content(file_id, Path(output), progress=progress.update)
             return
         with Spool() as spool:
             copy = spool.new_path("content")
-            client.files.content(file_id, copy)
+            client.files.content(file_id, copy, progress=progress.update)
             with copy.open("rb") as content, target.open(overwrite=True) as file:
                 shutil.copyfileobj(content, file)
 

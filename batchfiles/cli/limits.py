@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from batchfiles.cli.completion import files_beginning
 from batchfiles.cli.options import Command, Size, with_options
 from batchfiles.cli.progress import print_lines, screen
 from batchfiles.errors import FileError
@@ -61,6 +63,10 @@ class LimitsName(LimitsBase):
             raise
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the profiles, or files if no profile begins like this."""
+        return [CompletionItem(name) for name in PROFILES if name.startswith(incomplete)] or files_beginning(incomplete)
 
 
 class Number(NumberBase):

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from batchfiles.cli.completion import with_completion, words_beginning
 from batchfiles.cli.progress import COLOR, log_on_stderr
-from batchfiles.findings import instead_of
+from batchfiles.findings import instead_of, nearest
 from batchfiles.jsontext.edits import Edit
 from batchfiles.limits import LINE_CAP
 from batchfiles.limits.profile import bytes_of
@@ -23,6 +25,7 @@ __all__ = [
     "EditingCommand",
     "FailOn",
     "FilesOrPairs",
+    "Group",
     "Size",
     "counts_option",
     "csv_null_option",
@@ -106,6 +109,7 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of click
         super().__init__(*arguments, **options)
+        with_completion(self.params)
         self.params += common_options()
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
@@ -115,6 +119,20 @@ class Command(click.Command):
             raise click.UsageError("-q and -v exclude each other: use one of them.", ctx)
         with log_on_stderr(quiet=quiet, verbose=verbose, color=color):
             return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group that suggests a similar command for an unknown one."""
+
+    command_class = Command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; an unknown one is an error that suggests a similar one."""
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = nearest(args[0], names)
+            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
+        return super().resolve_command(ctx, args)
 
 
 class FilesOrPairs(Command):
@@ -278,6 +296,10 @@ class FailOn(Base):
         if not isinstance(value, str):
             return value
         return tuple(self._condition(part, param, ctx) for part in value.split(","))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the counts that complete the last condition."""
+        return words_beginning(self._names, incomplete)
 
     def _condition(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Condition:
         match = CONDITION.fullmatch(text)

@@ -9,13 +9,24 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal, Self, TextIO, get_args
 
 import click
 
-from batchfiles.layout import Screen, cut, folded, visible
+from batchfiles.layout import Screen, cut, duration, folded, visible
 
-__all__ = ["COLOR", "Progress", "StatusLine", "log_on_stderr", "print_lines", "say", "say_lines", "screen"]
+__all__ = [
+    "COLOR",
+    "Progress",
+    "StatusLine",
+    "TransferProgress",
+    "log_on_stderr",
+    "print_lines",
+    "say",
+    "say_lines",
+    "screen",
+]
 
 
 ESCAPE = "\x1b"
@@ -89,7 +100,8 @@ def say(words: str) -> None:
     if STATE.drawn is not None:
         STATE.drawn.put_above(visible(words))
     else:
-        print_lines([visible(words)], err=True)
+        for line in folded(visible(words), screen(err=True).width if sys.stderr.isatty() else None):
+            click.echo(line, err=True)
 
 
 class _LogHandler(logging.Handler):
@@ -259,13 +271,38 @@ class Progress:
             parts.append(f"{done / 1e6:,.1f} MB")
         parts.append(f"{speed / 1e6:,.0f} MB/s")
         if self._total and speed:
-            parts.append(f"{_duration(max(self._total - done, 0) / speed)} left")
+            parts.append(f"{duration(max(self._total - done, 0) / speed)} left")
         return "  ".join(parts)
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d} h"
-    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
+class TransferProgress:
+    """The progress of uploads and downloads, each file from its beginning.
+
+    Args:
+        label: What is transferred.
+        quiet: Show nothing.
+        stream: The output; None for standard error.
+    """
+
+    def __init__(self, label: str, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._new = partial(Progress, label, quiet=quiet, stream=stream)
+        self._progress = self._new()
+        self._done = 0
+
+    def update(self, done: int, total: int | None) -> None:
+        """Report the bytes of the current file; fewer than before are those of the next file."""
+        if done < self._done:
+            self._progress.close()
+            self._progress = self._new()
+        self._done = done
+        self._progress.update(done, total)
+
+    def close(self) -> None:
+        """Erase the bar."""
+        self._progress.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from batchfiles.cli.completion import WordList
 from batchfiles.cli.options import (
     Condition,
     EditingCommand,
@@ -33,6 +34,10 @@ __all__ = ["retry"]
 COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("retry"))
 
 
+SELECTED = (*(outcome for outcome in OUTCOMES if outcome != "succeeded"), "5xx", "429", "parse_error")
+"""The words of `--only` that a shell completes."""
+
+
 class RetryCommand(FilesOrPairs, EditingCommand):
     """A command that needs FILEs or --pair, and keeps the order of edits."""
 
@@ -51,11 +56,19 @@ class RetryCommand(FilesOrPairs, EditingCommand):
 )
 @click.option(
     "--only",
+    type=WordList(SELECTED),
     multiple=True,
     metavar="LIST",
     help="Select these instead of the retryable ones: outcomes, statuses (429, 5xx), error codes, parse_error; with commas.",
 )
-@click.option("--except", "except_", multiple=True, metavar="LIST", help="Leave these out; values as for --only.")
+@click.option(
+    "--except",
+    "except_",
+    type=WordList(SELECTED),
+    multiple=True,
+    metavar="LIST",
+    help="Leave these out; values as for --only.",
+)
 @click.option("--all", "everything", is_flag=True, help="Select every request that did not succeed.")
 @click.option("--ids", metavar="FILE", help="Select the requests with these custom_ids, one a line, with any outcome; or -.")
 @edit_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,15 @@ class Layout:
     notes: list[str]
 
 
-def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = False, screen: Screen = PLAIN) -> Layout:
+def lay_out(
+    columns: list[str],
+    rows: list[Row],
+    width: int,
+    *,
+    asked: bool = False,
+    screen: Screen = PLAIN,
+    numbers: Sequence[int] = (),
+) -> Layout:
     """Lay rows out for a terminal.
 
     Args:
@@ -75,6 +83,7 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
         width: The columns of the terminal.
         asked: Whether the columns were named by the user: then all of them are shown, even empty ones.
         screen: The colors.
+        numbers: What the rows are called; from 1 on if there are none.
     """
     if not rows:
         return Layout([], [f"columns: {_names(columns)}"] if columns else [])
@@ -90,7 +99,7 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
         notes += note
     if len(rows) > FEW_ROWS and width >= NARROW and (table := _table(texts, rows, width, screen)):
         return Layout(table.lines, notes + table.notes)
-    return Layout(list(_records(texts, len(rows), width, screen, with_empty=asked)), notes)
+    return Layout(list(_records(texts, numbers or range(1, len(rows) + 1), width, screen, with_empty=asked)), notes)
 
 
 def _opened(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
@@ -202,13 +211,15 @@ def _line(cells: dict[str, str], widths: dict[str, int], right: set[str], screen
     return (" " * GAP).join(parts).rstrip()
 
 
-def _records(texts: dict[str, list[str]], count: int, width: int, screen: Screen, *, with_empty: bool) -> Iterator[str]:
+def _records(
+    texts: dict[str, list[str]], numbers: Sequence[int], width: int, screen: Screen, *, with_empty: bool
+) -> Iterator[str]:
     """Write each row as lines of name and value."""
     names = {name: cut(visible(name), max(width // 3, 1)) for name in texts}
     left = max(map(width_of, names.values()))
     room = max(width - left - GAP, 1)
-    for number in range(count):
-        yield cut(f"── row {number + 1} ".ljust(min(width, 40), "─"), width)
+    for number, called in enumerate(numbers):
+        yield cut(f"── row {called:,} ".ljust(min(width, 40), "─"), width)
         for name, cells in texts.items():
             first, *rest = wrapped(cells[number], room, RECORD_LINES)
             if first or with_empty:

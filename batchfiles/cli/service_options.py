@@ -325,6 +325,8 @@ def terms_options(command: Command) -> Command:
 TERMS = (
     click.option(
         "--completion-window",
+        "--window",
+        "completion_window",
         default="24h",
         show_default=True,
         metavar="TIME",

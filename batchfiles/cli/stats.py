@@ -100,7 +100,8 @@ def stats(
     """Count requests, outcomes, tokens and costs.
 
     FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
-    standard input; gzip, bz2 and zstd are decompressed.
+    standard input; gzip, bz2 and zstd are decompressed. Or FILE is a table that join or export wrote: a joined table has only the
+    results that it uses.
 
     Tokens of results are as counted by the service. All result lines count, also superseded and unknown ones, because all are
     billed. Without results, the tokens of requests are estimated: one for each 4 bytes of text.
@@ -111,6 +112,7 @@ def stats(
     \b
     Examples:
         batchfiles stats requests.jsonl
+        batchfiles stats joined.parquet
         batchfiles stats campaign/ --write-prices prices.toml
         batchfiles stats campaign/ --prices prices.toml
         batchfiles stats campaign/ --prices prices.toml --prices genai
@@ -125,18 +127,20 @@ def stats(
         2   wrong usage, an invalid price file, or an output that exists
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
+    from batchfiles.io.sources import Source
+    from batchfiles.jobs.retry.joined_table import joined_tables
     from batchfiles.jobs.stats.stats import stats as count
     from batchfiles.jobs.stats.summary import stats_notes, stats_tables
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - both write to standard output.")
-    inputs = expand(files)
+    joined, inputs = joined_tables(files)
+    parts = [part for table in joined for part in table.parts if isinstance(part, Source)]
     target = None if write_prices is None else Target.at(write_prices, folder=False)
-    check_targets([("--write-prices", target)], inputs, overwrite=overwrite)
+    check_targets([("--write-prices", target)], [*inputs, *parts], overwrite=overwrite)
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", quiet=as_json) as progress:
-        found = count(*inputs, pairs=pairs, prices=known, progress=progress.update)
+        found = count(*joined, *inputs, pairs=pairs, prices=known, progress=progress.update)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if target is not None:

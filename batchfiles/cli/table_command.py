@@ -13,6 +13,7 @@ import click
 from batchfiles.cli.options import (
     Condition,
     counts_option,
+    csv_null_option,
     fail_on_option,
     failures,
     line_cap_option,
@@ -40,7 +41,20 @@ if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
     from batchfiles.table.schema import TableName
 
-__all__ = ["FORMATS", "SharedOptions", "TableCommand", "format_option", "table_options"]
+__all__ = [
+    "FORMATS",
+    "SharedOptions",
+    "TableCommand",
+    "answer_options",
+    "check_answer_options",
+    "check_user_table",
+    "csv_safe_option",
+    "format_option",
+    "rejects_option",
+    "request_bodies_option",
+    "table_options",
+    "user_table_options",
+]
 
 
 FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
@@ -51,6 +65,54 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     help="The format, if not given by the file name; required for standard output.",
 )
+
+csv_safe_option = click.option(
+    "--csv-safe", is_flag=True, help="Prefix CSV cells that a spreadsheet would run as formulas with '."
+)
+
+ANSWER_OPTIONS = (
+    click.option(
+        "--bodies",
+        type=click.Choice(["auto", "all", "none"]),
+        default="auto",
+        show_default=True,
+        help="The response bodies to keep: auto keeps those with values that are in no column.",
+    ),
+    click.option("--parsed", is_flag=True, help="Add the columns parsed (the answer typed by a JSON Schema) and parse_error."),
+    click.option(
+        "--schema",
+        metavar="FILE",
+        help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first in a request]",
+    ),
+    click.option("--parse-dates", is_flag=True, help="With --parsed: convert strings with the format date or date-time."),
+)
+"""Which bodies are kept, and the columns for typed answers."""
+
+request_bodies_option = click.option(
+    "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."
+)
+
+rejects_option = click.option(
+    "--rejects",
+    metavar="FILE",
+    help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
+)
+
+USER_TABLE_OPTIONS = (
+    click.option(
+        "--with",
+        "with_tables",
+        multiple=True,
+        metavar="TABLE",
+        help="Add the columns of this table (Parquet, Arrow, CSV, JSONL, or a folder of them) after the others. Repeatable.",
+    ),
+    click.option(
+        "--id", "custom_id", metavar="TEXT", help="With --with: the custom_id of a row, as a template: {{doc}}-{{chunk}}."
+    ),
+    csv_null_option,
+    click.option("--with-prefix", default="", metavar="TEXT", help="With --with: a prefix for the names of its columns."),
+)
+"""The user's table whose columns are added."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -92,6 +154,16 @@ class TableKeywords(TypedDict):
     progress: Callable[[int, int | None], None]
 
 
+def user_table_options(command: Command) -> Command:
+    """Add the options of the user's table to a command."""
+    return with_options(command, USER_TABLE_OPTIONS)
+
+
+def answer_options(command: Command) -> Command:
+    """Add the options on bodies and typed answers to a command."""
+    return with_options(command, ANSWER_OPTIONS)
+
+
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
     """Add the shared options to a command; `counted` are the names for its `--fail-on`."""
     options = (
@@ -114,7 +186,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             help="For a folder: the bytes of input from which on a file is large enough; smaller parts share one. 0 makes a file "
             "for each.  [default: 32 MiB]",
         ),
-        click.option("--csv-safe", is_flag=True, help="Prefix CSV cells that a spreadsheet would run as formulas with '."),
+        csv_safe_option,
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),
@@ -126,22 +198,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             metavar="N",
             help="The length of all vectors: others are an error, and Arrow gets a fixed-size list.",
         ),
-        click.option(
-            "--bodies",
-            type=click.Choice(["auto", "all", "none"]),
-            default="auto",
-            show_default=True,
-            help="The response bodies to keep: auto keeps those with values that are in no column.",
-        ),
-        click.option(
-            "--parsed", is_flag=True, help="Add the columns parsed (the answer typed by a JSON Schema) and parse_error."
-        ),
-        click.option(
-            "--schema",
-            metavar="FILE",
-            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first in a request]",
-        ),
-        click.option("--parse-dates", is_flag=True, help="With --parsed: convert strings with the format date or date-time."),
+        *ANSWER_OPTIONS,
         fail_on_option(counted),
         click.option("--report", "report_file", metavar="FILE", help="Write the counts as one JSON object to a file."),
         counts_option,
@@ -330,14 +387,30 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
             raise click.UsageError("-o - and --json both write to standard output: use --report FILE for the counts.")
         if chosen in BINARY and sys.stdout.isatty():
             raise click.UsageError(f"a terminal can't show {chosen}: redirect it to a file or a pipe, or use --format jsonl.")
-    if options["csv_safe"] and chosen != "csv":
-        raise click.UsageError("--csv-safe needs CSV.")
     if options["dimensions"] is not None and options["table"] == "requests":
         raise click.UsageError("--dimensions needs --table embeddings.")
     if options["parsed"] and options["table"] == "embeddings":
         raise click.UsageError("--parsed needs --table requests.")
-    for option, given in (("--schema", options["schema"] is not None), ("--parse-dates", options["parse_dates"])):
-        if given and not options["parsed"]:
-            raise click.UsageError(f"{option} needs --parsed.")
+    check_answer_options(
+        options["schema"], chosen, parsed=options["parsed"], parse_dates=options["parse_dates"], csv_safe=options["csv_safe"]
+    )
     if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
         raise click.UsageError("--fail-on parse_error needs --parsed.")
+
+
+def check_answer_options(schema: str | None, chosen: str, *, parsed: bool, parse_dates: bool, csv_safe: bool) -> None:
+    """Refuse options that need --parsed or CSV; `chosen` is the format of the table."""
+    if csv_safe and chosen != "csv":
+        raise click.UsageError("--csv-safe needs CSV.")
+    for option, given in (("--schema", schema is not None), ("--parse-dates", parse_dates)):
+        if given and not parsed:
+            raise click.UsageError(f"{option} needs --parsed.")
+
+
+def check_user_table(with_tables: Sequence[str], custom_id: str | None, with_prefix: str, csv_nulls: Sequence[str]) -> None:
+    """Refuse the options of the user's table without the table, and the table without --id."""
+    if bool(with_tables) != (custom_id is not None):
+        raise click.UsageError("--with and --id must be used together: --id matches rows to requests.")
+    for option, given in (("--with-prefix", with_prefix), ("--csv-null", csv_nulls)):
+        if given and not with_tables:
+            raise click.UsageError(f"{option} needs --with.")

@@ -9,6 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
@@ -290,13 +291,13 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             if isinstance(part, bytes):
                 yield part
                 continue
-            pieces = disk.pieces(part, CHUNK)
             sent = 0
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-                self._check_time()
-                yield piece
-                sent += len(piece)
-                self._progress(sent, part.length)
+            with closing(disk.pieces(part, CHUNK)) as pieces:
+                while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                    self._check_time()
+                    yield piece
+                    sent += len(piece)
+                    self._progress(sent, part.length)
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield pieces unchanged, however small, and check the deadline at each and between them."""

@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
@@ -316,11 +317,12 @@ class _Exchange(Exchange[httpx2.Client]):
                 yield part
                 continue
             sent = 0
-            for piece in disk.pieces(part, CHUNK):
-                self._check_time()
-                yield piece
-                sent += len(piece)
-                self._progress(sent, part.length)
+            with closing(disk.pieces(part, CHUNK)) as pieces:
+                for piece in pieces:
+                    self._check_time()
+                    yield piece
+                    sent += len(piece)
+                    self._progress(sent, part.length)
 
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield pieces unchanged, however small, and check the deadline at each."""

@@ -305,7 +305,8 @@ def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> li
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return [Source(_shown(name) if isinstance(name, str) else "<stream>", stream=_binary(source))]
-    raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}")
+    several = ": several are separate arguments, such as *files" if isinstance(source, list | tuple | set) else ""
+    raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}{several}")
 
 
 def _shown(path: str) -> str:

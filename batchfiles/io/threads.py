@@ -233,7 +233,7 @@ class ProgressBar:
         is_last = total is not None and done >= total
         if is_first:
             self._next = now + (0.0 if on_terminal else LINE_SECONDS)
-        if now < self._next and not (is_last and not is_first):
+        if now < self._next and not is_last:
             return
         self._next = now + (REDRAW_SECONDS if on_terminal else LINE_SECONDS)
         share = f"{done / total:4.0%}  {done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total else f"{done / 1e6:,.1f} MB"
@@ -248,7 +248,7 @@ def _tqdm() -> Any:  # noqa: ANN401 - tqdm has no types
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without ipywidgets it draws with text, and says so
+            warnings.simplefilter("ignore")  # without ipywidgets it warns, and draws with text
             from tqdm.auto import tqdm
     except ImportError:
         return None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
@@ -172,7 +172,7 @@ def edit(
         blank_lines=lines.blank_lines,
         bad_lines=work.bad_lines,
         bytes=writer.bytes_written,
-        findings=(*beside_the_body(chosen), *lines.findings, *work.findings),
+        findings=Findings((*beside_the_body(chosen), *lines.findings, *work.findings)),
         **not_read_fields(not_read),
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.errors import DuplicateCustomIdError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
@@ -311,7 +311,7 @@ class _Merge:
             dropped=len(unneeded),
             unreadable=ids.unreadable,
             blank_lines=lines.blank_lines,
-            findings=(*changed_parts((file.place, file) for file in self._files), *lines.findings),
+            findings=Findings((*changed_parts((file.place, file) for file in self._files), *lines.findings)),
             repeated_inputs=len(repeated or ()),
         )
 

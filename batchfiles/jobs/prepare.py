@@ -19,7 +19,7 @@ from batchfiles.errors import (
     TooManyEmbeddingInputsError,
     TooManyRequestsError,
 )
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.template import (
@@ -158,7 +158,7 @@ def prepare(
         bytes=writer.bytes_written,
         tables=job.tables,
         nulls=job.nulls,
-        findings=tuple(job.findings),
+        findings=Findings(job.findings),
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -308,6 +308,8 @@ def bad_row(name: str, number: int) -> Iterator[None]:
     except NullInRow as error:
         code = "missing_value" if error.missing else "null_value"
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
+        if not error.missing:
+            what += ": use null='null' to write null, or null='drop' to leave the key out"
     except NotANumber as error:
         code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON can't represent it"
     except IntegerTooLarge as error:
@@ -375,7 +377,7 @@ def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> di
             raise ValueError(f"the template has the url {line['url']!r} already: take it out, or don't give another")
         line["url"] = url
     if "url" not in line and limits.url_required:
-        raise ValueError(f"{limits.name} wants a url in each line: put it into the template, or give it (--url)")
+        raise ValueError(f"{limits.name} wants a url in each line: put it into the template, or use url=")
     if "url" in line:
         line.setdefault("method", "POST")
     first = {key: line[key] for key in ("method", "url", "body") if key in line}

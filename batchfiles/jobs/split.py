@@ -10,7 +10,7 @@ from typing import Any, Literal
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
 from batchfiles.errors import MismatchError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
@@ -171,7 +171,7 @@ def split(
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,
-        findings=tuple(lines.findings),
+        findings=Findings(lines.findings),
         **not_read_fields(not_read),
     )
 

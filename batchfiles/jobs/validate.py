@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from batchfiles.findings import Finding, Severity
+from batchfiles.findings import Finding, Findings, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -328,7 +328,7 @@ def validate(
             _file_report(source, check, number, collector)
             for number, (source, check) in enumerate(zip(files, checks, strict=True))
         ),
-        findings=tuple(collector.findings),
+        findings=Findings(collector.findings),
         errors=dict(collector.by_code["error"]),
         warnings=dict(collector.by_code["warning"]),
         **not_read_fields(not_read),

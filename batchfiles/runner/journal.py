@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -54,7 +54,7 @@ def _records(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
-            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with --recover"
+            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with recover=True"
             raise DataError(message, path=str(path), line_number=number)
         yield record
 
@@ -284,7 +284,7 @@ STEPS: dict[str, Callable[[PartState, dict[str, Any]], dict[str, Any]]] = {
 """The new values of a part after each of its steps."""
 
 LOCK = "run.lock"
-"""The name of the file. It is removed with the folder of a refused run only, by the process that has locked it."""
+"""The name of the file. The process that has locked it removes it at its end."""
 
 
 @contextmanager
@@ -297,7 +297,12 @@ def locked(folder: Path) -> Iterator[None]:
     with _locked_file(folder) as file:
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode())
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):  # the folder may be a new one
+                    (folder / LOCK).unlink()
 
 
 def _locked_file(folder: Path) -> FileIO:

@@ -241,7 +241,7 @@ def refuse_full(folder: Path) -> None:
         raise file_error(error, folder) from None
     others = [name for name in names if name not in (LOCK, JOURNAL) and not name.startswith(".")]
     if others:
-        message = "has other files and no journal of a run: choose another folder, with --recover if the journal was lost"
+        message = "has other files and no journal of a run: choose another folder, with recover=True if the journal was lost"
         raise MismatchError(message, path=str(folder))
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchfiles.summary import Displayed
+from batchfiles.findings import plural
+from batchfiles.jobs.join.summary import join_notes
+from batchfiles.jobs.summaries import not_read_lines, output_name
+from batchfiles.layout import duration, size, time_of_day, visible
+from batchfiles.summary import PYTHON, Block, Displayed, Interface, Notes, Sentences, Table
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport
 
-__all__ = ["LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus", "RunStep"]
+__all__ = ["LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus", "RunStep", "plan_blocks", "run_blocks"]
 
 RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
 """What a run does at the moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveBatch:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LiveBatch(Displayed):
     """A batch of a run that has not ended.
 
     Attributes:
@@ -130,6 +134,9 @@ class RunReport(Displayed):
         """Return the report as JSON values; times as ISO 8601."""
         return _plain(self)
 
+    def _blocks(self) -> Iterator[Block]:
+        return run_blocks(self)
+
 
 def _plain(value: LiveBatch | RunStatus | RunReport) -> dict[str, Any]:
     """Return the fields as JSON values."""
@@ -190,3 +197,68 @@ class RunPlan(Displayed):
         sums = {name: sum(getattr(part, name) for part in self.parts) for name in ("requests", "bytes", "tokens")}
         skipped = {"not_read": self.not_read, "examples": dict(self.examples)}
         return {"folder": self.folder, **sums, "parts": [asdict(part) for part in self.parts], **skipped}
+
+    def _blocks(self) -> Iterator[Block]:
+        return plan_blocks(self)
+
+
+LISTED = 20
+"""How many parts of a plan and batches of a run are listed; `to_dict()` has all."""
+
+SHOWN_SECONDS = 60
+"""Shorter runs don't show how long they took."""
+
+
+def plan_blocks(plan: RunPlan, names: Interface = PYTHON) -> Iterator[Block]:
+    """Yield the summary of a plan."""
+    yield Sentences(not_read_lines(plan.not_read, plan.examples))
+    if not plan.parts:
+        yield Sentences([f"{visible(plan.folder)}: nothing would be sent now"])
+        return
+    rows = [
+        (visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint))
+        for part in plan.parts[:LISTED]
+    ]
+    headings = ("part", "requests", "size", "tokens", "endpoint")
+    yield Table(headings, rows, texts=("part", "endpoint"), optional=("endpoint", "tokens"))
+    if len(plan.parts) > LISTED:
+        yield Sentences([f"… and {plural(len(plan.parts) - LISTED, 'part')} more: {names.all_of_them}"])
+    sums = plan.to_dict()
+    words = f"{plural(len(plan.parts), 'part')} with {plural(sums['requests'], 'request')}, {size(sums['bytes'])}"
+    yield Sentences([f"{words}, about {sums['tokens']:,} tokens to read; nothing was sent"])
+
+
+def run_blocks(report: RunReport, names: Interface = PYTHON, *, csv_safe: bool = False) -> Iterator[Block]:
+    """Yield the summary of a run.
+
+    Args:
+        report: The report.
+        names: What options are called.
+        csv_safe: Whether cells that a spreadsheet would run were made harmless.
+    """
+    yield Sentences(not_read_lines(report.not_read, report.examples))
+    batches = plural(report.batches, "batch", "batches")
+    retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
+    spent = f", in {duration(report.seconds)}" if report.seconds >= SHOWN_SECONDS else ""
+    if not report.finished:
+        done = f"{report.done:,} of {plural(report.parts, 'part')} done"
+        look = "later" if report.next_look is None else f"after {time_of_day(report.next_look)}"
+        last = f"not finished: {done}, {batches} so far{spent}; run it again {look}"
+        yield Sentences([*_live_lines(report.live_batches, names), last])
+    elif report.table is not None:
+        yield Notes(join_notes(report.table, names, csv_safe=csv_safe))
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
+        yield Sentences([f"{output_name(report.output)}: {outcomes}; {batches}{retried}{spent}"])
+    else:
+        yield Sentences([f"{visible(report.output)}: was finished already, nothing was sent; {batches}{retried}"])
+
+
+def _live_lines(batches: tuple[LiveBatch, ...], names: Interface) -> Iterator[str]:
+    """Yield a line for each batch at the service, oldest first."""
+    oldest = sorted(batches, key=lambda batch: batch.created_at)
+    for batch in oldest[:LISTED]:
+        state = visible(batch.status or "created")
+        counts = f", {batch.completed + batch.failed:,} of {plural(batch.total, 'request')}" if batch.total else ""
+        yield f"{visible(batch.part)}: {visible(batch.batch_id)} is {state}, created {duration(batch.age)} ago{counts}"
+    if len(oldest) > LISTED:
+        yield f"… and {plural(len(oldest) - LISTED, 'batch', 'batches')} more: {names.all_of_them}"

@@ -14,7 +14,7 @@ from batchfiles.client import AsyncClient, Client
 from batchfiles.client.asynchronous import in_thread
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import TargetLike
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import Progress, progress_of
 from batchfiles.limits import LimitsLike, profile
 from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.parts import campaign_folder, plan_of, run_sources
@@ -62,7 +62,7 @@ def run(
     filesystem: object = None,
     workers: int | None = 1,
     on_update: Callable[[RunStatus], object] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RunReport:
     """Validate requests, split them, send the parts, wait, download, retry, and write the joined table.
 
@@ -108,7 +108,7 @@ def run(
         workers: Processes that decode for the retries and the table; None chooses automatically.
         on_update: Called with each change of the status.
         progress: Called as `progress(done, total)` with the bytes of the current step (`RunStatus.step`): the check, an upload, a
-            download, the table. `total` is None where it is unknown.
+            download, the table. `total` is None where it is unknown. True shows a bar.
 
     Returns:
         The report; `finished` is always True without `once`.
@@ -133,6 +133,7 @@ def run(
         >>> report.finished  # doctest: +SKIP
         True
     """
+    progress = progress_of(progress, "run")
     with closing(campaign_run(files, locals())) as steps:
         if on_update is not None:
             for status in steps.statuses():
@@ -186,12 +187,12 @@ async def run_async(  # noqa: D417 - the other arguments are those of `run`
     filesystem: object = None,
     workers: int | None = 1,
     on_update: Callable[[RunStatus], Awaitable[object] | object] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RunReport:
     """Do what `run` does, for asyncio: the arguments, the report, the errors and the campaign folder are the same.
 
-    Local work, such as the check of the requests and the table, is done in threads. If the task is cancelled, the local work at
-    hand ends first; the next call resumes.
+    Local work, such as the check of the requests and the table, is done in threads. If the task is cancelled, its
+    current local work is finished first; the next call resumes.
 
     Args:
         *files: The request files. Arguments that are not listed here are those of `run`.
@@ -212,6 +213,7 @@ async def run_async(  # noqa: D417 - the other arguments are those of `run`
         >>> report.finished  # doctest: +SKIP
         True
     """
+    progress = progress_of(progress, "run")
     steps = await in_thread(partial(campaign_run, files, locals()))
     try:
         for status in steps.statuses():
@@ -247,7 +249,7 @@ def plan_run(
     limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RunPlan:
     """Check and split requests as `run` does, in a temporary folder, and return what it would send now.
 
@@ -258,7 +260,7 @@ def plan_run(
         limits: As for `run`.
         temp_dir: The folder for temporary files.
         filesystem: The filesystem of `files`; None for the local one.
-        progress: Called as `progress(done, total)` with the bytes of the check and of the split.
+        progress: Called as `progress(done, total)` with the bytes of the check and of the split; True shows a bar.
 
     Raises:
         InvalidLineError: The service would refuse a request.
@@ -275,4 +277,4 @@ def plan_run(
     """
     found = run_sources(files, filesystem=filesystem)
     folder = campaign_folder(campaign, found.sources)
-    return plan_of(found, folder, profile(limits), endpoint, temp_dir=temp_dir, progress=progress)
+    return plan_of(found, folder, profile(limits), endpoint, temp_dir=temp_dir, progress=progress_of(progress, "plan"))

@@ -124,7 +124,7 @@ class CampaignRun:
 
     def check(self) -> None:
         """Make sure that the run is possible, as far as that can be known without the service."""
-        if (self._folder / LOCK).exists():
+        if any((self._folder / name).exists() for name in (JOURNAL, LOCK)):
             self._lock()
         self._table.refuse_foreign(self._state.outputs)
         self._check_requests()
@@ -156,6 +156,8 @@ class CampaignRun:
     def steps(self, config: Config, policy: RetryPolicy) -> Flow[None]:
         """Write the parts, and send, wait, download and retry until all is done, or as far as possible with `once`."""
         calls = Calls(config, policy)
+        if not self._state.parts:
+            yield Notify(status_of(self._state, "split"))
         yield Work(self._begin)
         options = self._options
         self._sender = Sender(calls, self._folder, self._state, options.terms)
@@ -207,12 +209,10 @@ class CampaignRun:
             if state.parts and before != now:
                 found.append(f"the existing parts were made with the limits {before}, not {now}, and are kept")
             if state.terms is not None and (words := changed_words(state.terms, options.terms.to_dict())):
-                found.append(
-                    f"changed since the last call: {words}; only batches that are created from now on get the new values"
-                )
+                found.append(f"changed since the last call: {words}; this applies to new batches only")
         written = state.promised if self.needs_service else state.settings.get(self._table.key or "", self._settings)
         if words := changed_words(written, self._settings):
-            found.append(f"changed since the last call: {words}; the table is written with the new options")
+            found.append(f"changed since the last call: {words}; the table gets the new options")
         return found
 
     def _check_requests(self) -> None:

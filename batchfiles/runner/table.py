@@ -16,7 +16,7 @@ from batchfiles.errors import MismatchError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import PIECE, Progress
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_join import JoinOptions, table_options
 from batchfiles.jobs.join.report import JoinReport
@@ -290,4 +290,12 @@ def _digests(table: TableLike, filesystem: object) -> list[str]:
         for batch in table.to_batches():
             digest.update(batch.serialize())
         return [digest.hexdigest()]
-    return [source.sha256().hex for source in table_sources(table, filesystem=filesystem)]
+    return [_digest_of_file(source) for source in table_sources(table, filesystem=filesystem)]
+
+
+def _digest_of_file(source: Source) -> str:
+    digest = hashlib.sha256()
+    with source.stored() as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()

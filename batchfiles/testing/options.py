@@ -40,7 +40,7 @@ Examples:
   python -m batchfiles.testing --port 8000
   python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --seed 7
   python -m batchfiles.testing --pending-files 20 --statuses completed=done
-  python -m batchfiles.testing --azure batchfiles run r.jsonl -o results.parquet
+  python -m batchfiles.testing --azure --port 8000
   python -m batchfiles.testing --fault batches.retrieve:1-10=html,status=504
   python -m batchfiles.testing --faults-by-chance 7
   python -m batchfiles.testing batchfiles run requests.jsonl -o results.parquet

@@ -72,7 +72,13 @@ RECIPES: dict[str, dict[str, list[str]]] = {
         "export --format jsonl": ["export fixtures/embeddings/*_*.jsonl -o - --format jsonl"],
         "show --json": ["join fixtures/embeddings -o joined.parquet", "show joined.parquet --json"],
     },
-    "run": {"run --json": ["run requests.jsonl -o table.parquet --json"]},
+    "run": {
+        "run --json": ["run requests.jsonl -o table.parquet --json"],
+        "run --report": [
+            *("run requests.jsonl -o table.parquet --once --report report.json", "cat report.json"),
+            *("run requests.jsonl -o table.parquet --report report.json", "cat report.json"),
+        ],
+    },
     "plan": {"run --dry-run --json": ["run requests.jsonl -o table.parquet --dry-run --json"]},
     "probe": {"probe --json": ["probe requests.jsonl -n 2 --json"]},
     "batch": {

@@ -148,10 +148,13 @@ class Export(LazyTable[ExportReport]):
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
-        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs a schema here (--schema)")
+        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs schema= here")
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
+
+    def _bytes_of_head(self) -> int:
+        return min(self._bytes(), TASK_BYTES)
 
     def _pool(self, *, parts: bool) -> WorkerPool:
         return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)

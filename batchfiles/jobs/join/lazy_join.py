@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.errors import MismatchError
+from batchfiles.findings import Findings
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import not_read_fields
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Join", "JoinOptions", "no_requests", "open_join", "table_options", "with_user_table"]
+
+LOG = logging.getLogger(__name__)
 
 SCAN_COST = 0.1
 """The cost of a byte of results in the scan; that of making the rows is 1 for each byte of requests and results."""
@@ -180,6 +184,7 @@ class Join(LazyTable[JoinReport]):
         known = self._indexes.get(apart)
         scanned, progress = self._phases(scans=known is None)
         result_index = known or self._surveyed(pool, scanned)
+        LOG.info("%s results indexed in %.1f s", f"{result_index.index.count:,}", time.perf_counter() - started)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         tasks = ranges if folder is None else in_files(ranges, folder.least)
@@ -279,7 +284,8 @@ class Join(LazyTable[JoinReport]):
         fields = totals.fields()
         fields["blank_lines"] += result_index.blank_lines
         fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
-        fields["findings"] = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        found = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        fields["findings"] = Findings(found)
         fields["findings_not_listed"] += result_index.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from batchfiles.codec import dumps
@@ -16,8 +15,9 @@ from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.threads import in_steps
+from batchfiles.jobs.join.display import describe, first_rows, page
 from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport
-from batchfiles.jobs.join.table_files import NewFolder, checked_file_bytes, is_own_file, part_name
+from batchfiles.jobs.join.table_files import NO_RESUME, NewFolder, checked_file_bytes, is_own_file, part_name
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
@@ -41,14 +41,6 @@ TASK_BYTES = 3 * 1024 * 1024
 
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes its own Parquet file."""
-
-NO_RESUME = (
-    "resume is for a folder of Parquet parts of a campaign: a folder with a manifest, whose results name their parts. "
-    "Other tables are written as a whole"
-)
-
-FILES_SHOWN = 20
-"""Files that the page of a notebook lists."""
 
 
 class LazyTable(Generic[ReportT]):
@@ -83,23 +75,40 @@ class LazyTable(Generic[ReportT]):
         self.close()
 
     def __repr__(self) -> str:
-        """Return the files by their roles, and the rows once they are known: `<Join: 1 inputs, 2 results, 16 rows>`."""
-        return f"<{type(self).__name__}: {self._summary()}>"
+        """Return the files, the options, and the rows once they are known."""
+        return describe(type(self).__name__, self._roles.described(), self._options, self._report)
 
     def _repr_html_(self) -> str:
-        """Return the files, and the outcomes once they are known, for a notebook; nothing is read for it."""
-        rows = [(file["role"], file["path"], f"{file['bytes']:,} bytes") for file in self._roles.described()]
-        more = [("", f"{len(rows) - FILES_SHOWN:,} more files", "")] if len(rows) > FILES_SHOWN else []
-        counts = [] if self._report is None else [("outcome", name, f"{n:,}") for name, n in self._report.outcomes.items() if n]
-        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in (*rows[:FILES_SHOWN], *more, *counts))
-        table = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<div><strong>{type(self).__name__}</strong>: {escape(self._summary())}<table>{table}</table></div>"
+        """Return outcomes and first rows for a notebook, as far as they can be read within a second, and the files."""
+        return page(self, self._roles.described(), self._options, self._report, self._bytes(), self._bytes_of_head())
 
-    def _summary(self) -> str:
-        """Return the numbers of the files by their roles, and what is known of the table."""
-        files = Counter(file["role"] for file in self._roles.described())
-        rows = "no pass yet" if self._report is None else f"{self._report.rows:,} rows"
-        return ", ".join((*(f"{count:,} {role}" for role, count in files.items()), rows))
+    def head(self, n: int = 5) -> pa.Table:
+        """Return the first rows of the table.
+
+        Only what they need is read: of a campaign the first parts, of other joins a scan of the results and few requests.
+
+        Args:
+            n: The number of rows.
+
+        Raises:
+            ValueError: `n` is negative.
+            BatchFilesError: As for the function that made this object.
+
+        Example:
+            >>> batchfiles.join("fixtures/chat_completions").head(2)["custom_id"].to_pylist()
+            ['ticket-0001', 'ticket-0002']
+        """
+        return first_rows(self.quick_copy(), n)
+
+    def quick_copy(self) -> Self:
+        """Return the same table, read in this process and without progress. What it reads is not reported by this object."""
+        other = copy(self)
+        other._options = replace(self._options, workers=1, progress=None)  # noqa: SLF001 - of the same class
+        return other
+
+    def _bytes_of_head(self) -> int:
+        """Return how many bytes are read for the first rows."""
+        return self._bytes()
 
     @property
     def schema(self) -> pa.Schema:
@@ -379,16 +388,11 @@ class LazyTable(Generic[ReportT]):
 
         if self._table == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
-        if self._options.schema is not None:
-            return named_schema(
-                self._options.schema,
-                self._requests(),
-                parse_dates=self._options.parse_dates,
-                max_line_bytes=self._options.max_line_bytes,
-            )
-        return requested_schema(
-            self._requests(), parse_dates=self._options.parse_dates, max_line_bytes=self._options.max_line_bytes
-        )
+        options, requests = self._options, self._requests()
+        dates, longest = options.parse_dates, options.max_line_bytes
+        if options.schema is not None:
+            return named_schema(options.schema, requests, parse_dates=dates, max_line_bytes=longest)
+        return requested_schema(requests, parse_dates=dates, max_line_bytes=longest)
 
     def _requests(self) -> Sequence[LocalFile]:
         """Return the request files, which may have the schema of the answers.

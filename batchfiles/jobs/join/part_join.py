@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, cast, overload
 
 from batchfiles.campaign.folder import Campaign, Campaigns
 from batchfiles.campaign.manifest import Manifest
@@ -196,6 +196,9 @@ class PartsJoin(Join):
         holds_other_results: Whether no result belongs to a request of its part.
     """
 
+    _combines = True
+    """Whether the rows of small parts are combined; for the first rows no part is read only for that."""
+
     def __init__(
         self,
         options: JoinOptions,
@@ -248,6 +251,15 @@ class PartsJoin(Join):
         """Choose what all parts have in common."""
         return self._choices or {"table": self._table, "parsed": self._parsed, "user_columns": self._user_columns}
 
+    def quick_copy(self) -> Self:
+        """Return the same table, read in this process, without progress, and only as far as its rows are taken."""
+        other = super().quick_copy()
+        other._combines = False  # noqa: SLF001 - of the same class
+        return other
+
+    def _bytes_of_head(self) -> int:
+        return self._starts[1] if len(self._starts) > 1 else 0
+
     def _requests(self) -> Sequence[LocalFile]:
         return _RequestFiles(self._units, self._roles.campaigns, self._options.temp_dir)
 
@@ -287,7 +299,7 @@ class PartsJoin(Join):
         started = time.perf_counter()
         self._start_counts()
         with closing(self._batches_of_parts(pool)) as batches:
-            yield from _in_larger_batches(batches)
+            yield from _in_larger_batches(batches) if self._combines else batches
         self._finish(started)
 
     def _batches_of_parts(self, pool: WorkerPool) -> Generator[pa.RecordBatch, None, None]:

@@ -23,6 +23,7 @@ from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
 from batchfiles.io.urls import parse_url
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import Displayed
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.lazy_join import Join, JoinOptions
@@ -43,12 +44,12 @@ __all__ = [
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
-    "download` does, or join the files on one machine with --pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+    "download` does, or join the files on one machine with pairs={requests: results}"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignFile:
+@dataclass(frozen=True, slots=True, repr=False)
+class CampaignFile(Displayed):
     """A file of a campaign as it was when the campaign was listed.
 
     Attributes:
@@ -72,8 +73,8 @@ class CampaignFile:
         return cls(values["path"], values["bytes"], None if modified is None else int(modified))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignPart:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CampaignPart(Displayed):
     """A part of a campaign: the request file of a batch, and everything that came back for it.
 
     Parts that are connected by retries are one. A part can be pickled, and `to_dict` makes JSON of it, so that a cluster can

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from batchfiles.findings import Finding, add_example, counts_of
+from batchfiles.findings import Finding, Findings, add_example, counts_of
 from batchfiles.io.lines import checked_line_bytes
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
@@ -113,7 +113,7 @@ class TableReport(Displayed):
         """Return the report that `to_dict` gave, also after a way through JSON; keys of later versions are ignored."""
         own = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         own["files"] = tuple(own.get("files", ()))
-        own["findings"] = tuple(map(Finding.revived, own.get("findings", ())))
+        own["findings"] = Findings(map(Finding.revived, own.get("findings", ())))
         own["examples"] = {name: tuple(found) for name, found in own.get("examples", {}).items()}
         return cls(**own)
 
@@ -151,7 +151,7 @@ class TableReport(Displayed):
             table=tables.pop(),
             outcomes={outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes)},
             files=tuple(file for report in listed for file in report.files),
-            findings=tuple(findings[:FINDINGS_LISTED]),
+            findings=Findings(findings[:FINDINGS_LISTED]),
             examples={name: tuple(found) for name, found in examples.items()},
             **sums,
         )
@@ -243,7 +243,7 @@ class TableCounts:
             "conversion_errors": self.counts["conversion_errors"],
             "embeddings_in_requests": self.counts["embeddings"],
             "parse_errors": self.counts["parse_errors"],
-            "findings": tuple(self.findings),
+            "findings": Findings(self.findings),
             "findings_not_listed": self.counts["findings"] - len(self.findings),
             "examples": {name: tuple(found) for name, found in self.examples.items()},
             **{name: self.counts[name] for name in NOTES},

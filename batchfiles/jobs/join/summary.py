@@ -12,7 +12,7 @@ from batchfiles.summary import PYTHON, Block, Interface, Notes, Sentences, Table
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import ExportReport, JoinReport, TableReport
 
-__all__ = ["export_blocks", "join_blocks", "outcome_table"]
+__all__ = ["export_blocks", "join_blocks", "join_notes", "outcome_table"]
 
 EXAMPLES = 3
 FINDINGS = 3
@@ -39,8 +39,12 @@ def join_blocks(
         more: Further notes.
         written: The last line; empty for the rows and the time.
     """
-    notes = (*_notes_of_join(report, names), *_notes_of_table(report, names, csv_safe=csv_safe), *more)
-    return _blocks(report, "requests", notes, written)
+    return _blocks(report, "requests", (*join_notes(report, names, csv_safe=csv_safe), *more), written)
+
+
+def join_notes(report: JoinReport, names: Interface = PYTHON, *, csv_safe: bool = False) -> tuple[Note, ...]:
+    """Return the notes in the summary of a join; the arguments are those of `join_blocks`."""
+    return (*_notes_of_join(report, names), *_notes_of_table(report, names, csv_safe=csv_safe))
 
 
 def export_blocks(

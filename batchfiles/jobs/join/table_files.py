@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE_BYTES",
     "FILE_KEY",
+    "NO_RESUME",
     "SUCCESS",
     "FileFacts",
     "NewFolder",
@@ -63,6 +64,11 @@ HIDDEN = re.compile(r"(hidden)*[._]")
 """How the names of parts begin whose tables have another name."""
 
 PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
+
+NO_RESUME = (
+    "resume is for a folder of Parquet parts of a campaign: a folder with a manifest, whose results name their parts. "
+    "Other tables are written as a whole"
+)
 
 
 class FileFacts(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.stats.prices import PricesLike, prices_of
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.summary import Displayed
+from batchfiles.summary import Block, Displayed, Sentences
 from batchfiles.table.read import TableLike
 
 __all__ = ["PageReport", "report"]
@@ -41,6 +42,9 @@ class PageReport(Displayed):
     retryable: int
     errors: int
     bytes: int
+
+    def _blocks(self) -> Iterator[Block]:
+        yield Sentences([visible(self.verdict), f"the page: {size(self.bytes)}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.jobs.retry.choice import NOT_IN_TABLE
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import Block, Displayed
@@ -176,7 +176,7 @@ class RetryCounts:
             unknown_ids=unknown_ids,
             unknown_results=unknown_results,
             blank_lines=self.counts["blank_line"],
-            findings=tuple(self.findings),
+            findings=Findings(self.findings),
             seconds=seconds,
         )
 

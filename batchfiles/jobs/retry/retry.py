@@ -347,11 +347,9 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     only = None if only is None else words_of(only)
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
-        raise ValueError(
-            "a list of ids selects requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
-        )
+        raise ValueError("a list of ids selects requests: it does not go with only=, excluded= and every=True")
     if only is not None and everything:
-        raise ValueError("--only and --all (in Python only and every) exclude each other")
+        raise ValueError("only= and every=True exclude each other")
     if only is not None and not only:
         raise ValueError("only is empty: give outcomes, statuses or error codes")
     for word in (*(only or ()), *but):

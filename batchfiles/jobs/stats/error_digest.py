@@ -17,9 +17,12 @@ from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress, progress_of, source_steps
+from batchfiles.jobs.retry.joined_table import joined_tables
+from batchfiles.jobs.stats.table_rows import OF_ERRORS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
 from batchfiles.summary import Block, Displayed
+from batchfiles.table.read import TableLike
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 
@@ -133,6 +136,7 @@ class ErrorDigest(Displayed):
         skipped: The files of requests, which have no errors.
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
+        absent_columns: Columns that a table doesn't have, so that errors are not distinguished by them.
     """
 
     results: int
@@ -143,6 +147,7 @@ class ErrorDigest(Displayed):
     skipped: tuple[str, ...]
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent_columns: tuple[str, ...] = ()
 
     def _blocks(self) -> Iterator[Block]:
         from batchfiles.jobs.stats.summary import digest_blocks
@@ -161,7 +166,7 @@ class ErrorDigest(Displayed):
 
 
 def error_digest(
-    *sources: SourceLike,
+    *sources: SourceLike | TableLike,
     pairs: Pairs = (),
     ids: int | None = 0,
     progress: Progress | bool | None = None,
@@ -176,7 +181,9 @@ def error_digest(
 
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
-            compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
+            compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results. Or tables that
+            `join` or `export` wrote: Parquet, Arrow, CSV or JSONL files, folders of them, or tables in memory. A joined table
+            has only the results that it uses.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list for each error; None lists all, at most a million in total.
         progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
@@ -203,7 +210,16 @@ def error_digest(
     totals = _Groups(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    files = files_and_pairs(sources, pairs, filesystem)
+    tables, others = joined_tables(sources, filesystem)
+    refuse_mixed(tables, others, tuple(pairs))
+    if tables:
+        absent: tuple[str, ...] = ()
+        for row in table_rows(tables, OF_ERRORS, progress_of(progress, "errors")):
+            absent = row.absent
+            if row.has_result:
+                totals.add_result(row.result(), row.cells["custom_id"], *row.place())
+        return replace(totals.digest(()), absent_columns=absent)
+    files = files_and_pairs(others, pairs, filesystem)
     for file in classified_files(
         files.sources,
         totals.notice,
@@ -273,11 +289,15 @@ class _Groups:
         self.overlong.clear()
 
     def _take_line(self, line: bytes, path: str, line_number: int) -> None:
-        self._results += 1
         value, result = read_result(line)
+        custom_id = id_of_line(line) if value is None else value.get("custom_id")
+        self.add_result(result, custom_id, path, line_number)
+
+    def add_result(self, result: Result, custom_id: str | None, path: str, line_number: int) -> None:
+        """Count a result."""
+        self._results += 1
         if result.outcome == SUCCEEDED:
             return
-        custom_id = id_of_line(line) if value is None else value.get("custom_id")
         self._add(_key_of(result), path, line_number, custom_id, result.error_message)
 
     def _add(self, key: _Key, path: str, line_number: int, custom_id: str | None, message: str | None) -> None:

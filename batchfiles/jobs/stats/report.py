@@ -27,8 +27,8 @@ KEPT_BITS: Final = 8
 """The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+@dataclass(frozen=True, slots=True, repr=False)
+class Lengths(Displayed):
     """The distribution of lengths.
 
     Attributes:
@@ -98,8 +98,8 @@ class FileStats(Displayed):
 
     Attributes:
         name: Its display name.
-        role: `"inputs"`, `"results"` or `"empty"`.
-        lines: Its lines, without blank ones.
+        role: `"inputs"`, `"results"`, `"empty"`, or `"table"` for one that `join` or `export` wrote.
+        lines: Its lines, without blank ones; of a table, its rows.
         bytes: Its size, uncompressed.
     """
 
@@ -262,6 +262,7 @@ class Stats(Displayed):
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
         repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
+        absent_columns: Columns that a table doesn't have: what they hold is not counted.
     """
 
     files: tuple[FileStats, ...]
@@ -280,6 +281,7 @@ class Stats(Displayed):
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     repeated_inputs: int = 0
+    absent_columns: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""

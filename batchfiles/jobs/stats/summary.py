@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batchfiles.findings import plural, sentence_of, share
 from batchfiles.jobs.stats.price import money
 from batchfiles.jobs.summaries import not_read_lines
-from batchfiles.layout import PLAIN, Screen, cut, size, visible, wrapped
+from batchfiles.layout import PLAIN, Screen, cut, cut_in_middle, size, visible, wrapped
 from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
     yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
+    yield from absent_columns_notes(found.absent_columns)
     if found.results.token_conversion_errors:
         words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
@@ -63,6 +64,11 @@ def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield "input tokens are estimated: one for each 4 bytes of text; images, audio and files are not counted"
     if priced:
         yield from _price_notes(found)
+
+
+def absent_columns_notes(columns: Sequence[str]) -> list[str]:
+    """Return a line with the columns that a table doesn't have, if any."""
+    return [f"not in the table, and not counted: {', '.join(columns)}"] if columns else []
 
 
 def _successes(found: Stats) -> Iterator[str]:
@@ -141,15 +147,15 @@ def _files(found: Stats) -> Table:
     )
 
 
-_ROLES = {"inputs": "requests", "results": "results", "empty": "empty"}
+_ROLES = {"table": "table", "inputs": "requests", "results": "results", "empty": "empty"}
 
 
 def _totals(found: Stats) -> Sentences:
     lines = []
     for noun, role, part in (("requests", "inputs", found.requests), ("results", "results", found.results)):
         if part.count:
-            files = sum(file.role == role for file in found.files)
-            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}, {size(part.bytes)}"
+            files = sum(file.role in (role, "table") for file in found.files)
+            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}" + (f", {size(part.bytes)}" if part.bytes else "")
             lines.append(words + _endpoints(part.endpoints, part.count))
     return Sentences(lines)
 
@@ -244,6 +250,7 @@ MOST = 20
 """How many errors are shown."""
 NAMES = 3
 MESSAGE_LINES = 4
+PLACE_WIDTH = 28
 INDENT = " " * 4
 ID_WIDTH = 60
 
@@ -298,6 +305,7 @@ def error_notes(digest: ErrorDigest, most: int, names: Interface) -> list[str]:
         skipped = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
         lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {skipped}")
     lines += not_read_lines(digest.not_read, digest.examples)
+    lines += absent_columns_notes(digest.absent_columns)
     return lines
 
 
@@ -318,12 +326,12 @@ def _error_table(digest: ErrorDigest) -> Table:
             cut(visible(group.code or ""), ID_WIDTH),
             "yes" if group.retryable else "no",
             cut(visible(group.message or ""), MESSAGE_LINES * WIDTH),
-            visible(f"{group.path}:{group.line_number}"),
+            f"{cut_in_middle(visible(group.path), PLACE_WIDTH)}:{group.line_number}",
         )
         for group in digest.groups[:MOST]
     ]
     headings = ("count", "share", "outcome", "status", "code", "retryable", "message", "first")
-    return Table(headings, rows, texts=("outcome", "code", "retryable", "message", "first"))
+    return Table(headings, rows, texts=("outcome", "code", "retryable", "message", "first"), sentences=("message",))
 
 
 def stats_blocks(found: Stats) -> Iterator[Block]:
