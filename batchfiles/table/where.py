@@ -45,6 +45,10 @@ class Where:
         """The columns that the condition names, each once."""
         return list({test.column.name: test.column for test in self._root.tests()}.values())
 
+    def texts(self, column: str) -> list[str]:
+        """Return the texts that a column is compared with, without those of long lists."""
+        return [test.value for test in self._root.tests() if test.column.name == column and isinstance(test.value, str)]
+
     def expression(self, schema: pa.Schema) -> pc.Expression:
         """Return the condition for a table of this schema.
 
