@@ -11,7 +11,7 @@ from batchfiles.cli.json_text import json_of_row
 from batchfiles.cli.options import Command
 from batchfiles.cli.progress import print_lines, screen
 from batchfiles.findings import plural
-from batchfiles.layout import Screen, cut, cut_in_middle, visible, width_of, wrapped
+from batchfiles.layout import Screen, cut, cut_in_front, visible, width_of, wrapped
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _header(preview: Preview, width: int, where: str | None) -> str:
         parts.append(_size(preview.size))
     if preview.schema_version is not None:
         parts.append(f"schema version {visible(preview.schema_version[:20])}")
-    return f"{cut_in_middle(visible(preview.name), max(width - FACTS_WIDTH, MIN_NAME_WIDTH))}: {', '.join(parts)}"
+    return f"{cut_in_front(visible(preview.name), max(width - FACTS_WIDTH, MIN_NAME_WIDTH))}: {', '.join(parts)}"
 
 
 def _size(count: int) -> str:

@@ -1,6 +1,6 @@
 """Conditions on rows, such as `outcome = 'failed' and output_tokens > 100`, as expressions of pyarrow.
 
-A column is compared with a value of its own kind. In CSV and JSONL, which have no types, a text may be a number.
+Texts are compared with texts, and numbers with numbers. In CSV and JSONL, which have no types, a text may be a number.
 """
 
 from __future__ import annotations
