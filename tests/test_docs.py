@@ -2,8 +2,8 @@
 
 A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
 `tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names the
-command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets that
-of Azure.
+command `python -m batchfiles.testing` gets a local server with the options that it names, and its examples find it in the
+environment.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
 """Lines of progress, which a command on a busy machine writes every 10 seconds."""
+SERVER = re.compile(r"^(?:\$ )?python -m batchfiles\.testing (?P<options>.*--port 8000.*)\n(?P<printed>.*export .*)?", re.MULTILINE)
+"""The command that starts the server in another terminal, and the line that it prints."""
 
 
 class Block(NamedTuple):
@@ -88,7 +90,7 @@ def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the local server for a page that mentions it, with the variables in the environment that it asks people to export."""
+    """Run the local server for a page that mentions it, as the page starts it, with the variables that it asks people to export."""
     if "python -m batchfiles.testing" not in page.read_text():
         yield
         return
@@ -97,8 +99,10 @@ def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from batchfiles.testing import Server, Service
     from batchfiles.testing.options import parser, quirks_of, variables_of
 
-    options = parser().parse_args(["--azure"] if page.name == "azure.md" else [])
-    service = Service(limits="azure" if options.azure else "openai", quirks=quirks_of(options))
+    started = SERVER.search(page.read_text())
+    options = parser().parse_args(started["options"].split() if started else [])
+    stage_seconds = options.stage_seconds if options.stage_seconds is not None else 1.0 if started else 0.0
+    service = Service(stage_seconds=stage_seconds, limits="azure" if options.azure else "openai", quirks=quirks_of(options))
     with Server(service) as server:
         for name, value in variables_of(options, server.base_url).items():
             monkeypatch.setenv(name, value)
@@ -119,6 +123,22 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     if page.name == "from-sdk.md":
         pytest.importorskip("openai")
     run_blocks(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "another terminal, and" in page.read_text()], ids=lambda page: page.name)
+def test_a_reader_can_start_the_server_of_a_page_and_paste_its_line(page: Path) -> None:
+    """Pages showed a server whose batches take seconds, with commands that need them completed, and two lines to paste as one."""
+    pytest.importorskip("uvicorn")
+    from batchfiles.testing.options import parser, variables_of
+
+    started = SERVER.search(page.read_text())
+    assert started
+    assert started[0].startswith("$ ")
+    options = parser().parse_args(started["options"].split())
+    variables = variables_of(options, "http://127.0.0.1:8000" if options.azure else "http://127.0.0.1:8000/v1")
+    exported = f"export {' '.join(f'{name}={value}' for name, value in variables.items())}"
+    assert started["printed"] == ("unset OPENAI_BASE_URL; " if options.azure else "") + exported
+    assert options.stage_seconds == 0
 
 
 def run_blocks(page: Path, marks: Collection[str] = ()) -> None:
