@@ -123,8 +123,8 @@ if TYPE_CHECKING:
         BatchRequestOutputError,
         BatchRequestOutputResponse,
     )
-    from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
-    from batchfiles.runner.run import plan_run, run
+    from batchfiles.runner.report import LiveBatch, PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.runner.run import plan_run, run, run_async
     from batchfiles.table.open import TableFormat
     from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
@@ -213,6 +213,7 @@ __all__ = [
     "LineTooLongError",
     "ListBatchesResponse",
     "ListFilesResponse",
+    "LiveBatch",
     "Manifest",
     "MergeReport",
     "MismatchError",
@@ -287,6 +288,7 @@ __all__ = [
     "report",
     "retry",
     "run",
+    "run_async",
     "schema",
     "split",
     "stats",
@@ -325,8 +327,8 @@ _HOMES = {
         "RetryPolicy",
     ),
     "api.batches": ("BatchEvent", "read_event"),
-    "runner.run": ("plan_run", "run"),
-    "runner.report": ("PlannedPart", "RunPlan", "RunReport", "RunStatus"),
+    "runner.run": ("plan_run", "run", "run_async"),
+    "runner.report": ("LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus"),
     "client": ("AsyncClient", "Client"),
     "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
@@ -382,19 +384,8 @@ _HOMES = {
     "jobs.retry.report": ("RetryFile", "RetryGroup", "RetryReport"),
     "jobs.validate": ("FileReport", "FindingGroup", "Report", "validate"),
     "limits": (
-        "AZURE",
-        "DASHSCOPE",
-        "FIREWORKS",
-        "GROQ",
-        "Limits",
-        "LimitsLike",
-        "MISTRAL",
-        "NEBIUS",
-        "NONE",
-        "OPENAI",
-        "PARASAIL",
-        "TOGETHER",
-        "VLLM",
+        *("AZURE", "DASHSCOPE", "FIREWORKS", "GROQ", "Limits", "LimitsLike", "MISTRAL"),
+        *("NEBIUS", "NONE", "OPENAI", "PARASAIL", "TOGETHER", "VLLM"),
     ),
     "open_strings": (
         "BatchCompletionWindow",

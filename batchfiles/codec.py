@@ -15,7 +15,13 @@ from typing import Any, TypeAlias
 import orjson
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
+from batchfiles.records import (
+    BatchRequestInput,
+    BatchRequestOutput,
+    BatchRequestOutputError,
+    BatchRequestOutputResponse,
+    not_a_record,
+)
 
 __all__ = [
     "GLUED",
@@ -373,7 +379,7 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
         >>> batchfiles.encode_input(request)
         b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","input":"Hi"}}\n'
     """
-    return _encoded(record.to_dict(), strict=strict)
+    return _encoded(record, "BatchRequestInput", strict=strict)
 
 
 def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
@@ -390,10 +396,14 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
         >>> batchfiles.encode_output(batchfiles.BatchRequestOutput(custom_id="a"))
         b'{"id":null,"custom_id":"a","response":null,"error":null}\n'
     """
-    return _encoded(record.to_dict(), strict=strict)
+    return _encoded(record, "BatchRequestOutput", strict=strict)
 
 
-def _encoded(value: dict[str, Any], *, strict: bool) -> bytes:
+def _encoded(record: BatchRequestInput | BatchRequestOutput, kind: str, *, strict: bool) -> bytes:
+    try:
+        value = record.to_dict()
+    except AttributeError:
+        raise not_a_record(record, kind) from None
     try:
         line = write(value, None, orjson.OPT_APPEND_NEWLINE)
     except TypeError as error:

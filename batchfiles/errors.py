@@ -242,14 +242,27 @@ class FileError(BatchFilesError, OSError):
 class OutputExistsError(FileError):
     """The target of a writer exists already and `overwrite` was not given."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            "exists already: choose another name, or use --force (in Python overwrite=True)", path=path, number=errno.EEXIST
-        )
+    def __init__(self, path: str, *, resumable: bool = False) -> None:
+        ways = "or use overwrite=True"
+        if resumable:
+            ways = "continue the folder of a campaign with resume=True, or use overwrite=True"
+        super().__init__(f"exists already: choose another name, {ways}", path=path, number=errno.EEXIST)
 
 
 class WorkerError(BatchFilesError):
     """A worker process ended without an answer; the message holds its last output."""
+
+
+def missing_extra(user: str, package: str, extra: str) -> MissingDependencyError:
+    """Return the error for a package of an extra, with a command that also works where batchfiles is in no package registry."""
+    from importlib import metadata
+
+    try:
+        required = [line.replace('"', "'").partition(";") for line in metadata.requires("batchfiles") or ()]
+    except metadata.PackageNotFoundError:  # a source folder on the path
+        required = []
+    packages = [f"'{name.strip()}'" for name, _, condition in required if condition.strip() == f"extra == '{extra}'"]
+    return MissingDependencyError(f"{user} needs {package}: pip install {' '.join(packages) or package}")
 
 
 class MissingDependencyError(BatchFilesError, ImportError):

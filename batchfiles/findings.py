@@ -10,12 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLineError
+from batchfiles.layout import visible
+from batchfiles.summary import Displayed, html_table, page_part
 
 __all__ = [
     "COUNTS",
     "EXAMPLES",
     "Count",
     "Finding",
+    "Findings",
     "OnError",
     "Severity",
     "add_example",
@@ -31,8 +34,8 @@ __all__ = [
 Severity = Literal["error", "warning", "info"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Finding(Displayed):
     """One problem or note about one place in one file.
 
     Attributes:
@@ -84,6 +87,10 @@ class Finding:
         """Return a finding that another process may have sent as a dict."""
         return finding if isinstance(finding, Finding) else cls(**finding)
 
+    def _repr_html_(self) -> str:
+        """Return the finding as an HTML table, for notebooks."""
+        return Findings([self])._repr_html_()
+
     def as_error(self) -> Finding:
         """Return the finding with a warning's severity raised to `"error"`, as for `strict`."""
         return replace(self, severity="error") if self.severity == "warning" else self
@@ -106,6 +113,29 @@ class Finding:
         words = f"{self.severity}: {self.message}{where} ({self.code})"
         return f"{place}: {words}" if place else words
 
+
+class Findings(tuple[Finding, ...]):
+    """Findings in a report: a tuple that prints one a line, and is a table in a notebook."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        """Return the first findings as an HTML table, for notebooks."""
+        rows = [
+            (each.severity, each.path or "", str(each.line_number or ""), each.message, each.json_path or "", each.code)
+            for each in self[:FINDINGS_SHOWN]
+        ]
+        more = f"<p>{len(self) - FINDINGS_SHOWN:,} more</p>" if len(self) > FINDINGS_SHOWN else ""
+        headings = ("severity", "file", "line", "message", "place", "code")
+        cells = [[visible(cell) for cell in row] for row in rows]
+        return page_part(plural(len(self), "finding"), html_table(headings, cells, numbers={2}), more)
+
+
+FINDINGS_SHOWN: Final = 50
+"""Findings that a notebook shows."""
 
 OnError: TypeAlias = Callable[[Finding], None] | None
 """`None` raises the first error; a callable gets every finding, and reading continues."""

@@ -17,6 +17,7 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.paths import EscapedLetters
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
+from batchfiles.summary import record_page, short_repr
 
 __all__ = [
     "CANCELLED",
@@ -113,6 +114,20 @@ class Result(NamedTuple):
     body: Body | None
     answer: Answer
     conversion_errors: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, for JSON."""
+        return {**self._asdict(), "answer": self.answer.to_dict()}
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the result for notebooks: what is known of it, and the text of the answer."""
+        facts = {name: value for name, value in self._asdict().items() if name not in ("answer", "body", "conversion_errors")}
+        facts |= {name: getattr(self.answer, name) for name in ("model", "finish_reason", "refusal", "total_tokens")}
+        shown = [(name, str(value)) for name, value in facts.items() if value is not None]
+        return record_page("Result", shown, self.answer.text or "")
 
 
 def read(line: dict[str, Any]) -> Result:

@@ -17,6 +17,7 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.limits import LINE_CAP, RESULT_LINE_CAP
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
+from batchfiles.summary import record_page, short_repr
 
 __all__ = ["Line", "read_inputs", "read_lines", "read_outputs"]
 
@@ -37,6 +38,17 @@ class Line(NamedTuple):
     line_number: int
     byte_offset: int
     data: bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        r"""Return the line as plain values, for JSON: `data` is the text, with `\xhh` for bytes that are not UTF-8."""
+        return {**self._asdict(), "data": self.data.decode(errors="backslashreplace")}
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the line for notebooks."""
+        return record_page("Line", [("line", f"{self.path}:{self.line_number}")], self.to_dict()["data"])
 
 
 def read_lines(

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchfiles.open_strings import BatchRequestInputMethod
+from batchfiles.summary import Displayed, indented, record_page
 
-__all__ = ["BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"]
+__all__ = ["BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse", "not_a_record"]
 
 
-@dataclass(slots=True)
-class BatchRequestInput:
+@dataclass(slots=True, repr=False)
+class BatchRequestInput(Displayed):
     """One line of a request file.
 
     Attributes:
@@ -45,9 +46,13 @@ class BatchRequestInput:
         value = {"custom_id": self.custom_id, "method": self.method, "url": self.url, "body": self.body}
         return value | self.extra | value if self.extra else value  # its own keys in front, and they win
 
+    def _repr_html_(self) -> str:
+        """Return the request for notebooks: its place, and the line as indented JSON."""
+        return _page(self, self.to_dict())
 
-@dataclass(slots=True)
-class BatchRequestOutputResponse:
+
+@dataclass(slots=True, repr=False)
+class BatchRequestOutputResponse(Displayed):
     """The HTTP response to one request.
 
     Attributes:
@@ -68,8 +73,8 @@ class BatchRequestOutputResponse:
         return value | self.extra | value if self.extra else value
 
 
-@dataclass(slots=True)
-class BatchRequestOutputError:
+@dataclass(slots=True, repr=False)
+class BatchRequestOutputError(Displayed):
     """Why there was no HTTP response, or, with some services, the error of a response.
 
     Attributes:
@@ -88,8 +93,8 @@ class BatchRequestOutputError:
         return value | self.extra | value
 
 
-@dataclass(slots=True)
-class BatchRequestOutput:
+@dataclass(slots=True, repr=False)
+class BatchRequestOutput(Displayed):
     """One line of an output file or an error file.
 
     Attributes:
@@ -120,3 +125,18 @@ class BatchRequestOutput:
         error = self.error.to_dict() if isinstance(self.error, BatchRequestOutputError) else self.error
         value = {"id": self.id, "custom_id": self.custom_id, "response": response, "error": error}
         return value | self.extra | value if self.extra else value
+
+    def _repr_html_(self) -> str:
+        """Return the result for notebooks: its place, and the line as indented JSON."""
+        return _page(self, self.to_dict())
+
+
+def not_a_record(value: object, kind: str) -> TypeError:
+    """Return the error for a value that is not a record, such as a dict."""
+    remedy = f": use {kind}(**…), or decode a line with decode_{'input' if kind == 'BatchRequestInput' else 'output'}"
+    return TypeError(f"a {kind} is expected, not {type(value).__name__}{remedy if isinstance(value, dict | bytes | str) else ''}")
+
+
+def _page(record: BatchRequestInput | BatchRequestOutput, line: dict[str, Any]) -> str:
+    place = "" if record.path is None else f"{record.path}:{record.line_number}"
+    return record_page(type(record).__name__, [("line", place)], indented(line))

@@ -25,7 +25,7 @@ from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import PIECE, BackgroundFile, write_all
 from batchfiles.limits import LimitsLike, profile
-from batchfiles.records import BatchRequestInput, BatchRequestOutput
+from batchfiles.records import BatchRequestInput, BatchRequestOutput, not_a_record
 from batchfiles.rules.keys import KeyRules, Violation, embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 
 __all__ = ["CopyWriter", "InputWriter", "OutputWriter"]
@@ -174,7 +174,10 @@ class InputWriter(_LineWriter):
             FileTooLargeError: The file is full, by size.
             LineTooLongError: The line is longer than the service takes.
         """
-        custom_id = request.custom_id
+        try:
+            custom_id = request.custom_id
+        except AttributeError:
+            raise not_a_record(request, "BatchRequestInput") from None
         usual = (
             request.url == self._usual_url
             and type(request.body) is dict

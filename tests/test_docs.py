@@ -1,8 +1,9 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
-A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- needs: ray -->` (`tests/docs/test_scale.py` runs it
-where that library is installed) or `<!-- not run -->` is above it. A page that names the command
-`python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
+A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it), `<!-- not run -->` or `<!-- needs: ray -->` is above it;
+`tests/docs/test_scale.py` and `tests/docs/test_howto.py` run the last ones where that library is installed. A page that names the
+command `python -m batchfiles.testing` gets a local server, and its examples find it in the environment; azure.md gets that
+of Azure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,10 +39,10 @@ from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 MARK = r"(?:<!-- (?P<mark>set-up|not run|needs: [\w, ]+) -->\n)?"
-BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"console", "python", "shell", "text"}
+BLOCK = re.compile(rf"^{MARK}```(?P<language>\w*|{{[\w-]+}})\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"console", "python", "shell", "text", "yaml", "{toctree}"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
@@ -69,9 +70,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Go to a folder that has the fixtures, in a terminal of 80 columns that finds the command."""
     shutil.copytree(ROOT / "fixtures", tmp_path / "fixtures")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
+
+
+@pytest.fixture
+def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a substitute for `vllm run-batch` on the path."""
+    command = place / "bin" / "vllm"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'docs' / 'vllm_substitute.py').read_text('utf-8')}")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
@@ -82,30 +94,40 @@ def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return
     for needed in ("starlette", "uvicorn", "httpx2"):
         pytest.importorskip(needed)
-    from batchfiles.testing import Server
+    from batchfiles.testing import Server, Service
+    from batchfiles.testing.options import parser, quirks_of, variables_of
 
-    with Server() as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    options = parser().parse_args(["--azure"] if page.name == "azure.md" else [])
+    service = Service(limits="azure" if options.azure else "openai", quirks=quirks_of(options))
+    with Server(service) as server:
+        for name, value in variables_of(options, server.base_url).items():
+            monkeypatch.setenv(name, value)
         yield
 
 
-@pytest.mark.usefixtures("service")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.usefixtures("service", "vllm")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.relative_to(ROOT / 'docs' if page.parent != ROOT else ROOT)}")
 def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     """In the order of the page, in one folder; the output is that of the page."""
     if page.name == "README.md":
         pytest.importorskip("duckdb")
         pytest.importorskip("polars")
         pytest.importorskip("pandas")
-    if page.name in {"parsed.md", "columns.md"}:
+    if page.name in {"parsed.md", "columns.md", "append.md", "costs.md", "memory.md", "pydantic.md", "vectors.md"}:
         pytest.importorskip("duckdb")
         pytest.importorskip("polars")
+    if page.name == "from-sdk.md":
+        pytest.importorskip("openai")
+    run_blocks(page)
+
+
+def run_blocks(page: Path, marks: Collection[str] = ()) -> None:
+    """Run the blocks of a page that have no mark or one of these."""
     names: dict[str, Any] = {}
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if block.mark or block.language == "text":
+        if (block.mark and block.mark not in marks) or block.language in {"text", "yaml", "{toctree}"}:
             continue
         if block.language == "python":
             check_python(block.text, names, where)
@@ -137,9 +159,9 @@ def test_the_readme_has_two_commands_that_need_only_python() -> None:
     """`.ci/run` runs them; here it is made sure that it finds them."""
     set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.mark == "set-up"]
     assert len(set_up) == 2
-    for text in set_up:
-        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
-        assert text.count("\n") == 1
+    assert set_up[0].startswith("python3 -m venv .venv && . .venv/bin/activate && pip install")
+    assert set_up[1].startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert [text.count("\n") for text in set_up] == [1, 1]
     assert "joined.parquet" in set_up[0]
     assert "pytest" in set_up[1]
 

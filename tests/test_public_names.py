@@ -116,6 +116,7 @@ def test_signatures_are_written_out(function: FunctionType) -> None:
 FOREIGN = frozenset(
     [
         "Any",
+        "Awaitable",
         "Callable",
         "DataFrame",
         "Decimal",

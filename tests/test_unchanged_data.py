@@ -250,3 +250,35 @@ def test_a_line_of_20_mb_is_a_line(long: tuple[Path, str], reader: Reader) -> No
     assert found["custom_id"] == ["before", "long", "after"]
     assert (found["text"][0], found["text"][2]) == ("b", "a")
     assert hashlib.sha256(found["text"][1].encode()).digest() == hashlib.sha256(text.encode()).digest()
+
+
+def by_duckdb_filter(before: Path, after: Path) -> None:
+    """Write the line "a" with DuckDB."""
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT * FROM read_json('{before}') WHERE custom_id = 'a') TO '{after}' (FORMAT json)")
+
+
+def by_polars_filter(before: Path, after: Path) -> None:
+    """Write the line "a" with polars."""
+    pl.read_ndjson(before).filter(pl.col("custom_id") == "a").write_ndjson(after)
+
+
+@pytest.mark.parametrize("choose", [by_duckdb_filter, by_polars_filter])
+def test_validate_finds_requests_that_a_query_engine_changed(tmp_path: Path, choose: Callable[[Path, Path], None]) -> None:
+    """Both engines write the properties of all tools into each schema, as null, and the service refuses such a request."""
+    lines = []
+    for custom_id, key in (("a", "city"), ("b", "zone")):
+        parameters = {"type": "object", "properties": {key: {"type": "string"}}}
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+        body |= {"tools": [{"type": "function", "function": {"name": f"by_{key}", "parameters": parameters}}]}
+        line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        lines.append(json.dumps(line).encode())
+    before, after = put(tmp_path / "before.jsonl", *lines), tmp_path / "after.jsonl"
+    choose(before, after)
+    assert batchfiles.validate(before).findings == ()
+    (finding,) = batchfiles.validate(after).findings
+    assert finding.code == "invalid_function_parameters"
+    assert finding.json_path == "$.body.tools[0].function.parameters.properties.zone"
+    assert finding.message == "Invalid schema for function 'by_city': None is not of type 'object', 'boolean'."
+    batchfiles.retry(before, output=tmp_path / "kept.jsonl", ids=put(tmp_path / "ids.txt", b"a"))
+    assert (tmp_path / "kept.jsonl").read_bytes() == lines[0] + b"\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+import batchfiles
 from batchfiles.errors import (
     DuplicateCustomIdError,
     FileError,
@@ -432,3 +433,24 @@ def test_a_closed_pipe_stays_a_closed_pipe():
     os.close(reader)
     with os.fdopen(writer, "wb", buffering=0) as pipe, pytest.raises(BrokenPipeError):
         write_all(InputWriter(pipe), "a")
+
+
+def test_a_dict_is_not_a_record(tmp_path: Path) -> None:
+    """The error says what to write; it once named an attribute that the dict does not have. The file can be continued."""
+    line = {"custom_id": "a", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}
+    with InputWriter(tmp_path / "requests.jsonl") as writer:
+        with pytest.raises(TypeError, match=r"a BatchRequestInput is expected, not dict: use BatchRequestInput\(\*\*…\)"):
+            writer.write(line)  # type: ignore[arg-type]
+        writer.write(BatchRequestInput(**line))  # type: ignore[arg-type]
+    assert writer.count == 1
+    with (
+        OutputWriter(tmp_path / "results.jsonl") as results,
+        pytest.raises(TypeError, match=r"a BatchRequestOutput is expected, not dict: .* decode_output"),
+    ):
+        results.write({"custom_id": "a"})  # type: ignore[arg-type]
+
+
+def test_a_list_of_files_is_several_arguments(tmp_path: Path) -> None:
+    """`join([a, b])` said only that a list is not a path."""
+    with pytest.raises(TypeError, match=r"not list: several are separate arguments, such as \*files"):
+        batchfiles.join([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])  # type: ignore[arg-type]

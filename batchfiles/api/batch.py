@@ -103,7 +103,14 @@ class BatchErrors:
 
 @dataclass(slots=True, kw_only=True)
 class BatchRequestCounts:
-    """How many requests there are, and how many are done. Cancelled requests count as neither completed nor failed."""
+    """How many requests there are, and how many are done. Cancelled requests count as neither completed nor failed.
+
+    Attributes:
+        total: The requests of the batch.
+        completed: How many of them have an answer.
+        failed: How many of them failed.
+        extra: Keys that the specification doesn't name.
+    """
 
     total: int = 0
     completed: int = 0

@@ -150,7 +150,7 @@ def _check_address(url: str, *, allow_http: bool) -> None:
     if parts.scheme not in ("https", "http") or not host:
         raise ValueError(f"a base url looks like https://host/v1, not {url[:60]!r}")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        raise ValueError(f"http://{host} would carry the key in the open: use https, or allow plain http")
+        raise ValueError(f"http://{host} would carry the key in the open: use https, or allow_http=True")
 
 
 def _is_loopback(host: str) -> bool:

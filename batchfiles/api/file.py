@@ -96,7 +96,12 @@ KEYS: Final = values.keys_of(FileObject, "object")
 
 @dataclass(slots=True, kw_only=True)
 class FileDeleted:
-    """The service's answer for a file that it was asked to delete."""
+    """The service's answer for a file that it was asked to delete.
+
+    Attributes:
+        id: The id of the file.
+        deleted: Whether it was deleted.
+    """
 
     id: str
     deleted: bool

@@ -243,7 +243,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         if origin[0] not in ("http", "https") or not origin[1]:
             problem = "to an address that is not http"
         elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
-            problem = "from https to plain http, where others can read and change them"
+            problem = "from https to plain http, where others can read and change them: allow_http=True allows it"
     except ValueError:
         problem = "to an address that can't be read"
     if problem is not None:

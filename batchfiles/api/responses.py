@@ -30,8 +30,8 @@ __all__ = ["TIMEOUT", "Body", "FilePart", "Progress", "Request", "Response", "er
 TIMEOUT: Final = 600.0
 """Seconds that a request of the usual patience may take as a whole; ours."""
 
-Progress: TypeAlias = Callable[[int, int], object]
-"""Called with the bytes of a file that are transferred, and with its size; 0 where the service does not state the size."""
+Progress: TypeAlias = Callable[[int, int | None], object]
+"""Called with the bytes of a file that are transferred, and with its size; None where the service does not state the size."""
 
 
 @dataclass(frozen=True, slots=True)

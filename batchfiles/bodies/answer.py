@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import FieldReader, TokenCounts
+from batchfiles.summary import short_repr
 
 __all__ = ["EMPTY", "Answer", "answer_of", "without_token_counts"]
 
@@ -66,6 +67,13 @@ class Answer(NamedTuple):
     noted: tuple[str, ...] = ()
     fault: ErrorInfo | None = None
     cache_write_tokens: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain values, for JSON."""
+        return {**self._asdict(), "fault": None if self.fault is None else self.fault._asdict()}
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def without_token_counts(answer: Answer) -> bool:

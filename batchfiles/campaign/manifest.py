@@ -17,6 +17,7 @@ from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source
 from batchfiles.io.target import PathTarget
+from batchfiles.summary import Displayed
 
 __all__ = [
     "BATCH_ID",
@@ -44,8 +45,8 @@ VERSION = 1
 KindT = TypeVar("KindT", "Manifest", "Part")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Part(Displayed):
     """One request file of a campaign.
 
     Attributes:
@@ -90,8 +91,8 @@ class Part:
         return {**{key: value for key, value in listed.items() if value not in (None, [], {})}, **self.extra}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Manifest(Displayed):
     """The manifest of a campaign folder.
 
     Attributes:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchfiles.cli.named_batches import ids_of_lines
-from batchfiles.cli.text import age, cut, local_time, text_table, visible
 from batchfiles.errors import DataError, FileError
+from batchfiles.layout import PLAIN, Screen, age, cut, folded, local_time, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["batch_json", "batch_record", "batch_table", "failure_words", "finished_at"]
 
 CELL = 40
-HEADINGS = ("batch", "status", "created", "for", "requests", "completed", "failed")
+HEADINGS = ("batch", "status", "age", "for", "requests", "completed", "failed")
+TEXTS = ("batch", "status", "age", "for")
+OF_ENDPOINTS = ("for", "completed", "requests", "age", "failed")
+OF_FILES = ("completed", "age", "requests", "for", "failed")
+"""The columns that narrow terminals leave out, in this order, if batches are known by their endpoints or by their files."""
 LISTED = 20
 """How many errors of a failed batch are listed; `--json` lists all."""
 
@@ -37,9 +41,11 @@ def finished_at(batch: Batch) -> int | None:
     return moments.get(batch.status)
 
 
-def batch_table(batches: Sequence[Batch], sources: Mapping[str, Source]) -> list[str]:
+def batch_table(batches: Sequence[Batch], sources: Mapping[str, Source], screen: Screen = PLAIN) -> list[str]:
     """Return a table of batches, with their request files if known (`sources`, by batch id), else their endpoints."""
-    return text_table(HEADINGS, [_row(batch, sources.get(batch.id)) for batch in batches], texts=4)
+    rows = [_row(batch, sources.get(batch.id)) for batch in batches]
+    optional = OF_FILES if sources else OF_ENDPOINTS
+    return text_table(HEADINGS, rows, texts=TEXTS, whole=("batch", "status", "age"), optional=optional, screen=screen)
 
 
 def _row(batch: Batch, source: Source | None) -> tuple[str, ...]:
@@ -48,19 +54,26 @@ def _row(batch: Batch, source: Source | None) -> tuple[str, ...]:
     return (
         visible(batch.id),
         cut(visible(batch.status), CELL),
-        "-" if batch.created_at is None else age(batch.created_at),
-        cut(visible(purpose), CELL),
+        "-" if batch.created_at is None else age(batch.created_at).removesuffix(" ago"),
+        visible(purpose),
         f"{counts.total:,}",
         f"{counts.completed:,}",
         f"{counts.failed:,}",
     )
 
 
-def batch_record(batch: Batch, source: Source | None) -> list[str]:
+def batch_record(batch: Batch, source: Source | None, screen: Screen = PLAIN) -> list[str]:
     """Return a line for each known fact about a batch."""
     facts = [(label, visible(words)) for label, words in _facts(batch, source)]
     width = max(len(label) for label, _ in facts)
-    return [f"{label:{width}}  {words}" for label, words in facts]
+    lines = []
+    for label, words in facts:
+        first, *rest = folded(words, None if screen.width is None else screen.width - width - 2, "")
+        if label == "status":
+            status, separator, more = first.partition(", ")
+            first = screen.painted(status) + separator + more
+        lines += [f"{screen.faint(f'{label:{width}}')}  {first}", *(" " * (width + 2) + line for line in rest)]
+    return lines
 
 
 def _facts(batch: Batch, source: Source | None) -> Iterator[tuple[str, str]]:

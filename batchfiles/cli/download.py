@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
-from batchfiles.cli.progress import say
+from batchfiles.cli.options import Command
+from batchfiles.cli.progress import TransferProgress, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.text import size, visible
 from batchfiles.errors import APIError, StillRunningError
+from batchfiles.layout import size, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -26,7 +27,7 @@ WORST = (0, FOUND, UNFINISHED, FAILED)
 """Exit codes, from best to worst: the worst one of all batches is returned."""
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @click.option("-o", "--output", "folder", metavar="DIR", help="The target folder.  [default: the campaign's folder]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each batch, with its files.")
@@ -84,7 +85,8 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
     if batch.status == "failed":
         results = "with partial results" if batch.result_file_ids else "without results"
         click.echo(visible(f"{batch.id}: failed, {results}: see 'batchfiles status'"), err=True)
-    paths = client.download(batch, target)
+    with TransferProgress(batch.id, quiet=as_json) as progress:
+        paths = client.download(batch, target, progress=progress.update)
     _print(batch, paths, as_json=as_json)
     is_whole = len(paths) == len(batch.result_file_ids) and not batch.unread_files
     return 0 if is_whole and batch.status != "failed" else FOUND

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -17,21 +17,13 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.outputs import (
-    changed_lines_notes,
     check_targets,
-    first_findings,
-    not_read_lines,
-    output_name,
     refuse_two_on_stdout,
     report_json,
 )
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size
-from batchfiles.findings import plural
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
-
-if TYPE_CHECKING:
-    from batchfiles.jobs.edit import EditReport
+from batchfiles.summary import COMMAND_LINE, text_of
 
 __all__ = ["edit"]
 
@@ -95,6 +87,7 @@ def edit(
     """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.edit import edit as edit_files
+    from batchfiles.jobs.summaries import edit_blocks
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
@@ -116,19 +109,6 @@ def edit(
         )
     if as_json:
         click.echo(report_json(report))
-    click.echo("\n".join(summary(report, output)), err=True)
+    say_lines(text_of(edit_blocks(report, COMMAND_LINE, output=output), screen(err=True)))
     if report.bad_lines:
         context.exit(1)
-
-
-def summary(report: EditReport, output: str) -> list[str]:
-    """Return the lines of the summary."""
-    lines = [*first_findings(report.findings), *changed_lines_notes(report.blank_lines)]
-    lines += not_read_lines(report.not_read, report.examples)
-    if report.bad_lines:
-        what = "left out" if report.dropped else "copied unchanged"
-        lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
-    written = report.lines - report.dropped
-    words = f"{report.changed:,} changed, {report.unchanged:,} copied unchanged"
-    lines.append(f"{output_name(output)}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
-    return lines

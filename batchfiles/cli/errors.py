@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING
-
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import not_read_lines, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, visible, wrapped
-from batchfiles.findings import plural, share
-
-if TYPE_CHECKING:
-    from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
+from batchfiles.cli.outputs import report_json
+from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
+from batchfiles.layout import visible
+from batchfiles.summary import COMMAND_LINE, WIDTH
 
 __all__ = ["errors"]
 
 IDS_SHOWN = 5
-NAMES = 3
-MESSAGE_LINES = 4
-INDENT = " " * 4
-ID_WIDTH = 60
 
 
 @click.command(cls=FilesOrPairs)
@@ -44,7 +34,8 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     """Group the errors in results and count them, the most frequent first.
 
     RESULT is an output file or an error file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are
-    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results.
+    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results. Or RESULT is a table that join
+    or export wrote.
 
     All lines that did not succeed count: failed, incomplete, expired, cancelled, no_response and malformed. Errors are in one
     group if their outcome, status and code are equal, and their messages too except for ids, numbers and quotations, which are
@@ -53,6 +44,7 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     \b
     Examples:
         batchfiles errors batch_error.jsonl
+        batchfiles errors joined.parquet
         batchfiles errors campaign/ --ids -n 3
         batchfiles errors campaign/ --json | jq -r '.groups[] | select(.retryable) | [.count, .code] | @tsv'
         batchfiles errors campaign/ --ids --json | jq -r '.groups[0].custom_ids[]'
@@ -63,70 +55,14 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         2   wrong usage, or no file has results
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.error_digest import error_digest
+    from batchfiles.jobs.stats.summary import error_lines, error_notes
 
-    sources = expand(results)
     with Progress("errors", quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, pairs=pairs, ids=kept, progress=progress.update)
+        digest = error_digest(*results, pairs=pairs, ids=kept, progress=progress.update)
     if as_json:
         click.echo(report_json(digest))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
-    for line in page(digest, most, width):
-        click.echo(line)
-    for note in notes(digest, most):
-        click.echo(visible(note), err=True)
-
-
-def page(digest: ErrorDigest, most: int, width: int) -> list[str]:
-    """Return the text output: a total, and a few lines for each group of errors."""
-    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} without success"]
-    if digest.errors:
-        lines[0] += f" ({share(digest.errors, digest.results)})"
-    for group in digest.groups[:most]:
-        lines += ["", *block(group, digest.results, width)]
-    return lines
-
-
-def block(group: ErrorGroup, total: int, width: int) -> list[str]:
-    """Return the lines of one group."""
-    status = [] if group.status_code is None else [str(group.status_code)]
-    code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
-    words = " ".join([group.outcome, *status, *code]) + (", retryable" if group.retryable else "")
-    lines = [f"{group.count:,} ({share(group.count, total)})  {words}"]
-    if group.message is not None:
-        lines += _indented(group.message, width)
-    first = f"first: {group.path}:{group.line_number}"
-    if group.custom_id is not None:
-        first += f"  {cut(visible(group.custom_id), ID_WIDTH)}"
-    lines.append(INDENT + visible(first))
-    if group.example is not None and group.example != group.message:
-        lines += _indented(f"says: {group.example}", width)
-    if group.custom_ids:
-        more = ", …" if group.count > len(group.custom_ids) else ""
-        names = ", ".join(cut(visible(custom_id), ID_WIDTH) for custom_id in group.custom_ids)
-        lines.append(f"{INDENT}ids: {names}{more}")
-    return lines
-
-
-def _indented(text: str, width: int) -> list[str]:
-    return [INDENT + line for line in wrapped(visible(text), max(width - len(INDENT), 20), MESSAGE_LINES)]
-
-
-def notes(digest: ErrorDigest, most: int) -> list[str]:
-    """Return a sentence for each thing that is not listed."""
-    lines = []
-    hidden = len(digest.groups) - most
-    if hidden > 0:
-        lines.append(f"{plural(hidden, 'more error')}: raise -n to see {'it' if hidden == 1 else 'them'}")
-    if digest.other:
-        lines.append(
-            f"{plural(digest.other, 'result')} with other errors: only the first {len(digest.groups):,} are distinguished"
-        )
-    if digest.skipped:
-        names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
-        lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {names}")
-    lines += not_read_lines(digest.not_read, digest.examples)
-    return lines
+    print_lines(error_lines(digest, most, screen(fallback=WIDTH)))
+    say_lines(map(visible, error_notes(digest, most, COMMAND_LINE)))

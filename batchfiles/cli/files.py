@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
-from batchfiles.cli.options import overwrite_option
-from batchfiles.cli.progress import say
+from batchfiles.cli.options import Group, overwrite_option
+from batchfiles.cli.progress import TransferProgress, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
 from batchfiles.io.target import PathTarget, Target
+from batchfiles.layout import age, local_time, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["files"]
 
 CELL = 40
+OPTIONAL = ("age", "purpose", "name")
+FILE_HEADINGS = ("file", "purpose", "age", "name", "size")
 USAGE, FAILED = 2, 3
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
     """Upload, list, download and delete files at the service.
@@ -83,7 +85,8 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
         for path in paths:
-            file = client.files.create(path, purpose=purpose, expires_after=expiry)
+            with TransferProgress(path, quiet=as_json) as progress:
+                file = client.files.create(path, purpose=purpose, expires_after=expiry, progress=progress.update)
             click.echo(json.dumps(file.to_dict()) if as_json else visible(file.id))
             if not as_json:
                 say(f"{path}: {_size(file)} uploaded")
@@ -117,8 +120,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
                 click.echo(json.dumps(file.to_dict()))
             return
         rows = [_row(file) for file in map(noted, found)]
-    for line in text_table(("file", "purpose", "created", "name", "size"), rows, texts=4):
-        click.echo(line)
+    print_lines(text_table(FILE_HEADINGS, rows, texts=4, whole=("file", "age"), optional=OPTIONAL, screen=screen()))
     report_pagination(len(rows), most, "files")
 
 
@@ -174,13 +176,13 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
 
     target = Target.at(Path(output), folder=False)
     target.check(overwrite=overwrite)
-    with service.connect() as client:
+    with service.connect() as client, TransferProgress(file_id) as progress:
         if isinstance(target, PathTarget) and not target.exists():
-            client.files.content(file_id, Path(output))
+            client.files.content(file_id, Path(output), progress=progress.update)
             return
         with Spool() as spool:
             copy = spool.new_path("content")
-            client.files.content(file_id, copy)
+            client.files.content(file_id, copy, progress=progress.update)
             with copy.open("rb") as content, target.open(overwrite=True) as file:
                 shutil.copyfileobj(content, file)
 
@@ -224,8 +226,8 @@ def _size(file: FileObject) -> str:
 
 
 def _row(file: FileObject) -> tuple[str, ...]:
-    created = "-" if file.created_at is None else age(file.created_at)
-    name = cut(visible(file.filename or "-"), CELL)
+    created = "-" if file.created_at is None else age(file.created_at).removesuffix(" ago")
+    name = visible(file.filename or "-")
     return visible(file.id), visible(file.purpose or "-"), created, name, _size(file)
 
 

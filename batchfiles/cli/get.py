@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.outputs import not_read_lines
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import ascii_json, pretty_json, repaired_json, visible
+from batchfiles.cli.progress import Progress, say
 from batchfiles.findings import EXAMPLES, plural
+from batchfiles.jobs.summaries import not_read_lines
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
@@ -40,7 +41,8 @@ def get(
     """Find a request and its results by custom_id.
 
     FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
-    standard input; gzip, bz2 and zstd are decompressed. The id is compared exactly, as decoded text.
+    standard input; gzip, bz2 and zstd are decompressed. Or FILE is a table that join or export wrote; 'batchfiles show TABLE --id
+    ID' shows a row as request and answer. The id is compared exactly, as decoded text.
 
     Each line is printed as indented JSON, below its file and line number. Numbers keep all digits; control characters are
     escaped. With --json, NaN and infinities become null, and half a surrogate pair becomes U+FFFD, because JSON has neither.
@@ -58,12 +60,10 @@ def get(
         2   wrong usage, or a file in another format
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
     from batchfiles.jobs.get import find
 
     if raw and as_json:
         raise click.UsageError("--raw and --json can't be used together.")
-    sources = expand(files)
     count = 0
     not_read: list[str] = []
     findings: list[Finding] = []
@@ -71,7 +71,7 @@ def get(
     without_request = 0
     with Progress("get", quiet=raw or as_json) as progress:
         found = find(
-            custom_id, *sources, pairs=pairs, progress=progress.update, on_not_read=not_read.extend, notice=findings.append
+            custom_id, *files, pairs=pairs, progress=progress.update, on_not_read=not_read.extend, notice=findings.append
         )
         for occurrence in found:
             progress.close()  # the bar would be in the same line
@@ -87,14 +87,13 @@ def get(
             without_request += occurrence.role == "result" and occurrence.requests is None
     for finding in findings:
         if finding.code == "line_too_long":
-            click.echo(visible(str(finding)), err=True)
+            say(str(finding))
     for line in not_read_lines(len(not_read), {"not_read": not_read[:EXAMPLES]}):
-        click.echo(line, err=True)
+        say(line)
     if len(questions) > 1 and without_request:
-        click.echo(
+        say(
             f"{plural(without_request, 'result')}: it is unknown which of the {len(questions)} different requests is answered; "
-            "use --pair REQUESTS=RESULTS",
-            err=True,
+            "use --pair REQUESTS=RESULTS"
         )
     if not count:
         click.echo(visible(f"batchfiles: no line has the custom_id {custom_id!r}"), err=True)
@@ -118,6 +117,9 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
     from batchfiles.errors import InvalidLineError
     from batchfiles.outcome import read_result
 
+    if occurrence.role == "row":
+        row = loads(occurrence.data)
+        return row, f"row, {row.get('outcome')}"
     if occurrence.role == "result":
         value, result = read_result(occurrence.data)
         of = f" of {occurrence.requests}" if occurrence.requests is not None else ""

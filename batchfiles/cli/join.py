@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
-from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
-from batchfiles.cli.stats_tables import notes_of_join
-from batchfiles.cli.table_command import SharedOptions, TableCommand, table_options
+from batchfiles.cli.options import Command, FilesOrPairs, files_or_pairs_argument, inputs_option, pairs_option
+from batchfiles.cli.table_command import (
+    SharedOptions,
+    TableCommand,
+    check_user_table,
+    rejects_option,
+    request_bodies_option,
+    table_options,
+    user_table_options,
+)
 from batchfiles.findings import counts_of
 from batchfiles.outcome import MISSING, OUTCOMES
 from batchfiles.workers.worker import import_pyarrow
@@ -28,9 +35,7 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
 @inputs_option
 @pairs_option
 @table_options(COUNTED)
-@click.option(
-    "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."
-)
+@request_bodies_option
 @click.option(
     "--on-duplicate",
     type=click.Choice(["best", "error"]),
@@ -43,21 +48,8 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     is_flag=True,
     help="For a campaign and a folder as output: keep the parts that are there and whole, and write the others.",
 )
-@click.option(
-    "--rejects",
-    metavar="FILE",
-    help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
-)
-@click.option(
-    "--with",
-    "with_tables",
-    multiple=True,
-    metavar="TABLE",
-    help="Add the columns of this table (Parquet, Arrow, CSV, JSONL, or a folder of such files) after the others. Repeatable.",
-)
-@click.option("--id", "custom_id", metavar="TEXT", help="With --with: the custom_id of a row, as a template: {{doc}}-{{chunk}}.")
-@csv_null_option
-@click.option("--with-prefix", default="", metavar="TEXT", help="With --with: a prefix for the names of its columns.")
+@rejects_option
+@user_table_options
 @click.pass_context
 def join(
     context: click.Context,
@@ -106,15 +98,12 @@ def join(
         2   wrong usage, files that don't belong together, or an output that exists
         3   failed: a file can't be read, the disk is full
     """
-    if bool(with_tables) != (custom_id is not None):
-        raise click.UsageError("--with and --id must be used together: --id matches rows to requests.")
-    for option, given in (("--with-prefix", with_prefix), ("--csv-null", csv_nulls)):
-        if given and not with_tables:
-            raise click.UsageError(f"{option} needs --with.")
+    check_user_table(with_tables, custom_id, with_prefix, csv_nulls)
     import_pyarrow()  # before any other import of it
     from batchfiles.inputs.roles import paired_sources
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
+    from batchfiles.jobs.join.summary import join_blocks
     from batchfiles.table.read import table_sources
 
     sources, requests = expand(files), expand(inputs)
@@ -122,7 +111,7 @@ def join(
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
     read = [*requests, *sources, *of_pairs, *own]
-    with TableCommand("join", read, options, rejects=rejects, of_parts=True, resume=resume) as command:
+    with TableCommand("join", read, options, rejects=rejects, resumes=True, resume=resume) as command:
         job = join_files(
             *command.without_targets(sources),
             inputs=command.without_targets(requests),
@@ -138,7 +127,7 @@ def join(
         report = command.write(job)
         if (target := command.files.get("--rejects")) is not None:
             job.write_rejects(target, overwrite=options["overwrite"])
-    command.finish(context, report, "requests", notes_of_join(report), counted(report))
+    command.finish(context, report, "requests", join_blocks, counted(report))
 
 
 def counted(report: JoinReport) -> dict[str, int]:
@@ -159,7 +148,7 @@ def counted(report: JoinReport) -> dict[str, int]:
 EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @table_options(EXPORT_COUNTED)
 @click.pass_context
@@ -189,9 +178,10 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     sys.setswitchinterval(0.0005)
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.export import export as export_results
+    from batchfiles.jobs.join.summary import export_blocks
 
     sources = expand(results)
     with TableCommand("export", sources, options) as command:
         report = command.write(export_results(*command.without_targets(sources), **command.keywords()))
     counts = {name: getattr(report, name) for name in counts_of("export")}
-    command.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})
+    command.finish(context, report, "results", export_blocks, {**report.outcomes, "parse_error": report.parse_errors, **counts})

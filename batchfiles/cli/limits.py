@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import wraps
@@ -12,21 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from batchfiles.cli.layout import lay_out
-from batchfiles.cli.options import Size, with_options
-from batchfiles.cli.text import size, visible, wrapped
+from batchfiles.cli.completion import files_beginning
+from batchfiles.cli.options import Command, Size, with_options
+from batchfiles.cli.progress import print_lines, screen
 from batchfiles.errors import FileError
 from batchfiles.findings import nearest
 from batchfiles.io.spool import small_file
 from batchfiles.io.urls import shown_name
+from batchfiles.layout import Screen, size, text_table, visible, wrapped
 from batchfiles.limits import NONE, OPENAI, PROFILES, Limits
 from batchfiles.limits.profile import own_limits
 
 __all__ = ["LimitsName", "limits", "limits_options"]
 
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 NUMBERS = ("max_requests", "max_bytes", "max_line_bytes", "max_embedding_inputs", "max_custom_id_length")
 """The fields with an option."""
@@ -63,6 +64,10 @@ class LimitsName(LimitsBase):
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the profiles, or files if no profile begins like this."""
+        return [CompletionItem(name) for name in PROFILES if name.startswith(incomplete)] or files_beginning(incomplete)
+
 
 class Number(NumberBase):
     """A number above 0, with a unit of bytes if it is a `size`, or `none` for no limit."""
@@ -84,7 +89,7 @@ class Number(NumberBase):
         return int(value)
 
 
-def limits_options(command: Command) -> Command:
+def limits_options(command: Decorated) -> Decorated:
     """Add the options on limits to a command; they are passed as one argument, `limits: Limits`."""
 
     @wraps(command)
@@ -93,7 +98,7 @@ def limits_options(command: Command) -> Command:
         return command(*arguments, limits=changed(limits, given), **options)
 
     decorated: Any = with_limits
-    kept: Command = with_options(decorated, OPTIONS)
+    kept: Decorated = with_options(decorated, OPTIONS)
     return kept
 
 
@@ -135,7 +140,7 @@ SOURCE_LINES = 6
 """The maximum number of lines of a source."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("profile", type=LimitsName(), required=False, metavar="[NAME|FILE]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of all profiles, or the named one.")
 def limits(profile: Limits | None, *, as_json: bool) -> None:
@@ -168,35 +173,35 @@ def limits(profile: Limits | None, *, as_json: bool) -> None:
         found = [each.to_dict() for each in PROFILES.values()] if profile is None else profile.to_dict()
         click.echo(json.dumps(found, indent=2))
         return
-    width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-    lines = all_profiles(width) if profile is None else one_profile(profile, width)
-    click.echo("\n".join(lines))
+    shown = screen(fallback=WIDEST)
+    width = min(shown.width or WIDEST, WIDEST)
+    print_lines(all_profiles(Screen(width, shown.colors)) if profile is None else one_profile(profile, width))
 
 
-def all_profiles(width: int) -> list[str]:
+def all_profiles(screen: Screen) -> list[str]:
     """Return a table of all profiles."""
     rows = [_row(profile) for profile in PROFILES.values()]
-    layout = lay_out(list(rows[0]), rows, width, asked=True)
-    return [
-        *layout.lines,
-        "",
-        *layout.notes,
-        "An empty cell: no such limit is known. 'batchfiles limits NAME' shows the sources.",
-    ]
+    table = text_table(HEADINGS, rows, texts=HEADINGS, whole=HEADINGS, optional=OPTIONAL, screen=screen)
+    return [*table, "", "An empty cell: no such limit is known. 'batchfiles limits NAME' shows the sources."]
 
 
-def _row(profile: Limits) -> dict[str, Any]:
+HEADINGS = ("name", "requests", "file", "line", "embedding inputs", "custom_id", "line has", "one per file")
+OPTIONAL = ("line has", "one per file", "line", "custom_id", "embedding inputs")
+"""The columns that narrow terminals leave out, in this order."""
+
+
+def _row(profile: Limits) -> tuple[str, ...]:
     least, most = profile.min_custom_id_length, profile.max_custom_id_length
-    return {
-        "name": profile.name,
-        "requests": _count(profile.max_requests),
-        "file": _size(profile.warn_bytes or profile.max_bytes),
-        "line": _size(profile.max_line_bytes),
-        "embedding inputs": _count(profile.max_embedding_inputs),
-        "custom_id": f"{least or 1}-{most} characters" if most else "",
-        "line has": "custom_id, body" if profile.short_lines else "method, url too" if profile.url_required else "",
-        "one per file": ", ".join(word for word, held in (("model", profile.one_model), ("url", profile.one_url)) if held),
-    }
+    return (
+        profile.name,
+        _count(profile.max_requests),
+        _size(profile.warn_bytes or profile.max_bytes),
+        _size(profile.max_line_bytes),
+        _count(profile.max_embedding_inputs),
+        f"{least or 1}-{most} characters" if most else "",
+        "custom_id, body" if profile.short_lines else "method, url too" if profile.url_required else "",
+        ", ".join(word for word, held in (("model", profile.one_model), ("url", profile.one_url)) if held),
+    )
 
 
 def _count(number: int | None) -> str:

@@ -29,9 +29,10 @@ from typing import NoReturn
 
 import click
 
-from batchfiles.cli.text import cut, visible
+from batchfiles.cli.options import Group
 from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError, StillRunningError
 from batchfiles.findings import nearest
+from batchfiles.layout import cut, visible
 
 __all__ = ["Commands", "main", "run"]
 
@@ -74,9 +75,19 @@ SERVICE_COMMANDS = {
 }
 """The commands for the service; they need a key and the extra `client`."""
 
-COMMANDS = {**FILE_COMMANDS, **SERVICE_COMMANDS}
+OTHER_COMMANDS = {
+    "completion": ("batchfiles.cli.shell:completion", "Print a script for completion in bash, zsh or fish."),
+    "man": ("batchfiles.cli.shell:man", "Print a manual page, or write all of them to a folder."),
+}
+"""The commands for the terminal."""
 
-SECTIONS = (("Commands for files", FILE_COMMANDS), ("Commands for the service", SERVICE_COMMANDS))
+COMMANDS = {**FILE_COMMANDS, **SERVICE_COMMANDS, **OTHER_COMMANDS}
+
+SECTIONS = (
+    ("Commands for files", FILE_COMMANDS),
+    ("Commands for the service", SERVICE_COMMANDS),
+    ("Other commands", OTHER_COMMANDS),
+)
 
 HELP = """\
 Read, check and join the JSONL batch files of the OpenAI Batch API, and turn them into Parquet.
@@ -98,7 +109,7 @@ Data goes to standard output, messages go to standard error. - means standard in
 EPILOG = "Exit codes: 0 done, 1 done with findings, 2 wrong usage, 3 failed, 4 not finished yet, 70 a bug."
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group that imports a command when it is called, so that `batchfiles --help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -112,13 +123,6 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command; an unknown one is an error that suggests a similar one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = nearest(args[0], COMMANDS)
-            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""
@@ -207,6 +211,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Print an error in one line, and return its exit code."""
 
     def _print(words: str) -> None:
+        words = in_options(words)
         click.echo(f"batchfiles: {visible(_without_secrets(words, arguments))}", err=True)
 
     if _is_closed_pipe(error):
@@ -217,6 +222,8 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         return INTERRUPTED
     if isinstance(error, click.UsageError):
         _print(f"error: {error.format_message()}{_meant(error)}")
+        for line in getattr(error, "lines", ()):
+            click.echo(_without_secrets(line, arguments), err=True)
         if error.ctx is not None:
             click.echo(f"See '{error.ctx.command_path} -h'.", err=True)
         return USAGE
@@ -234,6 +241,31 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         f"{TRACEBACK}=1 shows the traceback"
     )
     return BUG
+
+
+OPTIONS = {
+    "overwrite=True": "--force",
+    "resume=True": "--resume",
+    "pairs={requests: results}": "--pair REQUESTS=RESULTS",
+    "allow_http=True": "--allow-http",
+    "recover=True": "--recover",
+    "every=True": "--all",
+    "excluded=": "--except",
+    "only=": "--only",
+    "url=": "--url",
+    "schema=": "--schema",
+    "with_prefix=": "--with-prefix",
+    "null='null'": "--null null",
+    "null='drop'": "--null drop",
+}
+"""What messages call arguments, and the options for them."""
+
+ARGUMENT = re.compile(r"(?<= )(?:" + "|".join(map(re.escape, OPTIONS)) + r")(?=[\s,.;:]|$)")
+
+
+def in_options(words: str) -> str:
+    """Return a message of the library with the options of the command line for its arguments."""
+    return ARGUMENT.sub(lambda match: OPTIONS[match[0]], words)
 
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:

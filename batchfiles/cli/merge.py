@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, visible
-from batchfiles.findings import plural
+from batchfiles.cli.options import Command, files_argument, line_cap_option, overwrite_option, temp_dir_option
+from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import text_of
 from batchfiles.workers.worker import import_pyarrow_for
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.merge import MergeReport
+    pass
 
 __all__ = ["merge"]
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz, .bz2 and .zst; or -.")
 @click.option(
@@ -70,6 +68,7 @@ def merge(
     import_pyarrow_for((*files, output))
     from batchfiles.campaign.folder import request_sources
     from batchfiles.jobs.merge import merge as merge_files
+    from batchfiles.jobs.summaries import merge_blocks
 
     sources = request_sources(files)
     target = Target.at(output, folder=False)
@@ -86,19 +85,4 @@ def merge(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in summary(report):
-        click.echo(line, err=True)
-
-
-def summary(report: MergeReport) -> Iterator[str]:
-    """Yield the lines of the summary."""
-    yield from changed_lines_notes(report.blank_lines, report.findings)
-    if report.repeated_inputs:
-        yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
-    elif report.dropped:
-        yield f"{plural(report.dropped, 'line')} left out: the custom_id is in another line too"
-    if report.unreadable:
-        yield f"{plural(report.unreadable, 'line')} without a readable custom_id: copied and not compared"
-    yield from not_read_lines(report.not_read, report.examples)
-    counts = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
-    yield f"{visible(report.output)}: {counts}"
+    say_lines(text_of(merge_blocks(report), screen(err=True)))

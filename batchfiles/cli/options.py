@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from batchfiles.findings import instead_of
+from batchfiles.cli.completion import with_completion, words_beginning
+from batchfiles.cli.progress import COLOR, log_on_stderr
+from batchfiles.findings import instead_of, nearest
 from batchfiles.jsontext.edits import Edit
 from batchfiles.limits import LINE_CAP
 from batchfiles.limits.profile import bytes_of
 
 __all__ = [
+    "Command",
     "Condition",
     "EditingCommand",
     "FailOn",
     "FilesOrPairs",
+    "Group",
     "Size",
     "counts_option",
     "csv_null_option",
@@ -39,7 +44,7 @@ __all__ = [
     "workers_option",
 ]
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
@@ -80,7 +85,57 @@ pairs_option = click.option(
 )
 
 
-class FilesOrPairs(click.Command):
+QUIET, VERBOSE, COLOR_OPTION = "quiet", "verbose", "color"
+
+
+def common_options() -> list[click.Option]:
+    """Return the options of all commands."""
+    return [
+        click.Option(["-q", "--quiet"], is_flag=True, help="Print only errors on standard error: no summary and no progress."),
+        click.Option(["-v", "--verbose"], is_flag=True, help="Print each step on standard error."),
+        click.Option(
+            ["--color"],
+            type=click.Choice(COLOR),
+            default="auto",
+            show_default=True,
+            metavar="WHEN",
+            help="auto, always or never use colors; auto means on a terminal. NO_COLOR and FORCE_COLOR are respected.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the options that all commands have: `-q`, `-v` and `--color`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of click
+        super().__init__(*arguments, **options)
+        with_completion(self.params)
+        self.params += common_options()
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command with its log and its colors."""
+        quiet, verbose, color = (ctx.params.pop(name) for name in (QUIET, VERBOSE, COLOR_OPTION))
+        if quiet and verbose:
+            raise click.UsageError("-q and -v exclude each other: use one of them.", ctx)
+        with log_on_stderr(quiet=quiet, verbose=verbose, color=color):
+            return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group that suggests a similar command for an unknown one."""
+
+    command_class = Command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; an unknown one is an error that suggests a similar one."""
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = nearest(args[0], names)
+            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
+        return super().resolve_command(ctx, args)
+
+
+class FilesOrPairs(Command):
     """A command that needs FILEs or --pair."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -121,18 +176,18 @@ class Size(SizeBase):
             self.fail(str(error), param, ctx)
 
 
-def temp_dir_option(words: str) -> Callable[[Command], Command]:
+def temp_dir_option(words: str) -> Callable[[Decorated], Decorated]:
     """Return `--temp-dir`, with its help."""
     return click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help=words)
 
 
-def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command], Command]:
+def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Decorated], Decorated]:
     """Return `--max-line-bytes`, with its help and its default in bytes."""
     shown = f"{default // 1024**2} MiB"
     return click.option("--max-line-bytes", type=Size(), default=default, show_default=shown, metavar="SIZE", help=words)
 
 
-def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
+def with_options(command: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
     """Add options to a command; its help lists them in this order."""
     for option in reversed(options):
         command = option(command)
@@ -144,7 +199,7 @@ ORDER = "batchfiles.jsontext.edits.order"
 """The key in a context for the names of these options in their order: click groups the values by option."""
 
 
-class EditingCommand(click.Command):
+class EditingCommand(Command):
     """A command that keeps the order of `--set`, `--set-string` and `--unset`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -154,7 +209,7 @@ class EditingCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def edit_options(command: Command) -> Command:
+def edit_options(command: Decorated) -> Decorated:
     """Add `--set`, `--set-string` and `--unset` to a command, which must be an `EditingCommand`."""
     options = (
         click.option(
@@ -241,6 +296,10 @@ class FailOn(Base):
         if not isinstance(value, str):
             return value
         return tuple(self._condition(part, param, ctx) for part in value.split(","))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the counts that complete the last condition."""
+        return words_beginning(self._names, incomplete)
 
     def _condition(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Condition:
         match = CONDITION.fullmatch(text)

@@ -1,32 +1,24 @@
-"""Checks of output files, before any work; and the parts of a summary that several commands share."""
+"""Checks of output files, before any work; and reports as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from batchfiles.cli.text import visible
-from batchfiles.findings import plural
 from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, is_within
 from batchfiles.io.target import STDOUT, Target
-from batchfiles.io.urls import shown_name
 
 if TYPE_CHECKING:
-    from batchfiles.findings import Finding
     from batchfiles.io.sources import Source
 
 
 __all__ = [
     "STDOUT",
-    "changed_lines_notes",
     "check_targets",
-    "first_findings",
-    "not_read_lines",
-    "output_name",
     "refuse_two_on_stdout",
     "report_json",
 ]
@@ -74,45 +66,6 @@ def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
     """Refuse `-o -` together with `--json`."""
     if output == STDOUT and as_json:
         raise click.UsageError("-o - and --json both write to standard output.")
-
-
-def output_name(output: str) -> str:
-    """Return the name of an output for messages."""
-    return "standard output" if output == STDOUT else visible(shown_name(output))
-
-
-FINDING_WORDS = {
-    "byte_order_mark": "a byte order mark was left out",
-    "missing_newline": "a newline was added after the last line",
-}
-
-FINDINGS = 3
-"""How many findings are printed; `--json` has more."""
-
-
-def changed_lines_notes(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
-    """Yield a line for each change to the copied lines: blank lines left out, a newline added."""
-    if blank_lines:
-        yield f"{plural(blank_lines, 'blank line')} left out"
-    for finding in findings:
-        place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
-        doubt = ", which may be truncated" if finding.code == "missing_newline" and finding.severity != "info" else ""
-        yield visible(f"{place}: {FINDING_WORDS.get(finding.code, finding.message)}{doubt}")
-
-
-def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield the first findings, and the number of the others."""
-    for finding in findings[:FINDINGS]:
-        yield visible(str(finding))
-    if len(findings) > FINDINGS:
-        yield f"{len(findings) - FINDINGS:,} more findings: --json lists them"
-
-
-def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a line with the skipped files of folders, if any."""
-    names = list(examples.get("not_read", ()))
-    more = f" and {count - len(names):,} more" if count > len(names) else ""
-    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
 
 
 class Report(Protocol):

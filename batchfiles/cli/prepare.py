@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
-from batchfiles.cli.text import size, visible
-from batchfiles.findings import plural
+from batchfiles.cli.options import Command, counts_option, csv_null_option, overwrite_option, temp_dir_option
+from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import say_lines, screen
 from batchfiles.io.target import Target
+from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
 @click.option(
@@ -94,6 +94,7 @@ def prepare(
     import_pyarrow()
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
+    from batchfiles.jobs.summaries import prepare_blocks
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
@@ -114,7 +115,4 @@ def prepare(
     )
     if as_json:
         click.echo(report_json(report))
-    nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
-    where = "standard output" if output == STDOUT else visible(report.path)
-    words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
-    click.echo("\n".join((*first_findings(report.findings), words)), err=True)
+    say_lines(text_of(prepare_blocks(report, COMMAND_LINE, output=output), screen(err=True)))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchfiles.cli.progress import say
+from batchfiles.cli.options import Command
+from batchfiles.cli.progress import print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.text import cut, text_table, visible
 from batchfiles.findings import plural
+from batchfiles.layout import cut, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.responses import Response
@@ -27,6 +28,7 @@ __all__ = ["probe"]
 
 FOUND = 1
 ID_WIDTH, TEXT_WIDTH = 30, 60
+OPTIONAL = ("seconds", "line", "tokens")
 HEADINGS = ("custom_id", "outcome", "answer", "line", "status", "tokens", "seconds")
 
 
@@ -42,7 +44,7 @@ class Probed:
     result: Result
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file")
 @click.option(
     "-n", "--requests", "count", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="How many to send."
@@ -82,8 +84,9 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
                 click.echo(_json(probed))
             else:
                 rows.append(_row(probed))
-    for line in text_table(HEADINGS, rows, texts=3):
-        click.echo(line)
+    print_lines(
+        text_table(HEADINGS, rows, texts=3, whole=("outcome",), optional=OPTIONAL, sentences=("answer",), screen=screen())
+    )
     if not total:
         raise click.UsageError(f"{file} has no requests.")
     say(f"{plural(total, 'request')} sent, {total - bad:,} succeeded")

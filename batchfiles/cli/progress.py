@@ -1,4 +1,4 @@
-"""Progress and log messages on standard error: a line that is redrawn on a terminal, else permanent lines."""
+"""What goes to a terminal: its width and colors, messages and the log on standard error, and progress."""
 
 from __future__ import annotations
 
@@ -7,28 +7,90 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self, TextIO
+from functools import partial
+from typing import Literal, Self, TextIO, get_args
 
 import click
 
-from batchfiles.cli.text import cut, visible
+from batchfiles.layout import Screen, cut, duration, folded, visible
 
-__all__ = ["Progress", "StatusLine", "log_on_stderr", "say"]
+__all__ = [
+    "COLOR",
+    "Progress",
+    "StatusLine",
+    "TransferProgress",
+    "log_on_stderr",
+    "print_lines",
+    "say",
+    "say_lines",
+    "screen",
+]
 
 
+ESCAPE = "\x1b"
 ERASE_LINE = "\r\x1b[K"
 
 
+Color = Literal["auto", "always", "never"]
+COLOR = get_args(Color)
+"""The values of `--color`."""
+
+
 class _State:
-    """The state of standard error: whether only errors are written, and the status line that is drawn now."""
+    """Whether only errors are written on standard error, when to use colors, and the status line that is drawn now."""
 
     is_quiet: bool = False
+    color: Color = "auto"
     drawn: StatusLine | None = None
 
 
 STATE = _State()
+
+
+def screen(*, err: bool = False, fallback: int | None = None) -> Screen:
+    """Return the width and the colors of standard output, or of standard error.
+
+    The width is `COLUMNS`, or that of the terminal. Files and pipes have none.
+
+    Args:
+        err: Whether it is about standard error.
+        fallback: The width of files and pipes.
+    """
+    stream = sys.stderr if err else sys.stdout
+    on_terminal = stream.isatty()
+    width = int(columns) if (columns := os.environ.get("COLUMNS", "")).isdecimal() else 0
+    if not width and on_terminal:
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError):
+            width = shutil.get_terminal_size().columns
+    return Screen(width or fallback, _has_colors(on_terminal=on_terminal))
+
+
+def _has_colors(*, on_terminal: bool) -> bool:
+    if STATE.color != "auto":
+        return STATE.color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return on_terminal and os.environ.get("TERM") != "dumb"
+
+
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    """Print lines of visible text on standard output or standard error; sentences are broken at spaces."""
+    width = screen(err=err).width
+    for line in lines:
+        for part in [line] if ESCAPE in line else folded(line, width):
+            click.echo(part, err=err, color=True)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print lines of visible text on standard error; nothing with `-q`."""
+    if not STATE.is_quiet:
+        print_lines(lines, err=True)
 
 
 def say(words: str) -> None:
@@ -38,7 +100,8 @@ def say(words: str) -> None:
     if STATE.drawn is not None:
         STATE.drawn.put_above(visible(words))
     else:
-        click.echo(visible(words), err=True)
+        for line in folded(visible(words), screen(err=True).width if sys.stderr.isatty() else None):
+            click.echo(line, err=True)
 
 
 class _LogHandler(logging.Handler):
@@ -50,26 +113,27 @@ class _LogHandler(logging.Handler):
 
 
 @contextmanager
-def log_on_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
+def log_on_stderr(*, quiet: bool, verbose: bool, color: Color = "auto") -> Iterator[None]:
     """Print the log on standard error inside the block.
 
     Args:
         quiet: Print neither the log nor other messages.
         verbose: Print each step, not only retries and problems.
+        color: When to use colors.
     """
     logger = logging.getLogger("batchfiles")
     handler = _LogHandler()
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
-    before = logger.level, STATE.is_quiet
+    before = logger.level, STATE.is_quiet, STATE.color
     if verbose and not logger.isEnabledFor(logging.INFO):
         logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-    STATE.is_quiet = quiet
+    STATE.is_quiet, STATE.color = quiet, color
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        level, STATE.is_quiet = before
+        level, STATE.is_quiet, STATE.color = before
         logger.setLevel(level)
 
 
@@ -207,13 +271,38 @@ class Progress:
             parts.append(f"{done / 1e6:,.1f} MB")
         parts.append(f"{speed / 1e6:,.0f} MB/s")
         if self._total and speed:
-            parts.append(f"{_duration(max(self._total - done, 0) / speed)} left")
+            parts.append(f"{duration(max(self._total - done, 0) / speed)} left")
         return "  ".join(parts)
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d} h"
-    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
+class TransferProgress:
+    """The progress of uploads and downloads, each file from its beginning.
+
+    Args:
+        label: What is transferred.
+        quiet: Show nothing.
+        stream: The output; None for standard error.
+    """
+
+    def __init__(self, label: str, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._new = partial(Progress, label, quiet=quiet, stream=stream)
+        self._progress = self._new()
+        self._done = 0
+
+    def update(self, done: int, total: int | None) -> None:
+        """Report the bytes of the current file; fewer than before are those of the next file."""
+        if done < self._done:
+            self._progress.close()
+            self._progress = self._new()
+        self._done = done
+        self._progress.update(done, total)
+
+    def close(self) -> None:
+        """Erase the bar."""
+        self._progress.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

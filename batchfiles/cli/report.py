@@ -14,9 +14,10 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, output_name
+from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, visible
+from batchfiles.jobs.summaries import output_name
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow
 
@@ -77,7 +78,7 @@ def report(
     The page begins with a verdict in words. It has no script and loads nothing, so it can be sent by mail and opened offline.
     The same input gives the same bytes.
 
-    Needs vl-convert-python and jinja2: pip install 'batchfiles[report]'.
+    Needs vl-convert-python and jinja2 (the extra 'report').
 
     \b
     Examples:

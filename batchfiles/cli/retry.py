@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from batchfiles.cli.completion import WordList
 from batchfiles.cli.options import (
     Condition,
     EditingCommand,
@@ -22,25 +21,21 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import first_findings, not_read_lines, output_name, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, size, text_table, visible
-from batchfiles.findings import counts_of, plural, sentence_of
+from batchfiles.cli.outputs import refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.findings import counts_of
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
-
-if TYPE_CHECKING:
-    from batchfiles.jobs.retry.report import RetryReport
 
 __all__ = ["retry"]
 
-GROUPS = 20
-"""How many groups the table shows; `--json` has all."""
-CODE_WIDTH = 32
-HEADINGS = ("outcome", "status", "error", "requests", "")
-TEXTS = ("outcome", "error", "")
 COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("retry"))
+
+
+SELECTED = (*(outcome for outcome in OUTCOMES if outcome != "succeeded"), "5xx", "429", "parse_error")
+"""The words of `--only` that a shell completes."""
 
 
 class RetryCommand(FilesOrPairs, EditingCommand):
@@ -61,11 +56,19 @@ class RetryCommand(FilesOrPairs, EditingCommand):
 )
 @click.option(
     "--only",
+    type=WordList(SELECTED),
     multiple=True,
     metavar="LIST",
     help="Select these instead of the retryable ones: outcomes, statuses (429, 5xx), error codes, parse_error; with commas.",
 )
-@click.option("--except", "except_", multiple=True, metavar="LIST", help="Leave these out; values as for --only.")
+@click.option(
+    "--except",
+    "except_",
+    type=WordList(SELECTED),
+    multiple=True,
+    metavar="LIST",
+    help="Leave these out; values as for --only.",
+)
 @click.option("--all", "everything", is_flag=True, help="Select every request that did not succeed.")
 @click.option("--ids", metavar="FILE", help="Select the requests with these custom_ids, one a line, with any outcome; or -.")
 @edit_options
@@ -129,15 +132,16 @@ def retry(
     else:
         import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids rarely needs it
     from batchfiles.jobs.retry.retry import retry as retry_files
+    from batchfiles.jobs.retry.summary import retry_blocks
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
-    shown: Progress | None = None
+    progress: Progress | None = None
 
     def show(done: int, total: int | None) -> None:
-        nonlocal shown
-        shown = shown or Progress("retry", quiet=as_json)
-        shown.update(done, total)
+        nonlocal progress
+        progress = progress or Progress("retry", quiet=as_json)
+        progress.update(done, total)
 
     try:
         report = retry_files(
@@ -157,52 +161,14 @@ def retry(
             progress=show,
         )
     finally:
-        if shown is not None:
-            shown.close()
+        if progress is not None:
+            progress.close()
     if as_json:
         click.echo(report_json(report))
     counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
     failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
-    click.echo("\n".join((*table(report), "", *notes(report), *failed, *file_lines(report))), err=True)
+    say_lines(text_of(retry_blocks(report, COMMAND_LINE), screen(err=True)))
+    for line in failed:
+        click.echo(line, err=True)
     if failed:
         context.exit(1)
-
-
-def table(report: RetryReport) -> list[str]:
-    """Return a line for each group of requests: the outcome, and why they were left out."""
-    rows = []
-    for group in report.groups[:GROUPS]:
-        status = "" if group.status_code is None else str(group.status_code)
-        code = cut(visible(group.error_code or ""), CODE_WIDTH)
-        words = "written" if group.left_out is None else f"left out: {group.left_out}"
-        rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
-    rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
-    lines = text_table(HEADINGS, rows, texts=TEXTS)
-    if len(report.groups) > GROUPS:
-        lines.insert(-1, f"… {len(report.groups) - GROUPS:,} more: --json lists them")
-    return lines
-
-
-def notes(report: RetryReport) -> list[str]:
-    """Return a line for each further finding."""
-    lines = [*first_findings(report.findings)]
-    if report.unmatched:
-        lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
-    lines += not_read_lines(report.not_read, report.examples)
-    if report.not_in_table:
-        lines.append(sentence_of("not_in_table", report.not_in_table))
-    if report.unknown_results:
-        lines.append(f"{plural(report.unknown_results, 'result')} without a request")
-    if report.unknown_ids:
-        lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
-    return lines
-
-
-def file_lines(report: RetryReport) -> list[str]:
-    """Return a line for each file written."""
-    if not report.files:
-        return ["nothing to retry, no file was written"]
-    changed = f", {report.changed:,} changed" if report.changed else ""
-    lines = [f"{output_name(file.path)}: {plural(file.requests, 'request')}, {size(file.bytes)}" for file in report.files]
-    lines[-1] += f"{changed}, in {report.seconds:,.1f} s"
-    return lines

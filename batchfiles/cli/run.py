@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self, TextIO
+import shutil
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument
-from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import StatusLine, say
+from batchfiles.cli.options import Command, files_argument, temp_dir_option, workers_option
+from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
-from batchfiles.cli.table_command import FORMATS, format_option
-from batchfiles.cli.text import size, text_table, visible
+from batchfiles.cli.table_command import (
+    FORMATS,
+    answer_options,
+    check_answer_options,
+    check_user_table,
+    csv_safe_option,
+    format_option,
+    rejects_option,
+    request_bodies_option,
+    user_table_options,
+)
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.layout import duration, folded, time_of_day, visible
+from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
+    from batchfiles.io.target import Target
     from batchfiles.limits import Limits
-    from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.runner.report import RunStatus
     from batchfiles.table.open import TableFormat
 
-__all__ = ["RunOutput", "plan_lines", "report_lines", "run"]
-
-
-PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
-
-LISTED = 20
-"""How many parts of a plan are listed; `--json` has all."""
+__all__ = ["RunOutput", "run", "status_words"]
 
 
 class RunOutput:
@@ -42,66 +48,75 @@ class RunOutput:
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._line = StatusLine(stream, quiet=quiet)
+        self._quiet = quiet
+        self._stream = stream
+        self._label = ""
+        self._progress: TransferProgress | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end_progress()
         self._line.erase()
 
     def update(self, status: RunStatus) -> None:
         """Show the status of the run."""
+        label = f"{visible(status.part)}: {STEPS[status.step]}" if status.part is not None else STEPS[status.step]
+        if label != self._label:
+            self._end_progress()
+            self._label = label
         if status.news is not None:
-            self._line.leave(visible(status.news))
-        self._line.draw(_words(status))
+            width = shutil.get_terminal_size().columns if self._line.on_terminal else None
+            self._line.leave("\n".join(folded(visible(status.news), width)))
+        self._line.draw(status_words(status, shutil.get_terminal_size().columns - 1))
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Show the bytes of the current step, once it takes longer than a second."""
+        if self._progress is None:
+            self._progress = TransferProgress(self._label, quiet=self._quiet, stream=self._stream)
+        self._progress.update(done, total)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
 
 
-def _words(status: RunStatus) -> str:
-    if not status.parts:
-        return "checking the requests"
-    parts = f"{plural(status.parts, 'part')}: {status.done:,} done, {status.live:,} at the service, {status.waiting:,} to send"
-    if not status.requests:
-        return parts
-    return f"{parts}; {status.answered:,} of {status.requests:,} requests ({share(status.answered, status.requests)})"
+STEPS = {
+    "check": "checking the requests",
+    "split": "splitting the requests",
+    "send": "sending",
+    "wait": "waiting",
+    "download": "downloading",
+    "retry": "choosing requests to retry",
+    "join": "writing the table",
+}
+"""What a run does in each of its steps."""
 
 
-def plan_lines(plan: RunPlan) -> Iterator[str]:
-    """Yield the lines of a plan: what would be sent."""
-    yield from not_read_lines(plan.not_read, plan.examples)
-    if not plan.parts:
-        yield f"{visible(plan.folder)}: nothing would be sent now"
-        return
-    yield from text_table(PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"))
-    if len(plan.parts) > LISTED:
-        yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
-    sums = plan.to_dict()
-    words = f"{plural(len(plan.parts), 'part')} with {plural(sums['requests'], 'request')}, {size(sums['bytes'])}"
-    yield f"{words}, about {sums['tokens']:,} tokens to read; nothing was sent"
-
-
-def _row(part: PlannedPart) -> tuple[str, ...]:
-    return visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint)
-
-
-def report_lines(report: RunReport) -> Iterator[str]:
-    """Yield the lines of the report of a run."""
-    yield from not_read_lines(report.not_read, report.examples)
-    batches = plural(report.batches, "batch", "batches")
-    retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
-    if not report.finished:
-        yield f"not finished: {report.done:,} of {plural(report.parts, 'part')} done, {batches} so far; repeat the command later"
-        return
-    if report.outcomes:
-        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-        yield f"{output_name(report.output)}: {outcomes}; {batches}{retried}"
-    else:
-        yield f"{visible(report.output)}: was finished already, nothing was sent; {batches}{retried}"
+def status_words(status: RunStatus, width: int) -> str:
+    """Return the status in one line: in full if it fits the width, else shorter and with less."""
+    if not status.parts or status.step in ("check", "split", "retry", "join"):
+        return STEPS[status.step]
+    spent = duration(status.seconds)
+    done = f"{status.done:,} of {plural(status.parts, 'part')} done"
+    oldest = f"oldest batch {duration(max(batch.age for batch in status.batches))}" if status.batches else ""
+    percent = share(status.answered, status.requests) if status.requests else ""
+    answered = f"{status.answered:,} of {status.requests:,} requests ({percent})" if percent else ""
+    look = "" if status.next_look is None else f"next look {time_of_day(status.next_look)}"
+    full = (spent, done, f"{status.live:,} at the service", f"{status.waiting:,} to send", oldest, answered, look)
+    short = (spent, f"{status.done:,}/{status.parts:,} done", f"{status.live:,} live")
+    more = (oldest.replace(" batch", ""), f"{percent} answered" if percent else "")
+    forms = (full, (*short, *more, look), (*short, more[0], look), (*short, look), short)
+    lines = [", ".join(filter(None, form)) for form in forms]
+    return next((line for line in lines if len(line) <= width), lines[-1])
 
 
 UNFINISHED = 4
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option(
     "-o",
@@ -112,6 +127,17 @@ UNFINISHED = 4
     "standard output.",
 )
 @format_option
+@csv_safe_option
+@answer_options
+@request_bodies_option
+@user_table_options
+@rejects_option
+@click.option(
+    "--report",
+    "report_file",
+    metavar="FILE",
+    help="Write the report as one JSON object to a file, also if the run has not finished (--once).",
+)
 @click.option(
     "--campaign",
     metavar="FOLDER",
@@ -138,7 +164,7 @@ UNFINISHED = 4
 @click.option("--recover", is_flag=True, help="After losing the campaign folder: use existing batches of the same requests.")
 @click.option("--again", is_flag=True, help="Send even if the service has batches of the same requests; you pay twice.")
 @click.option(
-    "--force", "overwrite", is_flag=True, help="Replace an existing table, or a folder with only its parts; sends nothing again."
+    "--force", "overwrite", is_flag=True, help="Replace existing files, or a folder with only Parquet parts; sends nothing again."
 )
 @click.option("--endpoint", metavar="PATH", help="The endpoint, such as /v1/responses.  [default: the url of the requests]")
 @terms_options
@@ -148,6 +174,8 @@ UNFINISHED = 4
     metavar="SECONDS",
     help="The time between two polls.  [default: growing from 5 seconds to a minute]",
 )
+@temp_dir_option("The folder for temporary files: copies of compressed and remote files, and an index of the ids.")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report, or the plan, as one JSON object.")
 @limits_options
 @service_options
@@ -158,6 +186,18 @@ def run(
     *,
     output: str,
     format_name: TableFormat | None,
+    csv_safe: bool,
+    bodies: Literal["auto", "all", "none"],
+    parsed: bool,
+    schema: str | None,
+    parse_dates: bool,
+    request_bodies: Literal["all", "none"],
+    with_tables: tuple[str, ...],
+    custom_id: str | None,
+    csv_nulls: tuple[str, ...],
+    with_prefix: str,
+    rejects: str | None,
+    report_file: str | None,
     campaign: str | None,
     max_parallel: int,
     retries: int,
@@ -170,6 +210,8 @@ def run(
     completion_window: str,
     output_expires_after: int | None,
     interval: float | None,
+    temp_dir: str | None,
+    workers: int | None,
     as_json: bool,
     limits: Limits,
     service: Service,
@@ -180,13 +222,14 @@ def run(
 
     After any interruption, repeat the same command to resume: each step that costs money is written to the journal of the
     campaign folder before it is taken. A part never has two unfinished batches, finished parts are not sent again, and a campaign
-    is locked while a run uses it.
+    is locked while a run uses it. A run that is refused before it has sent anything leaves no folder.
 
     \b
     Examples:
         batchfiles run requests.jsonl -o results.parquet
         batchfiles run requests.jsonl -o results.parquet --dry-run
         batchfiles run requests.jsonl -o results.parquet --max-parallel 3 --retries 1 --max-requests 10000
+        batchfiles run requests.jsonl -o results.parquet --parsed --with questions.csv --id '{{doc}}'
         batchfiles run requests.jsonl -o results.parquet --once; test $? -eq 4 && echo 'come back later'
         batchfiles run requests.jsonl -o results.parquet --campaign new/ --recover
 
@@ -198,57 +241,83 @@ def run(
         4   not finished yet (--once): repeat the command
     """
     refuse_two_on_stdout(output, as_json=as_json and not dry_run)
-    if output == STDOUT and format_name is None and not dry_run:
+    if output == STDOUT and format_name is None:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
     if recover and again:
         raise click.UsageError("--recover and --again exclude each other: use one of them.")
+    for option, name in (("--rejects", rejects), ("--report", report_file)):
+        if name == STDOUT:
+            raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
+    check_user_table(with_tables, custom_id, with_prefix, csv_nulls)
     import_pyarrow()  # before any other import of it
-    from batchfiles.runner.run import plan_run
-
-    if dry_run:
-        plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
-        if as_json:
-            click.echo(report_json(plan))
-        for line in plan_lines(plan):
-            click.echo(line, err=True)
-        return
     from batchfiles.campaign.folder import request_sources
+    from batchfiles.io.target import PathTarget
+    from batchfiles.runner.parts import run_sources
+    from batchfiles.runner.report import plan_blocks, run_blocks
     from batchfiles.runner.run import run as run_files
-    from batchfiles.runner.run import run_sources
-    from batchfiles.table.open import table_target
+    from batchfiles.runner.steps import campaign_run
+    from batchfiles.table.open import format_of_target, table_target
+    from batchfiles.table.read import table_sources
 
     sources = request_sources(files)
     target = table_target(output, format_name)
-    # The run itself checks existing files: the table may be that of this campaign.
-    check_targets([("-o", target)], run_sources(sources).sources, overwrite=True, ours=lambda _: True)
+    chosen = format_of_target(target, format_name)
+    check_answer_options(schema, chosen, parsed=parsed, parse_dates=parse_dates, csv_safe=csv_safe)
+    tables = table_sources(with_tables) if with_tables else []
+    more = {"--rejects": rejects, "--report": report_file}
+    targets: list[tuple[str, Target]] = [
+        ("-o", target),
+        *((option, PathTarget.at(name, folder=False)) for option, name in more.items() if name is not None),
+    ]
+    # The run itself checks existing files: they may be those of this campaign.
+    check_targets(targets, [*run_sources(sources).sources, *tables], overwrite=True, ours=lambda _: True)
+    named = dict(targets)
+    options: dict[str, Any] = {
+        "output": target,
+        "campaign": campaign,
+        "endpoint": endpoint,
+        "completion_window": completion_window,
+        "output_expires_after": output_expires_after,
+        "limits": limits,
+        "max_parallel": max_parallel,
+        "retries": retries,
+        "once": once,
+        "recover": recover,
+        "again": again,
+        "interval": interval,
+        "with_table": tables or None,
+        "id_template": custom_id,
+        "with_prefix": with_prefix,
+        "csv_nulls": csv_nulls or None,
+        "bodies": bodies,
+        "request_bodies": request_bodies,
+        "parsed": parsed,
+        "schema": schema,
+        "parse_dates": parse_dates,
+        "format": format_name,
+        "csv_safe": csv_safe,
+        "rejects": named.get("--rejects"),
+        "report_file": named.get("--report"),
+        "overwrite": overwrite,
+        "temp_dir": temp_dir,
+        "filesystem": None,
+        "workers": workers,
+    }
+    if dry_run:
+        with Progress("check", quiet=as_json) as progress:
+            plan = campaign_run(sources, {**options, "progress": progress.update}).plan()
+        if as_json:
+            click.echo(report_json(plan))
+        say_lines(text_of(plan_blocks(plan, COMMAND_LINE), screen(err=True)))
+        return
     try:
         with RunOutput(quiet=as_json) as shown:
-            report = run_files(
-                *sources,
-                output=target,
-                campaign=campaign,
-                client=service.connect,
-                endpoint=endpoint,
-                completion_window=completion_window,
-                output_expires_after=output_expires_after,
-                limits=limits,
-                max_parallel=max_parallel,
-                retries=retries,
-                once=once,
-                recover=recover,
-                again=again,
-                format=format_name,
-                overwrite=overwrite,
-                interval=interval,
-                workers=None,
-                on_update=shown.update,
-            )
+            report = run_files(*sources, client=service.connect, on_update=shown.update, progress=shown.progress, **options)
     except AlreadySubmittedError as error:
         words = f"{error.batch_id} has the same requests and is {error.status}: nothing was sent"
         raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    for line in report_lines(report):
-        say(line)
+    say_lines(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
     if not report.finished:
         context.exit(UNFINISHED)

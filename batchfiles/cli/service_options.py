@@ -17,7 +17,6 @@ import click
 
 from batchfiles.api.config import Key
 from batchfiles.cli.options import with_options
-from batchfiles.cli.progress import log_on_stderr
 from batchfiles.errors import (
     APIConnectionError,
     APIError,
@@ -163,8 +162,6 @@ class Service:
     request_timeout: float = 600.0
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     query: dict[str, str] = field(default_factory=dict, repr=False)
-    quiet: bool = False
-    verbose: bool = False
 
     def config(self) -> Config:
         """Return the configuration of the service.
@@ -221,9 +218,7 @@ def service_options(command: Command) -> Command:
     @wraps(command)
     def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - any command
         service = Service(**{name: options.pop(name) for name in NAMES})
-        if service.quiet and service.verbose:
-            raise click.UsageError("-q and -v exclude each other: use one of them.")
-        with log_on_stderr(quiet=service.quiet, verbose=service.verbose), advice(service):
+        with advice(service):
             return command(*arguments, service=service, **options)
 
     decorated: Any = with_service
@@ -319,8 +314,6 @@ OPTIONS = (
         metavar="NAME=VALUE",
         help="Add a query parameter to each call; env:VARIABLE as for --header. Repeatable.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Print only errors on standard error."),
-    click.option("-v", "--verbose", is_flag=True, help="Print each step on standard error, not only retries."),
 )
 
 
@@ -332,6 +325,8 @@ def terms_options(command: Command) -> Command:
 TERMS = (
     click.option(
         "--completion-window",
+        "--window",
+        "completion_window",
         default="24h",
         show_default=True,
         metavar="TIME",

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import size, text_table, visible
-from batchfiles.findings import plural
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
+from batchfiles.cli.outputs import check_targets, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import PathTarget
+from batchfiles.summary import text_of
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
-    from batchfiles.campaign.manifest import Part
-    from batchfiles.jobs.split import SplitReport
     from batchfiles.limits import Limits
 
 __all__ = ["split"]
@@ -37,7 +33,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to create.")
 @limits_options
@@ -109,6 +105,7 @@ def split(
     from batchfiles.campaign.folder import request_sources
     from batchfiles.campaign.manifest import made_by_split
     from batchfiles.jobs.split import split as split_files
+    from batchfiles.jobs.summaries import split_blocks
 
     sources = request_sources(files)
     target = PathTarget.at(folder, folder=True)
@@ -128,24 +125,4 @@ def split(
         )
     if as_json:
         click.echo(report_json(report))
-    for line in summary(report, by):
-        click.echo(line, err=True)
-
-
-def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of the summary."""
-    parts = report.parts
-    yield from text_table(("part", "requests", "size", *by), [_row(part, by) for part in parts[:LISTED]], texts=("part", *by))
-    if len(parts) > LISTED:
-        yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
-    yield from changed_lines_notes(report.blank_lines, report.findings)
-    yield from not_read_lines(report.not_read, report.examples)
-    if report.unreadable:
-        yield f"{plural(report.unreadable, 'line')} of invalid JSON: copied, and only the bytes are counted"
-    limits = report.manifest.limits
-    counts = f"{plural(len(parts), 'part')} with {plural(report.requests, 'request')}, {size(report.bytes)} (limits: {limits})"
-    yield f"{visible(report.folder)}: {counts}"
-
-
-def _row(part: Part, by: tuple[str, ...]) -> tuple[str, ...]:
-    return (visible(part.file), f"{part.requests:,}", size(part.bytes), *(visible(part.by.get(name) or "-") for name in by))
+    say_lines(text_of(split_blocks(report, by), screen(err=True)))

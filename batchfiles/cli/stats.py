@@ -12,12 +12,12 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import notes, tables
-from batchfiles.cli.text import visible
+from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
+from batchfiles.layout import visible
 from batchfiles.outcome import MISSING, OUTCOMES
+from batchfiles.summary import text_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.price import Price
@@ -100,17 +100,19 @@ def stats(
     """Count requests, outcomes, tokens and costs.
 
     FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
-    standard input; gzip, bz2 and zstd are decompressed.
+    standard input; gzip, bz2 and zstd are decompressed. Or FILE is a table that join or export wrote: a joined table has only the
+    results that it uses.
 
     Tokens of results are as counted by the service. All result lines count, also superseded and unknown ones, because all are
     billed. Without results, the tokens of requests are estimated: one for each 4 bytes of text.
 
     No prices are built in, because they would soon be outdated. --write-prices writes a file with the models found, for you to
-    fill in; --prices genai uses the package genai-prices (pip install 'batchfiles[prices]').
+    fill in; --prices genai uses the package genai-prices (the extra 'prices').
 
     \b
     Examples:
         batchfiles stats requests.jsonl
+        batchfiles stats joined.parquet
         batchfiles stats campaign/ --write-prices prices.toml
         batchfiles stats campaign/ --prices prices.toml
         batchfiles stats campaign/ --prices prices.toml --prices genai
@@ -125,17 +127,20 @@ def stats(
         2   wrong usage, an invalid price file, or an output that exists
         3   a file can't be read
     """
-    from batchfiles.io.sources import expand
+    from batchfiles.io.sources import Source
+    from batchfiles.jobs.retry.joined_table import joined_tables
     from batchfiles.jobs.stats.stats import stats as count
+    from batchfiles.jobs.stats.summary import stats_notes, stats_tables
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - both write to standard output.")
-    inputs = expand(files)
+    joined, inputs = joined_tables(files)
+    parts = [part for table in joined for part in table.parts if isinstance(part, Source)]
     target = None if write_prices is None else Target.at(write_prices, folder=False)
-    check_targets([("--write-prices", target)], inputs, overwrite=overwrite)
+    check_targets([("--write-prices", target)], [*inputs, *parts], overwrite=overwrite)
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", quiet=as_json) as progress:
-        found = count(*inputs, pairs=pairs, prices=known, progress=progress.update)
+        found = count(*joined, *inputs, pairs=pairs, prices=known, progress=progress.update)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if target is not None:
@@ -143,11 +148,9 @@ def stats(
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
-        for line in tables(found, priced=known is not None):
-            click.echo(line)
+        print_lines(text_of(stats_tables(found, priced=known is not None), screen()))
     if not as_json:
-        for note in notes(found, priced=known is not None):
-            click.echo(visible(note), err=True)
+        say_lines(map(visible, stats_notes(found, priced=known is not None)))
     total, noun = found.results.count, "results"
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
@@ -216,4 +219,4 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwri
         return
     with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
-    click.echo(visible(f"{target}: fill in the prices, then use it with --prices"), err=True)
+    say(f"{target}: fill in the prices, then use it with --prices")

@@ -18,11 +18,12 @@ from batchfiles.cli.named_batches import (
     noted,
     report_pagination,
 )
-from batchfiles.cli.progress import StatusLine
+from batchfiles.cli.options import Command
+from batchfiles.cli.progress import StatusLine, print_lines, screen
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.text import visible
 from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
 from batchfiles.findings import plural
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -128,7 +129,7 @@ file_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @file_option
 @json_option
@@ -166,7 +167,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @limit_option
 @all_option
 @json_option
@@ -192,12 +193,11 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
         for batch in batches:
             click.echo(batch_json(batch, None))
         return
-    for line in batch_table(batches, {}):
-        click.echo(line)
+    print_lines(batch_table(batches, {}, screen()))
     report_pagination(len(batches), most, "batches")
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches continue.")
 @click.option(
@@ -246,7 +246,7 @@ def wait(
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @json_option
 @service_options
@@ -331,11 +331,11 @@ def print_batches(
             click.echo(batch_json(batch, sources.get(batch.id)))
     else:
         is_one = len(found) == len(batches) == 1
-        for line in batch_record(batches[0], sources.get(batches[0].id)) if is_one else batch_table(batches, sources):
-            click.echo(line)
+        shown = screen()
+        one = batches[0] if is_one else None
+        print_lines(batch_record(one, sources.get(one.id), shown) if one else batch_table(batches, sources, shown))
         for batch in batches:
-            for line in failure_words(batch, sources.get(batch.id)):
-                click.echo(line)
+            print_lines(failure_words(batch, sources.get(batch.id)))
     for each in found:
         if isinstance(each, BatchFilesError):
             click.echo(visible(f"batchfiles: {_words(each, service)}"), err=True)

@@ -13,14 +13,14 @@ import click
 from batchfiles.cli.batch_format import batch_json
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
-from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.progress import Progress, say
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
+from batchfiles.cli.progress import Progress, TransferProgress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
-from batchfiles.cli.text import visible
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
 from batchfiles.findings import plural
 from batchfiles.io.remote.path import real_path
+from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -119,7 +119,7 @@ def endpoint_of(source: Source) -> str:
 FOUND, REFUSED = 1, 2
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option("--endpoint", metavar="URL", help="The endpoint, such as /v1/responses.  [default: the url of the first request]")
 @click.option(
@@ -182,10 +182,10 @@ def submit(
 
     with service.connect() as client, Spool(temp_dir) as spool:
         terms = {"metadata": metadata, "completion_window": completion_window, "output_expires_after": output_expires_after}
-        submitter = _Submitter(client, endpoint, terms, again=again, temp_dir=temp_dir)
+        submitter = _Submitter(client, endpoint, terms, again=again, temp_dir=temp_dir, quiet=as_json)
         with _locked_campaigns(files):
             found = request_files(files, spool)
-            if not no_validate and not check(found, limits, quiet=as_json or service.quiet):
+            if not no_validate and not check(found, limits, quiet=as_json):
                 context.exit(FOUND)
             for file in found:
                 batch = submitter.submit(file)
@@ -222,18 +222,29 @@ class _Submitter:
         terms: Arguments of `submission_of`.
         again: Whether a file may have a second batch.
         temp_dir: The folder for plain copies; None for that of the system.
+        quiet: Show no progress.
 
     Attributes:
         batches: The batches of the files, also existing ones of campaigns.
         refused: The number of files that were not sent because they have a batch.
     """
 
-    def __init__(self, client: Client, endpoint: str | None, terms: dict[str, Any], *, again: bool, temp_dir: str | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        endpoint: str | None,
+        terms: dict[str, Any],
+        *,
+        again: bool,
+        temp_dir: str | None,
+        quiet: bool,
+    ) -> None:
         self.client = client
         self._endpoint = endpoint
         self._terms = terms
         self._again = again
         self._temp_dir = temp_dir
+        self._quiet = quiet
         self.batches: list[tuple[Batch, RequestFile]] = []
         self.refused = 0
 
@@ -277,7 +288,9 @@ class _Submitter:
         endpoint = self._endpoint or endpoint_of(file.source)
         with Spool(self._temp_dir) as spool:  # one for each file: a campaign may be larger than the disk
             submission = replace(submission_of(spool.local(file.source), endpoint, **self._terms), filename=file.filename)
-            batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
+            flow = submit_file(self.client.config, submission, RetryPolicy(), again=self._again)
+            with TransferProgress(file.source.name, quiet=self._quiet) as progress:
+                batch = self.client.run(flow, progress=progress.update)
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
 

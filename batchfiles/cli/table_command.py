@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import click
 from batchfiles.cli.options import (
     Condition,
     counts_option,
+    csv_null_option,
     fail_on_option,
     failures,
     line_cap_option,
@@ -21,16 +21,18 @@ from batchfiles.cli.options import (
     with_options,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
-from batchfiles.cli.text import size
+from batchfiles.cli.outputs import STDOUT, check_targets, report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
-from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
-from batchfiles.jobs.join.report import is_part_name, is_table_file
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.table_files import is_own_file, is_table_file
+from batchfiles.jobs.summaries import output_name
+from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import COMMAND_LINE, Block, text_of
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
@@ -39,7 +41,20 @@ if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
     from batchfiles.table.schema import TableName
 
-__all__ = ["FORMATS", "SharedOptions", "TableCommand", "format_option", "table_options"]
+__all__ = [
+    "FORMATS",
+    "SharedOptions",
+    "TableCommand",
+    "answer_options",
+    "check_answer_options",
+    "check_user_table",
+    "csv_safe_option",
+    "format_option",
+    "rejects_option",
+    "request_bodies_option",
+    "table_options",
+    "user_table_options",
+]
 
 
 FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
@@ -51,6 +66,54 @@ format_option = click.option(
     help="The format, if not given by the file name; required for standard output.",
 )
 
+csv_safe_option = click.option(
+    "--csv-safe", is_flag=True, help="Prefix CSV cells that a spreadsheet would run as formulas with '."
+)
+
+ANSWER_OPTIONS = (
+    click.option(
+        "--bodies",
+        type=click.Choice(["auto", "all", "none"]),
+        default="auto",
+        show_default=True,
+        help="The response bodies to keep: auto keeps those with values that are in no column.",
+    ),
+    click.option("--parsed", is_flag=True, help="Add the columns parsed (the answer typed by a JSON Schema) and parse_error."),
+    click.option(
+        "--schema",
+        metavar="FILE",
+        help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first in a request]",
+    ),
+    click.option("--parse-dates", is_flag=True, help="With --parsed: convert strings with the format date or date-time."),
+)
+"""Which bodies are kept, and the columns for typed answers."""
+
+request_bodies_option = click.option(
+    "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."
+)
+
+rejects_option = click.option(
+    "--rejects",
+    metavar="FILE",
+    help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
+)
+
+USER_TABLE_OPTIONS = (
+    click.option(
+        "--with",
+        "with_tables",
+        multiple=True,
+        metavar="TABLE",
+        help="Add the columns of this table (Parquet, Arrow, CSV, JSONL, or a folder of them) after the others. Repeatable.",
+    ),
+    click.option(
+        "--id", "custom_id", metavar="TEXT", help="With --with: the custom_id of a row, as a template: {{doc}}-{{chunk}}."
+    ),
+    csv_null_option,
+    click.option("--with-prefix", default="", metavar="TEXT", help="With --with: a prefix for the names of its columns."),
+)
+"""The user's table whose columns are added."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -60,6 +123,7 @@ class SharedOptions(TypedDict):
     output: str
     format_name: TableFormat | None
     overwrite: bool
+    min_file_bytes: int | None
     csv_safe: bool
     table: TableName | None
     dimensions: int | None
@@ -90,6 +154,16 @@ class TableKeywords(TypedDict):
     progress: Callable[[int, int | None], None]
 
 
+def user_table_options(command: Command) -> Command:
+    """Add the options of the user's table to a command."""
+    return with_options(command, USER_TABLE_OPTIONS)
+
+
+def answer_options(command: Command) -> Command:
+    """Add the options on bodies and typed answers to a command."""
+    return with_options(command, ANSWER_OPTIONS)
+
+
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
     """Add the shared options to a command; `counted` are the names for its `--fail-on`."""
     options = (
@@ -105,7 +179,14 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         click.option(
             "--force", "overwrite", is_flag=True, help="Replace existing files; a folder only if it has only Parquet parts."
         ),
-        click.option("--csv-safe", is_flag=True, help="Prefix CSV cells that a spreadsheet would run as formulas with '."),
+        click.option(
+            "--min-file-bytes",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="For a folder: the bytes of input from which on a file is large enough; smaller parts share one. 0 makes a file "
+            "for each.  [default: 32 MiB]",
+        ),
+        csv_safe_option,
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),
@@ -117,22 +198,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             metavar="N",
             help="The length of all vectors: others are an error, and Arrow gets a fixed-size list.",
         ),
-        click.option(
-            "--bodies",
-            type=click.Choice(["auto", "all", "none"]),
-            default="auto",
-            show_default=True,
-            help="The response bodies to keep: auto keeps those with values that are in no column.",
-        ),
-        click.option(
-            "--parsed", is_flag=True, help="Add the columns parsed (the answer typed by a JSON Schema) and parse_error."
-        ),
-        click.option(
-            "--schema",
-            metavar="FILE",
-            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first in a request]",
-        ),
-        click.option("--parse-dates", is_flag=True, help="With --parsed: convert strings with the format date or date-time."),
+        *ANSWER_OPTIONS,
         fail_on_option(counted),
         click.option("--report", "report_file", metavar="FILE", help="Write the counts as one JSON object to a file."),
         counts_option,
@@ -150,8 +216,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-WIDEST = 100
-"""The maximum width of a summary."""
 
 ReportT = TypeVar("ReportT", bound="TableReport")
 
@@ -164,7 +228,7 @@ class TableCommand:
         sources: The input files.
         options: The shared options.
         rejects: The file for lines that are not in the table.
-        of_parts: Whether the folder of a table may be one of a campaign's parts.
+        resumes: Whether the command has --resume.
         resume: Whether to continue the folder of a campaign.
 
     Attributes:
@@ -184,7 +248,7 @@ class TableCommand:
         options: SharedOptions,
         *,
         rejects: str | None = None,
-        of_parts: bool = False,
+        resumes: bool = False,
         resume: bool = False,
     ) -> None:
         self._started = time.perf_counter()
@@ -194,19 +258,22 @@ class TableCommand:
         self._label = label
         self._target, chosen = _target(options["output"], options["format_name"])
         _check_options(options, chosen)
+        if options["min_file_bytes"] is not None and not self._target.is_folder:
+            raise click.UsageError("--min-file-bytes needs a folder: another output is one file.")
         for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
             if name == STDOUT:
                 raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
-        ours: IsOwnFile = is_part_name
-        if of_parts and isinstance(self._target, PathTarget):
-            from batchfiles.jobs.join.part_join import files_of_parts
-
-            ours = is_table_file if resume else files_of_parts(self._target)
+        ours = is_table_file if resume else is_own_file(self._target)
         resumed = self._target if resume else None
-        check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
+        try:
+            check_targets(self._targets, sources, overwrite=options["overwrite"], ours=ours, resumed=resumed)
+        except OutputExistsError as error:
+            if resumes and self._target.is_folder and error.path == self._target.name:
+                raise OutputExistsError(error.path, resumable=True) from None
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -247,10 +314,16 @@ class TableCommand:
             overwrite=options["overwrite"],
             csv_safe=options["csv_safe"],
             resume=self._resume,
+            min_file_bytes=options["min_file_bytes"],
         )
 
     def finish(
-        self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
+        self,
+        context: click.Context,
+        report: ReportT,
+        noun: str,
+        blocks: Callable[..., Iterator[Block]],
+        counts: Mapping[str, int],
     ) -> None:
         """Print the summary, and exit with 1 if a condition of `--fail-on` is true.
 
@@ -258,7 +331,7 @@ class TableCommand:
             context: The context of the command.
             report: The report of the job.
             noun: What has outcomes: requests or results.
-            notes: Findings of this command.
+            blocks: Makes the summary of the report.
             counts: The counts for `--fail-on`.
         """
         options = self._options
@@ -267,12 +340,15 @@ class TableCommand:
                 file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
-        failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-        all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
-        note_lines = [line for note in all_notes for line in format_note(note, width)]
-        lines = [*outcome_table(report, noun), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
-        click.echo("\n".join(lines), err=True)
+        failed = failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)
+        found = blocks(
+            report,
+            COMMAND_LINE,
+            csv_safe=options["csv_safe"],
+            more=[("fail-on", words) for words in failed],
+            written=self._output_line(report),
+        )
+        say_lines(text_of(found, screen(err=True)))
         if failed:
             context.exit(1)
 
@@ -288,6 +364,8 @@ class TableCommand:
             sizes = self._target.sizes()
             if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
+                if self._resume and isinstance(report, JoinReport):
+                    parts.append(f"{plural(report.kept_parts, 'part')} kept")
             parts.append(size(sum(sizes)))
         return f"{output_name(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 
@@ -309,14 +387,30 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
             raise click.UsageError("-o - and --json both write to standard output: use --report FILE for the counts.")
         if chosen in BINARY and sys.stdout.isatty():
             raise click.UsageError(f"a terminal can't show {chosen}: redirect it to a file or a pipe, or use --format jsonl.")
-    if options["csv_safe"] and chosen != "csv":
-        raise click.UsageError("--csv-safe needs CSV.")
     if options["dimensions"] is not None and options["table"] == "requests":
         raise click.UsageError("--dimensions needs --table embeddings.")
     if options["parsed"] and options["table"] == "embeddings":
         raise click.UsageError("--parsed needs --table requests.")
-    for option, given in (("--schema", options["schema"] is not None), ("--parse-dates", options["parse_dates"])):
-        if given and not options["parsed"]:
-            raise click.UsageError(f"{option} needs --parsed.")
+    check_answer_options(
+        options["schema"], chosen, parsed=options["parsed"], parse_dates=options["parse_dates"], csv_safe=options["csv_safe"]
+    )
     if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
         raise click.UsageError("--fail-on parse_error needs --parsed.")
+
+
+def check_answer_options(schema: str | None, chosen: str, *, parsed: bool, parse_dates: bool, csv_safe: bool) -> None:
+    """Refuse options that need --parsed or CSV; `chosen` is the format of the table."""
+    if csv_safe and chosen != "csv":
+        raise click.UsageError("--csv-safe needs CSV.")
+    for option, given in (("--schema", schema is not None), ("--parse-dates", parse_dates)):
+        if given and not parsed:
+            raise click.UsageError(f"{option} needs --parsed.")
+
+
+def check_user_table(with_tables: Sequence[str], custom_id: str | None, with_prefix: str, csv_nulls: Sequence[str]) -> None:
+    """Refuse the options of the user's table without the table, and the table without --id."""
+    if bool(with_tables) != (custom_id is not None):
+        raise click.UsageError("--with and --id must be used together: --id matches rows to requests.")
+    for option, given in (("--with-prefix", with_prefix), ("--csv-null", csv_nulls)):
+        if given and not with_tables:
+            raise click.UsageError(f"{option} needs --with.")

@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import not_read_lines, report_json
-from batchfiles.cli.progress import Progress
-from batchfiles.cli.text import cut, size, text_table, visible
-from batchfiles.findings import plural
+from batchfiles.cli.options import Command, files_argument, temp_dir_option
+from batchfiles.cli.outputs import report_json
+from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.layout import visible
+from batchfiles.summary import COMMAND_LINE, text_of
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.validate import FileReport, Report
     from batchfiles.limits import Limits
 
 
 __all__ = ["validate"]
 
-HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
-TEXTS = ("file", "endpoint", "model")
-CELL_WIDTH = 40
 
-
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @limits_options
 @click.option("--across", is_flag=True, help="Require a custom_id to be unique in all FILEs together, not only in one.")
@@ -82,6 +77,7 @@ def validate(
         3   a file can't be read
     """
     from batchfiles.io.sources import expand
+    from batchfiles.jobs.summaries import validate_blocks
     from batchfiles.jobs.validate import validate as check
 
     sources = expand(files)
@@ -101,40 +97,6 @@ def validate(
         for group in report.groups:
             click.echo(visible(str(group)))
     listed = len(report.findings) if as_json else sum(group.count for group in report.groups)
-    for line in summary(report, listed=listed):
-        click.echo(line, err=True)
+    say_lines(text_of(validate_blocks(report, COMMAND_LINE, listed=listed), screen(err=True)))
     if not report.ok:
         context.exit(1)
-
-
-def summary(report: Report, *, listed: int) -> list[str]:
-    """Return the lines of the summary: a table of the files, the codes, and totals."""
-    lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS)
-    for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
-        if counts:
-            codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            lines.append(f"{name}: {', '.join(f'{code} {count:,}' for code, count in codes)}")
-    count = report.error_count + report.warning_count + report.info_count
-    if count > listed:
-        lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to list them")
-    lines += not_read_lines(report.not_read, report.examples)
-    lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
-    return lines
-
-
-def row(file: FileReport) -> tuple[str, ...]:
-    """Return the row of a file."""
-    return (
-        visible(file.name),
-        f"{file.requests:,}",
-        size(file.bytes),
-        cell_of(file.endpoint),
-        cell_of(file.model),
-        f"{file.errors:,}",
-        f"{file.warnings:,}",
-    )
-
-
-def cell_of(text: str | None) -> str:
-    """Return a text cut to the width of a cell; a dash for None."""
-    return "-" if text is None else cut(visible(text), CELL_WIDTH)

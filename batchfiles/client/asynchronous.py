@@ -9,6 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
@@ -23,11 +24,11 @@ from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["AsyncClient"]
+__all__ = ["AsyncClient", "OnUpdate", "in_thread"]
 
 T = TypeVar("T")
 
-OnUpdate = Callable[[Batch], "Awaitable[object] | object"]
+OnUpdate = Callable[[Any], "Awaitable[object] | object"]
 
 
 class AsyncClient(ServiceClient):
@@ -96,7 +97,7 @@ class AsyncClient(ServiceClient):
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Batch:
         """Upload a request file and create one batch of it.
 
@@ -109,7 +110,7 @@ class AsyncClient(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -144,7 +145,7 @@ class AsyncClient(ServiceClient):
         return await self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
     async def download(
-        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None
+        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None
     ) -> list[str]:
         """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
@@ -153,7 +154,8 @@ class AsyncClient(ServiceClient):
         Args:
             batch: The batch or its id.
             output: The folder; it is created if needed.
-            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
+                True shows a bar.
 
         Returns:
             The paths of the result files.
@@ -166,7 +168,7 @@ class AsyncClient(ServiceClient):
         found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
         return await self.run(self._calls.download(found, output), progress=progress)
 
-    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None, progress: Progress | None = None) -> T:
+    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None, progress: Progress | bool | None = None) -> T:
         """Perform what a flow asks for, until it returns.
 
         Raises:
@@ -186,6 +188,16 @@ class AsyncClient(ServiceClient):
             await exchange.close()
 
 
+async def in_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread. If the task is cancelled, wait for the end of the function first: it may be writing files."""
+    work = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
 async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpdate | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
@@ -202,9 +214,11 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Notify(batch):
-            told = on_update(batch) if on_update is not None else None
+        case effects.Notify(status):
+            told = on_update(status) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
+        case effects.Work(function):
+            return await in_thread(function)
         case effects.Log(level, words):
             return LOGGER.log(level, "%s", words)
         case _:
@@ -244,7 +258,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    async def save(self, offset: int, total: int) -> Saved:
+    async def save(self, offset: int, total: int | None) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:
@@ -277,13 +291,13 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             if isinstance(part, bytes):
                 yield part
                 continue
-            pieces = disk.pieces(part, CHUNK)
             sent = 0
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-                self._check_time()
-                yield piece
-                sent += len(piece)
-                self._progress(sent, part.length)
+            with closing(disk.pieces(part, CHUNK)) as pieces:
+                while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                    self._check_time()
+                    yield piece
+                    sent += len(piece)
+                    self._progress(sent, part.length)
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield pieces unchanged, however small, and check the deadline at each and between them."""

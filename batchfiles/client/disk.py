@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -236,7 +236,7 @@ def _shorter(part: FilePart) -> FileError:
     return FileError("the file became shorter while it was sent", path=part.path)
 
 
-def pieces(part: FilePart, size: int) -> Iterator[bytes]:
+def pieces(part: FilePart, size: int) -> Generator[bytes, None, None]:
     """Yield a piece of a file, some bytes at a time.
 
     Raises:

@@ -92,7 +92,7 @@ class Files:
         purpose: str = PURPOSE,
         expires_after: Expiry = None,
         filename: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> FileObject:
         """Upload a file; it is never read into memory as a whole.
 
@@ -101,7 +101,7 @@ class Files:
             purpose: `batch` for requests.
             expires_after: When the service is to delete it; a number is in seconds after its creation.
             filename: Its name at the service; the default is its own name.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             APIError: The service refused.
@@ -147,13 +147,14 @@ class Files:
         """
         return self._run(self._calls.delete_file(file_id))
 
-    def content(self, file_id: str, output: str | os.PathLike[str], *, progress: Progress | None = None) -> None:
+    def content(self, file_id: str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
         """Download a file. A broken download is resumed, and the file gets its name when it is complete.
 
         Args:
             file_id: The file.
             output: The path; another file must not exist there.
-            progress: Called as `progress(done, total)` with the bytes of the file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the file; `total` is None where it is unknown.
+                True shows a bar.
 
         Raises:
             IncompleteDownloadError: The file was not downloaded completely, in all attempts.
@@ -214,7 +215,7 @@ class AsyncFiles:
         purpose: str = PURPOSE,
         expires_after: Expiry = None,
         filename: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> FileObject:
         """Upload a file; it is never read into memory as a whole.
 
@@ -223,7 +224,7 @@ class AsyncFiles:
             purpose: `batch` for requests.
             expires_after: When the service is to delete it; a number is in seconds after its creation.
             filename: Its name at the service; the default is its own name.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             APIError: The service refused.
@@ -249,13 +250,14 @@ class AsyncFiles:
         """Delete a file."""
         return await self._run(self._calls.delete_file(file_id))
 
-    async def content(self, file_id: str, output: str | os.PathLike[str], *, progress: Progress | None = None) -> None:
+    async def content(self, file_id: str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
         """Download a file. A broken download is resumed, and the file gets its name when it is complete.
 
         Args:
             file_id: The file.
             output: The path; another file must not exist there.
-            progress: Called as `progress(done, total)` with the bytes of the file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the file; `total` is None where it is unknown.
+                True shows a bar.
 
         Raises:
             IncompleteDownloadError: The file was not downloaded completely, in all attempts.

@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
@@ -97,7 +98,7 @@ class Client(ServiceClient):
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Batch:
         """Upload a request file and create one batch of it.
 
@@ -110,7 +111,7 @@ class Client(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -159,7 +160,9 @@ class Client(ServiceClient):
         """
         return self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
-    def download(self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None) -> list[str]:
+    def download(
+        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None
+    ) -> list[str]:
         """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
         The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept.
@@ -167,7 +170,8 @@ class Client(ServiceClient):
         Args:
             batch: The batch or its id.
             output: The folder; it is created if needed.
-            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
+                True shows a bar.
 
         Returns:
             The paths of the result files.
@@ -186,13 +190,15 @@ class Client(ServiceClient):
         found = self.batches.retrieve(batch) if isinstance(batch, str) else batch
         return self.run(self._calls.download(found, output), progress=progress)
 
-    def run(self, flow: Flow[T], *, on_update: Callable[[Batch], object] | None = None, progress: Progress | None = None) -> T:
+    def run(
+        self, flow: Flow[T], *, on_update: Callable[[Any], object] | None = None, progress: Progress | bool | None = None
+    ) -> T:
         """Perform what a flow of `batchfiles.api.flows` asks for, until it returns.
 
         Args:
             flow: The flow.
-            on_update: Called with a batch that is waited for, after each change.
-            progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved.
+            on_update: Called with a batch that is waited for, or with the status of a run, after each change.
+            progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved. True shows a bar.
 
         Raises:
             BatchFilesError: What the flow raises.
@@ -216,7 +222,7 @@ class Client(ServiceClient):
             exchange.close()
 
 
-def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Batch], object] | None) -> Any:  # noqa: ANN401 - one line for each effect
+def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Any], object] | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
             return exchange.open(request)
@@ -232,8 +238,10 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return random.random()  # noqa: S311 - spreads retries, and is not a secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Notify(batch):
-            return on_update(batch) if on_update is not None else None
+        case effects.Notify(status):
+            return on_update(status) if on_update is not None else None
+        case effects.Work(function):
+            return function()
         case effects.Log(level, words):
             return LOGGER.log(level, "%s", words)
         case _:
@@ -274,7 +282,7 @@ class _Exchange(Exchange[httpx2.Client]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    def save(self, offset: int, total: int) -> Saved:
+    def save(self, offset: int, total: int | None) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:
@@ -309,11 +317,12 @@ class _Exchange(Exchange[httpx2.Client]):
                 yield part
                 continue
             sent = 0
-            for piece in disk.pieces(part, CHUNK):
-                self._check_time()
-                yield piece
-                sent += len(piece)
-                self._progress(sent, part.length)
+            with closing(disk.pieces(part, CHUNK)) as pieces:
+                for piece in pieces:
+                    self._check_time()
+                    yield piece
+                    sent += len(piece)
+                    self._progress(sent, part.length)
 
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield pieces unchanged, however small, and check the deadline at each."""

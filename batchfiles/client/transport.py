@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 from batchfiles.api.config import Config, Key
 from batchfiles.api.responses import Progress, Request, Response
 from batchfiles.client.disk import Disk
-from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, MissingDependencyError
+from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, missing_extra
+from batchfiles.io.threads import progress_of
 
 __all__ = [
     "CHUNK",
@@ -38,7 +39,7 @@ __all__ = [
 try:
     import httpx2
 except ImportError:
-    raise MissingDependencyError("the client needs httpx2: pip install 'batchfiles[client]'") from None
+    raise missing_extra("the client", "httpx2", "client") from None
 
 
 CHUNK = 256 * 1024
@@ -195,7 +196,7 @@ def problem_of(error: Exception) -> APIConnectionError | FileError:
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
 
 
-def _no_progress(_done: int, _total: int) -> None:
+def _no_progress(_done: int, _total: int | None) -> None:
     """Report nothing."""
 
 
@@ -215,11 +216,11 @@ class Exchange(Generic[Http]):
         disk: What the flow does on the disk; its work file is unlocked in the end.
     """
 
-    def __init__(self, http: Http, auth: KeyAuth, timeout: float, progress: Progress | None) -> None:
+    def __init__(self, http: Http, auth: KeyAuth, timeout: float, progress: Progress | bool | None) -> None:
         self._http = http
         self._auth = auth
         self._timeout = timeout
-        self._progress = progress or _no_progress
+        self._progress = progress_of(progress, "transfer") or _no_progress
         self._response: httpx2.Response | None = None
         self._end = 0.0
         self._is_keyed = True

@@ -8,6 +8,7 @@ Also what the first lines decide: which table fits, and what the first request a
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSequence
@@ -48,6 +49,11 @@ __all__ = [
     "table_of_results",
     "text_sizes_of",
 ]
+
+LOG = logging.getLogger(__name__)
+
+ROLE_NAMES = {"inputs": "requests", "results": "results", "empty": "empty"}
+"""What the log calls the roles."""
 
 LineFormat: TypeAlias = Literal[
     "input", "output", "anthropic_input", "anthropic_output", "gemini", "vertex", "bedrock", "unknown"
@@ -152,7 +158,9 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
     heads: list[bytes] = []
     found = read_blocks(source, lambda _: None, max_line_bytes=max_line_bytes, on_long=heads.append)
-    return classify_lines(first_lines(found, heads), source.name, otherwise=otherwise)
+    file_role = classify_lines(first_lines(found, heads), source.name, otherwise=otherwise)
+    LOG.info("%s: %s", source.name, ROLE_NAMES[file_role])
+    return file_role
 
 
 def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
@@ -392,6 +400,7 @@ def classified_files(
         file_role = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
         if said is not None and file_role not in (said, "empty"):
             raise MismatchError(paired_as(file_role), path=source.name)
+        LOG.info("%s: %s", source.name, ROLE_NAMES[file_role])
         yield ClassifiedFile(source.name, file_role, chain(seen, counted))
 
 

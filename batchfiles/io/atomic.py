@@ -10,6 +10,7 @@ in that folder removes it.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftover
 from batchfiles.io.remote.path import real_path
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
+
+LOG = logging.getLogger(__name__)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -113,6 +116,7 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
                 temporary.unlink()
             raise
         _sync_folder(target.parent)
+        LOG.info("%s: written", path)
     except OSError as error:
         if _is_foreign(error, temporary, target):
             raise
@@ -153,6 +157,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_f
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _sync_folder(target.parent)
+        LOG.info("%s: written", path)
     except OSError as error:
         if _is_foreign(error, temporary, target):
             raise

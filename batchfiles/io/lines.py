@@ -26,6 +26,7 @@ __all__ = [
     "Piece",
     "blocks",
     "byte_order_mark",
+    "checked_line_bytes",
     "missing_newline",
     "pieces",
     "split",
@@ -50,6 +51,17 @@ class Overlong(NamedTuple):
     head: bytes = b""
 
 
+def checked_line_bytes(value: int) -> int:
+    """Return the longest line that is read, in bytes.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if value < 1:
+        raise ValueError(f"max_line_bytes is 1 or more, not {value}")
+    return value
+
+
 class LineSplitter:
     r"""Chunks in, lines out; it holds one unfinished line at most, and never more than `max_line_bytes` bytes of it.
 
@@ -62,7 +74,7 @@ class LineSplitter:
     """
 
     def __init__(self, max_line_bytes: int = LINE_CAP) -> None:
-        self._max_line_bytes = max_line_bytes
+        self._max_line_bytes = checked_line_bytes(max_line_bytes)
         self._pieces: list[bytes] = []
         self._head = b""
         self.held = 0
@@ -356,6 +368,7 @@ def pieces(
     Yields:
         Pieces of at least one line, in order.
     """
+    checked_line_bytes(max_line_bytes)
     number, offset = 1, 0
     held: list[bytes | memoryview] = []
     held_size = 0

@@ -251,21 +251,31 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of
 
 
 def _without_repeats(sources: list[Source]) -> list[Source]:
-    """Keep each file once: a folder and a file in it may both be named."""
+    """Keep each file once: a folder and a file in it may both be named. Two links in a folder to one file are two files."""
     kept: list[Source] = []
-    by_key: dict[Hashable, int] = {}
+    by_key: dict[Hashable, list[int]] = {}
     passed_over: dict[Place, None] = {}
     for source in sources:
         passed_over.update(dict.fromkeys(source.passed_over))
-        key = source.key
-        if key is not None and (number := by_key.setdefault(key, len(kept))) < len(kept):
+        others = by_key.setdefault(source.key, []) if source.key is not None else []
+        number = next((number for number in others if not _are_two_links(source, kept[number])), None)
+        if number is not None:
             kept[number] = replace(kept[number], found=kept[number].found and source.found)
             continue
+        others.append(len(kept))
         kept.append(source)
     if passed_over:
-        others = _never_named(passed_over, kept)
-        kept = [replace(each, passed_over=()) for each in kept[:-1]] + [replace(kept[-1], passed_over=others)]
+        skipped = _never_named(passed_over, kept)
+        kept = [replace(each, passed_over=()) for each in kept[:-1]] + [replace(kept[-1], passed_over=skipped)]
     return kept
+
+
+def _are_two_links(found: Source, other: Source) -> bool:
+    """Return whether a file that was found has another name in the folder of the other one, which is the same file."""
+    place, others = found.path, other.path
+    if not found.found or place is None or others is None or place.name == others.name:
+        return False
+    return real_path(place.parent) == real_path(others.parent)
 
 
 def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
@@ -295,7 +305,8 @@ def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> li
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return [Source(_shown(name) if isinstance(name, str) else "<stream>", stream=_binary(source))]
-    raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}")
+    several = ": several are separate arguments, such as *files" if isinstance(source, list | tuple | set) else ""
+    raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}{several}")
 
 
 def _shown(path: str) -> str:

@@ -5,6 +5,7 @@ Also small files written by hand: templates, prices, schemas, limits. They are r
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ from batchfiles.io.remote.path import RemotePath
 from batchfiles.io.sources import Source
 
 __all__ = ["MOST_BYTES", "Spool", "name_of", "small_file"]
+
+LOG = logging.getLogger(__name__)
 
 READ_BYTES = 1024 * 1024
 RESERVE = 64 * 1024 * 1024
@@ -72,6 +75,7 @@ class Spool:
         target = self.new_path("source.jsonl")
         try:
             self._ask_for_room(source)
+            LOG.info("%s: copied to %s, to be read by position", source.name, self.path)
             with source.open() as stream, target.open("xb") as copy:
                 while chunk := stream.read(READ_BYTES):
                     self._check_room(len(chunk))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO, Self, TypeAlias
+from typing import Any, BinaryIO, Self, TypeAlias, TypeVar
 
 from batchfiles.io.sources import Source
 
@@ -17,8 +19,10 @@ __all__ = [
     "BackgroundFile",
     "BackgroundWriter",
     "Progress",
+    "ProgressBar",
     "in_phases",
     "in_steps",
+    "progress_of",
     "run_uninterrupted",
     "source_steps",
     "total_of",
@@ -145,7 +149,110 @@ def run_uninterrupted(*actions: Callable[[], object]) -> None:
 
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called repeatedly with the bytes done and all bytes; None where their number is unknown, as for a pipe or a compressed file."""
+"""Called repeatedly with the bytes done and all bytes; None where their number is unknown, as for a pipe or a compressed file.
+Where a function takes one, `True` shows a bar: that of tqdm if it is installed, else a line on standard error."""
+
+
+CallableT = TypeVar("CallableT", bound=Callable[[int, int], object])
+
+
+def progress_of(progress: CallableT | bool | None, label: str) -> CallableT | ProgressBar | None:
+    """Return the callable that a job calls: that of the caller, a bar for True, and None for False and None.
+
+    Args:
+        progress: What the caller gave.
+        label: The name of the job.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if progress is None or progress is False:
+        return None
+    if progress is True:
+        return ProgressBar(label)
+    if isinstance(progress, bool) or not callable(progress):
+        raise TypeError(f"progress is True, or is called as progress(done, total): not {type(progress).__name__}")
+    return progress
+
+
+LINE_SECONDS = 10.0
+REDRAW_SECONDS = 0.1
+"""The pause between two lines of a bar, and on a terminal between two pictures of the same line."""
+
+
+class ProgressBar:
+    """A bar that shows the bytes done: of tqdm if it is installed, in notebooks too; else a line on standard error.
+
+    It appears with the first call, and is closed at the total or with this object. A pass that starts again has a new bar.
+
+    Args:
+        label: The name of the job.
+        clock: Returns seconds, for tests.
+    """
+
+    def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._label = label
+        self._clock = clock
+        self._tqdm = _tqdm()
+        self._bar: Any = None
+        self._done = 0
+        self._next = 0.0
+        self._drawn = False
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Show that so many bytes are done; 0 as the total is unknown too."""
+        total = total or None
+        if done < self._done:
+            self.close()
+        is_first, self._done = not self._done, done
+        if self._tqdm is None:
+            self._draw(done, total, is_first=is_first)
+        else:
+            if self._bar is None:
+                self._bar = self._tqdm(total=total, desc=self._label, unit="B", unit_scale=True)
+            self._bar.update(done - self._bar.n)
+        if total is not None and done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and end its line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._drawn:
+            self._drawn = False
+            print(file=sys.stderr, flush=True)  # noqa: T201 - the end of the line
+        self._done = 0
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # at the exit of the interpreter
+            self.close()
+
+    def _draw(self, done: int, total: int | None, *, is_first: bool) -> None:
+        now, on_terminal = self._clock(), sys.stderr.isatty()
+        is_last = total is not None and done >= total
+        if is_first:
+            self._next = now + (0.0 if on_terminal else LINE_SECONDS)
+        if now < self._next and not is_last:
+            return
+        self._next = now + (REDRAW_SECONDS if on_terminal else LINE_SECONDS)
+        share = f"{done / total:4.0%}  {done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total else f"{done / 1e6:,.1f} MB"
+        self._drawn = on_terminal
+        start, end = ("\r", "") if on_terminal else ("", "\n")
+        print(f"{start}{self._label}: {share}", end=end, file=sys.stderr, flush=True)  # noqa: T201 - what the caller asked for
+
+
+def _tqdm() -> Any:  # noqa: ANN401 - tqdm has no types
+    """Return the bar of tqdm for a notebook or a terminal; None if it is not installed."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without ipywidgets it warns, and draws with text
+            from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm
 
 
 def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], None]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.io.target import TargetLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key
 from batchfiles.rules.keys import LINE_KEYS
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
 __all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
@@ -29,8 +30,8 @@ FINDINGS_KEPT = 100
 """Findings that a report lists; all are counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EditReport(Displayed):
     """What an edit did. `lines == changed + unchanged + dropped`.
 
     Attributes:
@@ -56,6 +57,11 @@ class EditReport:
     findings: tuple[Finding, ...] = ()
     not_read: int = 0
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import edit_blocks
+
+        return edit_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -94,7 +100,7 @@ def edit(
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> EditReport:
     r"""Change values in every line; the other bytes are copied.
 
@@ -114,7 +120,7 @@ def edit(
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote output waits until it is complete; None for the system's temporary folder.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
 
     Returns:
         How many lines were changed.
@@ -152,7 +158,7 @@ def edit(
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
-    lines = CopiedLines(max_line_bytes, source_steps(progress, files), wanted="inputs")
+    lines = CopiedLines(max_line_bytes, source_steps(progress_of(progress, "edit"), files), wanted="inputs")
     with CopyWriter(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:
@@ -166,7 +172,7 @@ def edit(
         blank_lines=lines.blank_lines,
         bad_lines=work.bad_lines,
         bytes=writer.bytes_written,
-        findings=(*beside_the_body(chosen), *lines.findings, *work.findings),
+        findings=Findings((*beside_the_body(chosen), *lines.findings, *work.findings)),
         **not_read_fields(not_read),
     )
 

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
-from batchfiles.codec import loads
+from batchfiles.codec import dumps, loads
 from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress, source_steps
+from batchfiles.jobs.retry.joined_table import JoinedTable, joined_tables
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ID_LETTERS, id_of_line, read_result
+from batchfiles.summary import indented, record_page, short_repr
 
 __all__ = ["Occurrence", "find", "get"]
 
@@ -28,10 +30,11 @@ class Occurrence(NamedTuple):
 
     Attributes:
         path: The file's display name.
-        line_number: Counted from 1, blank lines included.
-        byte_offset: Where the line begins, in bytes of the uncompressed file.
-        role: `"request"` or `"result"`, by the line's keys, else by the first lines of the file.
-        data: The bytes of the line, without its `\n`.
+        line_number: Counted from 1, blank lines included; of a table, the number of the row.
+        byte_offset: Where the line begins, in bytes of the uncompressed file; None for a row.
+        role: `"request"` or `"result"`, by the line's keys, else by the first lines of the file; `"row"` in a table that
+            `join` or `export` wrote.
+        data: The bytes of the line, without its `\n`; of a table, the row as JSON.
         requests: Of a result: its request file, if there are several and a pair, a manifest, a batch object, a name or a
             folder shows it, as for `join`; else None.
         repeats: Of a request: where the same line is in an earlier file, as `path:line`: they are one request.
@@ -39,8 +42,8 @@ class Occurrence(NamedTuple):
 
     path: str
     line_number: int
-    byte_offset: int
-    role: Literal["request", "result"]
+    byte_offset: int | None
+    role: Literal["request", "result", "row"]
     data: bytes
     requests: str | None = None
     repeats: str | None = None
@@ -56,6 +59,8 @@ class Occurrence(NamedTuple):
                 value = loads(self.data)
             except InvalidLineError:
                 value = None
+            else:
+                outcome = value.get("outcome") if self.role == "row" else None
         fields = {
             "path": self.path,
             "line_number": self.line_number,
@@ -68,6 +73,17 @@ class Occurrence(NamedTuple):
         text = {"text": self.data.decode(errors="backslashreplace")} if value is None else {}
         return {**fields, **text, "line": value}
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the line for notebooks: where it is, its outcome, and the line as indented JSON."""
+        found = self.to_dict()
+        place = f"{self.path}:{self.line_number}"
+        facts = [("line", place), ("outcome", found["outcome"] or ""), ("requests", self.requests or "")]
+        shown = found.get("text") or indented(found["line"])
+        return record_page(type(self).__name__, [("role", self.role), *facts], shown)
+
 
 def get(
     custom_id: str, *sources: SourceLike, pairs: Pairs = (), max_line_bytes: int = RESULT_LINE_CAP, filesystem: object = None
@@ -77,7 +93,7 @@ def get(
     Args:
         custom_id: The id, as text: `café` finds `"caf\u00e9"` too.
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
-            standard input; plain or compressed.
+            standard input; plain or compressed. Or tables that `join` or `export` wrote.
         pairs: Request files, each with the results that belong to it, as for `join`.
         max_line_bytes: The longest line that is read, in bytes; longer ones are skipped.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
@@ -127,7 +143,12 @@ def find(
         notice: Called with findings, such as lines longer than `max_line_bytes`, which are skipped.
     """
     literal = custom_id.encode("utf-8", "replace")
-    files = files_and_pairs(sources, pairs, filesystem)
+    tables, others = joined_tables(sources, filesystem)
+    for table in tables:
+        yield from _rows(table, custom_id)
+    if tables and not others and not pairs:
+        return
+    files = files_and_pairs(others, pairs, filesystem)
     on_not_read(files.not_read)
     requests, are_apart = requests_of_results(files)
     seen: dict[bytes, list[tuple[str, int]]] = {}
@@ -154,6 +175,24 @@ def find(
                             firsts.append((path, number))
                         yield Occurrence(path, number, offset, role, line, None, repeats)
                 offset += len(line) + 1
+
+
+MOST_ROWS = 10_000
+"""Rows of one id that are yielded, such as the vectors of one request."""
+
+
+def _rows(table: JoinedTable, custom_id: str) -> Iterator[Occurrence]:
+    """Yield the rows of a table with this id."""
+    from batchfiles.table.preview import first_rows
+    from batchfiles.table.where import Where, WhereError
+
+    for part in table.parts:
+        try:
+            found = first_rows(part, MOST_ROWS, where=Where.of_id(custom_id))
+        except WhereError as error:
+            raise MismatchError(f"it is not a table of `join` or `export`: {error.reason}", path=part.name) from None
+        for row, number in zip(found.rows, found.numbers, strict=True):
+            yield Occurrence(part.name, number, None, "row", dumps(row))
 
 
 def _role_of(line: bytes, file_role: FileRole) -> Literal["request", "result"]:

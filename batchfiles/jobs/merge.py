@@ -12,16 +12,17 @@ from typing import Any, Literal
 
 from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.errors import DuplicateCustomIdError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
 __all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
@@ -128,8 +129,8 @@ IDS_IN_MEMORY = 10_000
 """Enough to find early that ids restart in each file; all further ids are compared at the end, which is faster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MergeReport(Displayed):
     """What `merge` wrote.
 
     Attributes:
@@ -158,6 +159,11 @@ class MergeReport:
     not_read: int = 0
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import merge_blocks
+
+        return merge_blocks(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
         return {
@@ -184,7 +190,7 @@ def merge(
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> MergeReport:
     r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
 
@@ -204,7 +210,7 @@ def merge(
         temp_dir: For the other ids, copies of sources that can't be read twice, and a remote output until it is complete; None
             for the system's temporary folder.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
 
     Returns:
         What was written.
@@ -232,7 +238,7 @@ def merge(
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
     target = Target.at(output, filesystem=filesystem, folder=False)
-    steps = source_steps(progress, files)
+    steps = source_steps(progress_of(progress, "merge"), files)
     job = _Merge(files, target, max_line_bytes, ids_in_memory, steps, overwrite=overwrite, temp_dir=temp_dir)
     try:
         report = job.run(on_duplicate)
@@ -305,7 +311,7 @@ class _Merge:
             dropped=len(unneeded),
             unreadable=ids.unreadable,
             blank_lines=lines.blank_lines,
-            findings=(*changed_parts((file.place, file) for file in self._files), *lines.findings),
+            findings=Findings((*changed_parts((file.place, file) for file in self._files), *lines.findings)),
             repeated_inputs=len(repeated or ()),
         )
 

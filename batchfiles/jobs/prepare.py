@@ -19,7 +19,7 @@ from batchfiles.errors import (
     TooManyEmbeddingInputsError,
     TooManyRequestsError,
 )
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.template import (
@@ -37,6 +37,7 @@ from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exa
 from batchfiles.jsontext.paths import shown
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
+from batchfiles.summary import Block, Displayed
 from batchfiles.writing import InputWriter
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["LineWriter", "Preparation", "PrepareReport", "bad_row", "prepare", "read_template", "rows_named"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PrepareReport(Displayed):
     """What `prepare` did.
 
     Attributes:
@@ -66,6 +67,11 @@ class PrepareReport:
     nulls: int
     findings: tuple[Finding, ...]
     seconds: float
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import prepare_blocks
+
+        return prepare_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -152,7 +158,7 @@ def prepare(
         bytes=writer.bytes_written,
         tables=job.tables,
         nulls=job.nulls,
-        findings=tuple(job.findings),
+        findings=Findings(job.findings),
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -302,6 +308,8 @@ def bad_row(name: str, number: int) -> Iterator[None]:
     except NullInRow as error:
         code = "missing_value" if error.missing else "null_value"
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
+        if not error.missing:
+            what += ": use null='null' to write null, or null='drop' to leave the key out"
     except NotANumber as error:
         code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON can't represent it"
     except IntegerTooLarge as error:
@@ -369,7 +377,7 @@ def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> di
             raise ValueError(f"the template has the url {line['url']!r} already: take it out, or don't give another")
         line["url"] = url
     if "url" not in line and limits.url_required:
-        raise ValueError(f"{limits.name} wants a url in each line: put it into the template, or give it (--url)")
+        raise ValueError(f"{limits.name} wants a url in each line: put it into the template, or use url=")
     if "url" in line:
         line.setdefault("method", "POST")
     first = {key: line[key] for key in ("method", "url", "body") if key in line}

@@ -22,7 +22,7 @@ from batchfiles.io.target import PathTarget
 from batchfiles.jobs.option_texts import json_or_path
 from batchfiles.jobs.prepare import Preparation, read_template, rows_named
 from batchfiles.jobs.split import changed_limits, checked_options
-from batchfiles.jobs.split_parts import PartLimits, Parts, PartWriter
+from batchfiles.jobs.split_parts import PartLimits, Parts, PartWriter, part_file
 from batchfiles.jobs.template import NullPolicy
 from batchfiles.jobs.tokens import RequestSizer
 from batchfiles.limits import LimitsLike, profile
@@ -256,10 +256,9 @@ class NewCampaign:
             _refuse_repeated_ids(filled)
             with target.open_folder(overwrite=self.overwrite, ours=made_by_split(target.place)) as folder:
                 made = [(Path(task.folder, part.file), part) for task in filled for part in task.parts]
-                digits = max(3, len(str(len(made))))
                 named = []
                 for number, (path, part) in enumerate(made, 1):
-                    name = f"requests-{number:0{digits}d}{path.name[path.name.index('.jsonl') :]}"
+                    name = part_file("requests", number, len(made), path.name[path.name.index(".jsonl") :])
                     path.replace(folder / name)
                     named.append(replace(part, file=name))
                 manifest = Manifest(parts=tuple(named), limits=profile(self.rows.limits).name)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
 from batchfiles.errors import MismatchError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import PathTarget, TargetLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["SplitReport", "changed_limits", "checked_options", "split"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SplitReport(Displayed):
     """What `split` made.
 
     Attributes:
@@ -60,6 +61,11 @@ class SplitReport:
         """The bytes of all parts, uncompressed."""
         return sum(part.bytes for part in self.parts)
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import split_blocks
+
+        return split_blocks(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
         return {
@@ -89,7 +95,7 @@ def split(
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> SplitReport:
     r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
 
@@ -112,7 +118,7 @@ def split(
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote folder waits until it is complete; None for the system's temporary folder.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
 
     Returns:
         What was made.
@@ -143,7 +149,8 @@ def split(
         tokens=None if max_tokens is None else token_counter(tokens),
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
-    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), source_steps(progress, files), wanted="inputs")
+    steps = source_steps(progress_of(progress, "split"), files)
+    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), steps, wanted="inputs")
     target = PathTarget.at(output, filesystem=filesystem, folder=True)
     finished = target.open_folder(overwrite=overwrite, ours=made_by_split(target.place), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
@@ -164,7 +171,7 @@ def split(
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,
-        findings=tuple(lines.findings),
+        findings=Findings(lines.findings),
         **not_read_fields(not_read),
     )
 

@@ -289,14 +289,11 @@ class Parts:
                 self._writer.close(self._open.pop(next(iter(self._open))))
             self._numbers[self._stem] += 1
             number = self._numbers[self._stem]
-            part = self._open[group] = self._writer.open(self._folder / self._name(self._stem, number, DIGITS))
+            part = self._open[group] = self._writer.open(self._folder / part_file(self._stem, number, 1, self._suffix))
             self._made.append((part, self._source, self._stem, number, group))
         elif self._by:
             self._open[group] = self._open.pop(group)
         return part
-
-    def _name(self, stem: str, number: int, digits: int) -> str:
-        return f"{stem}-{number:0{digits}d}{self._suffix}"
 
     def _refuse(self, line: bytes, weight: RequestSize, path: str, number: int, offset: int) -> NoReturn:
         """Return the error for a line that fits into no part."""
@@ -337,10 +334,15 @@ class Parts:
 
     def _final_name(self, part: PartFile, stem: str, number: int) -> str:
         """Return the name of a part, with more digits than it had if there are that many parts."""
-        name = self._name(stem, number, max(DIGITS, len(str(self._numbers[stem]))))
+        name = part_file(stem, number, self._numbers[stem], self._suffix)
         if name != part.path.name:
             part.path.rename(part.path.with_name(name))
         return name
+
+
+def part_file(stem: str, number: int, count: int, suffix: str) -> str:
+    """Return the name of one of so many parts."""
+    return f"{stem}-{number:0{max(DIGITS, len(str(count)))}d}{suffix}"
 
 
 def _stem_of_parts(source: Source) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from batchfiles.findings import Finding, Severity
+from batchfiles.findings import Finding, Findings, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["FileReport", "FindingCollector", "FindingGroup", "Report", "validate"]
 
@@ -35,8 +36,8 @@ PLACE = re.compile(r"\[\d+\]")
 """The index of an item in an array: mistakes in the third and fifth message are one group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FindingGroup(Displayed):
     """Findings of one code at one path of one file.
 
     Attributes:
@@ -81,8 +82,8 @@ class FindingGroup:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FileReport(Displayed):
     """What one file holds.
 
     Attributes:
@@ -110,8 +111,8 @@ class FileReport:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Report(Displayed):
     """What `validate` found.
 
     Attributes:
@@ -160,6 +161,11 @@ class Report:
     def not_listed(self) -> int:
         """How many findings were counted, but are not among `findings`."""
         return self.error_count + self.warning_count + self.info_count - len(self.findings)
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.summaries import validate_blocks
+
+        return validate_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
@@ -253,7 +259,7 @@ def validate(
     max_findings: int = 100,
     strict: bool = False,
     on_finding: Callable[[Finding], None] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -270,7 +276,7 @@ def validate(
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
         on_finding: Called with each finding as it is found, those that are not listed included.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
         temp_dir: Where the other ids are written; None for the system's temporary folder.
@@ -297,7 +303,7 @@ def validate(
     collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, collector)
     checks: list[FileCheck] = []
-    step = source_steps(progress, files)
+    step = source_steps(progress_of(progress, "validate"), files)
     with UniqueIds(ids_in_memory, temp_dir=temp_dir) as ids:
         for number, source in enumerate(files):
             check = FileCheck(
@@ -322,7 +328,7 @@ def validate(
             _file_report(source, check, number, collector)
             for number, (source, check) in enumerate(zip(files, checks, strict=True))
         ),
-        findings=tuple(collector.findings),
+        findings=Findings(collector.findings),
         errors=dict(collector.by_code["error"]),
         warnings=dict(collector.by_code["warning"]),
         **not_read_fields(not_read),

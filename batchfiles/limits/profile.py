@@ -59,8 +59,8 @@ class Limits:
         one_url: Whether all requests of a file must name the same url.
         same_in_every_body: Keys of a body whose values, if present, must be the same in all requests of a file.
         stream_refused: Whether `"stream": true` in a body is an error.
-        strict_schemas: Whether schemas with `"strict": true` must follow the rules that OpenAI documents for them. Other services
-            have their own engines, which accept more (vLLM) or less.
+        strict_schemas: Whether schemas with `"strict": true` must follow the rules that OpenAI documents for them, and all others
+            those of JSON Schema. Other services have their own engines, which accept more (vLLM) or less.
         known_urls: The documented endpoints. Others are only a warning by default: OpenAI's list grew from 1 to 8.
         known_url_endings: Endings of urls that are accepted after any prefix.
         unknown_urls: The severity of other endpoints.

@@ -14,7 +14,7 @@ from batchfiles.limits import Limits
 from batchfiles.rules import chat, others, responses
 from batchfiles.rules.keys import LINE_KEYS, Violation, content_of, cut, name_of
 from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
-from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
+from batchfiles.rules.strict_schemas import faults_of_schema, sent_schemas, wrong_kinds
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
 
@@ -76,21 +76,21 @@ def check_stream(body: dict[str, Any]) -> Faults:
     return [Violation("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")]
 
 
-def check_strict_schemas(body: dict[str, Any]) -> Faults:
-    """A schema with `"strict": true` must be of the subset of JSON Schema that the service takes."""
+def check_schemas(body: dict[str, Any]) -> Faults:
+    """A schema must be a JSON Schema, and with `"strict": true` of the subset that the service takes."""
     return [
         Violation(
-            holder.code,
-            f"Invalid schema for {cut(holder.user)}: {cut(message, 500)}",
-            cut(f"$.body{holder.json_path}{path}", 500),
+            sent.code,
+            f"Invalid schema for {cut(sent.user)}: {cut(message, 500)}",
+            cut(f"$.body{sent.json_path}{path}", 500),
         )
-        for holder in strict_schemas(body)
-        for message, path in faults_of_schema(holder.schema)
+        for sent in sent_schemas(body)
+        for message, path in [*wrong_kinds(sent.schema)] or (faults_of_schema(sent.schema) if sent.strict else ())
     ]
 
 
 STREAM = Rule(frozenset({"stream"}), check_stream)
-STRICT_SCHEMAS = Rule(frozenset({"response_format", "text", "tools"}), check_strict_schemas)
+SCHEMAS = Rule(frozenset({"functions", "response_format", "text", "tools"}), check_schemas)
 """Rules for all endpoints, where the service has them."""
 
 RULES: dict[str, list[Rule]] = {
@@ -152,7 +152,7 @@ class BodyRules:
         rules = [
             *([STREAM] if limits.stream_refused else ()),
             *(rule for rule in (() if rule_set == "vllm" else RULES.get(name, ())) if not rule.by_model or rule_set == "openai"),
-            *([STRICT_SCHEMAS] if limits.strict_schemas else ()),
+            *([SCHEMAS] if limits.strict_schemas else ()),
         ]
         self._content_key = content.key if content is not None else None
         self.check_content: Check = table.content if table is not None else anything

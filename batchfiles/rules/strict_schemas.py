@@ -1,4 +1,4 @@
-"""What OpenAI refuses in a JSON Schema that is sent with `"strict": true`.
+"""What OpenAI refuses in a JSON Schema: a keyword with a value of the wrong kind in any, and more with `"strict": true`.
 
 Strict schemas are a subset of JSON Schema (guide "Structured model outputs", section "Supported schemas", as of 2026-08).
 A file with a wrong one passes the batch's validation, and then every request with it fails. Checked are the rules of the guide,
@@ -11,13 +11,32 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["SchemaFault", "StrictSchema", "faults_of_schema", "strict_schemas"]
+__all__ = ["SchemaFault", "SentSchema", "faults_of_schema", "sent_schemas", "wrong_kinds"]
 
 FORBIDDEN = ("oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
 """The guide lists all of them but `oneOf`, of which the service says "'oneOf' is not permitted"."""
 
 TYPED_BY = frozenset({"type", "anyOf", "$ref", "enum", "const", "properties", "items", *FORBIDDEN})
 """A schema with none of these keys allows anything; pydantic writes one for `Any`."""
+
+MAPS = ("properties", "$defs", "definitions")
+"""Keywords with a schema for each name."""
+NESTED = ("anyOf", "allOf", "oneOf", "items", "prefixItems", "additionalProperties", "not")
+"""Keywords with one schema or a list of them."""
+
+KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(MAPS, ("object",)),
+    **dict.fromkeys(("anyOf", "allOf", "oneOf", "prefixItems", "required", "enum"), ("array",)),
+    **dict.fromkeys(("additionalProperties", "not"), ("object", "boolean")),
+    "items": ("object", "boolean", "array"),
+}
+"""The kinds of value that a keyword may have (JSON Schema, drafts 7 and 2020-12). OpenAI compares every schema with them, strict
+or not: "[] is not of type 'object', 'boolean'" (FoundationAgents/OpenManus#1162), "None is not of type 'array'"
+(yomorun/yomo#860)."""
+
+PYTHON_KINDS = {dict: "object", list: "array", bool: "boolean"}
+SCHEMA = ("object", "boolean")
+"""The kinds of a schema."""
 
 PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
@@ -29,49 +48,74 @@ class SchemaFault(NamedTuple):
     json_path: str
 
 
-class StrictSchema(NamedTuple):
-    """A strict schema found in a body.
+class SentSchema(NamedTuple):
+    """A schema found in a body.
 
     Attributes:
         json_path: Its path, from the body on.
         user: What it is for, in the words of the service: `response_format 'name'` or `function 'name'`.
         code: What the service calls a fault in it.
         schema: The schema itself; anything, if the body is wrong.
+        strict: Whether the body asks to follow it strictly.
     """
 
     json_path: str
     user: str
     code: str
     schema: Any
+    strict: bool
 
 
-def strict_schemas(body: dict[str, Any]) -> Iterator[StrictSchema]:
-    """Yield the schemas of a chat completions or Responses body that ask to be followed strictly."""
+def sent_schemas(body: dict[str, Any]) -> Iterator[SentSchema]:
+    """Yield the schemas of a chat completions or Responses body."""
     chat_format = _object(_object(body.get("response_format")).get("json_schema"))
-    if chat_format.get("strict") is True:
-        yield _output_schema(chat_format, ".response_format.json_schema.schema")
-    text_format = _object(_object(body.get("text")).get("format"))
-    if text_format.get("strict") is True:
-        yield _output_schema(text_format, ".text.format.schema")
+    yield from _output_schema(chat_format, ".response_format.json_schema.schema")
+    yield from _output_schema(_object(_object(body.get("text")).get("format")), ".text.format.schema")
     tools = body.get("tools")
     for place, tool in enumerate(tools if isinstance(tools, list) else ()):
-        yield from _tool_schema(_object(tool), f".tools[{place}]")
+        # Chat completions keep a function one level deeper than Responses.
+        yield from _function_schema(_object(tool), f".tools[{place}]")
+        yield from _function_schema(_object(_object(tool).get("function")), f".tools[{place}].function")
+    functions = body.get("functions")
+    for place, function in enumerate(functions if isinstance(functions, list) else ()):
+        yield from _function_schema(_object(function), f".functions[{place}]")
 
 
-def _output_schema(holder: dict[str, Any], json_path: str) -> StrictSchema:
-    return StrictSchema(json_path, f"response_format '{holder.get('name')}'", "invalid_json_schema", holder.get("schema"))
+def _output_schema(holder: dict[str, Any], json_path: str) -> Iterator[SentSchema]:
+    strict = holder.get("strict") is True
+    if strict or "schema" in holder:
+        user = f"response_format '{holder.get('name')}'"
+        yield SentSchema(json_path, user, "invalid_json_schema", holder.get("schema"), strict)
 
 
-def _tool_schema(tool: dict[str, Any], json_path: str) -> Iterator[StrictSchema]:
-    """Chat completions keep a function one level deeper than Responses."""
-    for holder, path in ((tool, json_path), (_object(tool.get("function")), f"{json_path}.function")):
-        if holder.get("strict") is True and "parameters" in holder:
-            user = f"function '{holder.get('name')}'"
-            yield StrictSchema(f"{path}.parameters", user, "invalid_function_parameters", holder["parameters"])
+def _function_schema(holder: dict[str, Any], json_path: str) -> Iterator[SentSchema]:
+    if "parameters" in holder:
+        user, strict = f"function '{holder.get('name')}'", holder.get("strict") is True
+        yield SentSchema(f"{json_path}.parameters", user, "invalid_function_parameters", holder["parameters"], strict)
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, dict) else {}
+
+
+def wrong_kinds(root: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - any JSON value
+    """Yield the keywords of a schema whose value is of a kind that no schema has there, such as a property that is null."""
+    waiting: list[tuple[Any, str]] = [(root, "")] if isinstance(root, dict) else []
+    while waiting:
+        schema, path = waiting.pop()
+        if not isinstance(schema, dict):
+            if not isinstance(schema, bool):
+                yield _wrong_kind(schema, SCHEMA, path)
+            continue
+        for key, value in schema.items():
+            if key in KINDS and PYTHON_KINDS.get(type(value)) not in KINDS[key]:
+                yield _wrong_kind(value, KINDS[key], f"{path}.{key}")
+        waiting.extend(reversed(list(_members(schema, path, MAPS + NESTED))))
+
+
+def _wrong_kind(value: Any, kinds: tuple[str, ...], path: str) -> SchemaFault:  # noqa: ANN401 - any JSON value
+    shown = ("[…]" if isinstance(value, list) else "{…}") if isinstance(value, list | dict) and value else repr(value)
+    return SchemaFault(f"{shown} is not of type {', '.join(map(repr, kinds))}.", path)
 
 
 def faults_of_schema(root: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - any JSON value
@@ -129,18 +173,21 @@ def _object_faults(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _below(schema: dict[str, Any], path: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the schemas right below one, each with its path."""
-    for word in ("properties", "$defs", "definitions"):
-        for key, child in _object(schema.get(word)).items():
-            if isinstance(child, dict):
-                yield child, f"{path}.{word}{_step(key)}"
-    for word in ("anyOf", "items", "prefixItems"):
-        child = schema.get(word)
-        if isinstance(child, dict):
-            yield child, f"{path}.{word}"
-        for place, member in enumerate(child if isinstance(child, list) else ()):
-            if isinstance(member, dict):
-                yield member, f"{path}.{word}[{place}]"
+    """Yield the object schemas right below one that strict schemas may have, each with its path."""
+    words = (*MAPS, "anyOf", "items", "prefixItems")
+    yield from ((child, where) for child, where in _members(schema, path, words) if isinstance(child, dict))
+
+
+def _members(schema: dict[str, Any], path: str, words: tuple[str, ...]) -> Iterator[tuple[Any, str]]:
+    """Yield the values under these keywords that are read as schemas, each with its path."""
+    for word in words:
+        value, where = schema.get(word), f"{path}.{word}"
+        if isinstance(value, list):
+            yield from ((member, f"{where}[{place}]") for place, member in enumerate(value))
+        elif isinstance(value, dict) and word in MAPS:
+            yield from ((member, f"{where}{_step(key)}") for key, member in value.items())
+        elif isinstance(value, dict):
+            yield value, where
 
 
 def _step(key: str) -> str:

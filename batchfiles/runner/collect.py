@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from batchfiles.api.batch import Batch, BatchError
 from batchfiles.api.flows import lacks_files
-from batchfiles.client import Client
-from batchfiles.client.calls import LOGGER
+from batchfiles.api.flows.effects import Flow, Log, Work
+from batchfiles.client.calls import Calls
 from batchfiles.errors import APIError, BatchFailedError, NotFoundError, RateLimitError
 from batchfiles.io.atomic import atomic_file
 from batchfiles.runner.journal import PartState, RunState
@@ -81,10 +83,10 @@ LATE = timedelta(minutes=30)
 
 
 class Collector:
-    """Retrieves batches, and downloads results.
+    """Retrieves batches, and downloads results; its methods are flows.
 
     Args:
-        client: The client.
+        calls: The calls of the client.
         folder: The campaign folder.
         run_state: The state of the run.
 
@@ -92,13 +94,13 @@ class Collector:
         seen: The last retrieved batches of the live parts.
     """
 
-    def __init__(self, client: Client, folder: Path, run_state: RunState) -> None:
-        self._client = client
+    def __init__(self, calls: Calls, folder: Path, run_state: RunState) -> None:
+        self._calls = calls
         self._folder = folder
         self._run_state = run_state
         self.seen: dict[str, Batch] = {}
 
-    def look(self, state: PartState) -> str | None:
+    def look(self, state: PartState) -> Flow[str | None]:
         """Retrieve the batch of a part.
 
         Returns:
@@ -110,50 +112,57 @@ class Collector:
             APIError: The service returned an error.
             APIConnectionError: The service could not be reached.
         """
-        batch = self._retrieved(state)
+        batch = yield from self._retrieved(state)
         if batch is None:
             return None
         self.seen[state.name] = batch
-        if not batch.is_terminal or self._is_early(state, batch):
+        if not batch.is_terminal:
+            return None
+        is_early = yield from self._is_early(state, batch)
+        if is_early:
             return None
         del self.seen[state.name]
         for note in batch.notes:
-            LOGGER.warning("%s: %s", batch.id, note)
+            yield Log(logging.WARNING, f"{batch.id}: {note}")
         if batch.status != "failed" or batch.result_file_ids:  # other services have failed batches with results
-            self._run_state.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
+            yield from self._run_state.noted("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
         lacks = lacks_room(batch)
         errors = batch.errors.to_dict()["data"] if batch.errors is not None else []
-        self._run_state.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=lacks)
+        yield from self._run_state.noted("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=lacks)
         if not lacks:
             raise failure_of(batch, self._folder / state.name)
         return "queue_full"
 
-    def _retrieved(self, state: PartState) -> Batch | None:
+    def _retrieved(self, state: PartState) -> Flow[Batch | None]:
         """Return the batch; None while a new one is not visible yet."""
         assert state.batch_id is not None  # noqa: S101 - a live part has a batch
         try:
-            batch = self._client.batches.retrieve(state.batch_id)
+            batch = yield from self._calls.retrieve_batch(state.batch_id)
         except NotFoundError:
-            if self._has_lasted(state, "the service doesn't know it", VANISHED):
+            has_lasted = yield from self._has_lasted(state, "the service doesn't know it", VANISHED)
+            if has_lasted:
                 raise
             return None
         if state.odd_since is not None and not lacks_files(batch):
-            self._run_state.note("seen", part=state.name)
+            yield from self._run_state.noted("seen", part=state.name)
         return batch
 
-    def _is_early(self, state: PartState, batch: Batch) -> bool:
+    def _is_early(self, state: PartState, batch: Batch) -> Flow[bool]:
         """Return whether the files of a batch may still appear."""
-        return lacks_files(batch) and not self._has_lasted(state, "it names no files", LATE)
+        if not lacks_files(batch):
+            return False
+        has_lasted = yield from self._has_lasted(state, "it names no files", LATE)
+        return not has_lasted
 
-    def _has_lasted(self, state: PartState, why: str, limit: timedelta) -> bool:
+    def _has_lasted(self, state: PartState, why: str, limit: timedelta) -> Flow[bool]:
         """Return whether an odd state has lasted too long, according to the journal, across processes."""
         if state.odd_since is None:
-            self._run_state.note("odd", part=state.name, batch_id=state.batch_id, why=why)
+            yield from self._run_state.noted("odd", part=state.name, batch_id=state.batch_id, why=why)
             return False
         return datetime.now(UTC) - state.odd_since > limit
 
-    def fetch(self, state: PartState) -> None:
+    def fetch(self, state: PartState) -> Flow[None]:
         """Download the results of an ended batch; if there are none, write an empty file.
 
         Raises:
@@ -163,9 +172,16 @@ class Collector:
             FileError: A file can't be written.
         """
         assert state.batch_id is not None  # noqa: S101 - an ended part has a batch
-        paths = self._client.download(state.batch_id, self._folder)
+        batch = yield from self._calls.retrieve_batch(state.batch_id)
+        paths = yield from self._calls.download(batch, self._folder)
         if not paths:
             empty = self._folder / f"{state.batch_id}_error.jsonl"
-            with atomic_file(empty, overwrite=True):
-                paths = [str(empty)]
-        self._run_state.note("downloaded", part=state.name, batch_id=state.batch_id, files=[Path(path).name for path in paths])
+            yield Work(partial(_write_empty, empty))
+            paths = [str(empty)]
+        names = [Path(path).name for path in paths]
+        yield from self._run_state.noted("downloaded", part=state.name, batch_id=state.batch_id, files=names)
+
+
+def _write_empty(path: Path) -> None:
+    with atomic_file(path, overwrite=True):
+        pass

@@ -10,12 +10,15 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from batchfiles.api.flows.effects import Flow, Work
 from batchfiles.errors import DataError, FileError
 from batchfiles.io.atomic import file_error
 
@@ -51,7 +54,7 @@ def _records(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
-            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with --recover"
+            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with recover=True"
             raise DataError(message, path=str(path), line_number=number)
         yield record
 
@@ -126,6 +129,7 @@ class PartState:
         file_id: The uploaded file; None if it has to be uploaded.
         token: The marker of its last batch.
         batch_id: Its last batch.
+        created_at: When this batch was created.
         odd_since: Since when the service doesn't know the batch, or the completed batch has no files.
     """
 
@@ -134,6 +138,7 @@ class PartState:
     file_id: str | None = None
     token: str | None = None
     batch_id: str | None = None
+    created_at: datetime | None = None
     odd_since: datetime | None = None
 
 
@@ -152,7 +157,13 @@ class RunState:
         batches: The batches of each part, in order.
         results: The downloaded result files, in order: the later of two results of a request counts.
         rounds: The number of rounds of retries.
-        tables: The tables that were written, at least in part.
+        outputs: The tables and other files that were written, at least in part.
+        settings: The options with which each table was written: see `RunTable`.
+        promised: The options of the table in the last call.
+        terms: The parameters of the batches in the last call; None in journals of earlier versions.
+        has_sent: Whether a file was uploaded or a batch created, as far as is known.
+        began_at: When the run was started; None before.
+        finished_at: When it finished.
         finished: The number of allowed rounds when the run finished, and whether nothing was retryable; None before.
 
     Raises:
@@ -167,7 +178,13 @@ class RunState:
         self.batches: dict[str, list[str]] = {}
         self.results: list[str] = []
         self.rounds = 0
-        self.tables: set[str] = set()
+        self.outputs: set[str] = set()
+        self.settings: dict[str, dict[str, Any]] = {}
+        self.promised: dict[str, Any] = {}
+        self.terms: dict[str, Any] | None = None
+        self.has_sent = False
+        self.began_at: datetime | None = None
+        self.finished_at: datetime | None = None
         self.finished: tuple[int, bool] | None = None
         for number, record in enumerate(records, 1):
             try:
@@ -175,6 +192,11 @@ class RunState:
             except (KeyError, TypeError, ValueError, AttributeError):
                 message = "not a valid step of a run: the journal is damaged, or of a later version"
                 raise DataError(message, path=str(folder / JOURNAL), line_number=number) from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether steps can be noted."""
+        return self._journal is not None
 
     @property
     def batch_count(self) -> int:
@@ -190,34 +212,53 @@ class RunState:
         assert self._journal is not None  # noqa: S101 - not called in read-only use
         self._apply(self._journal.write(event, **facts))
 
+    def noted(self, event: str, **facts: Any) -> Flow[None]:  # noqa: ANN401 - any JSON values
+        """Do the same in a flow: a slow disk must not stop other tasks of an event loop."""
+        yield Work(partial(self.note, event, **facts))
+
     def of_status(self, *statuses: str) -> list[PartState]:
         """Return the parts with one of these statuses, in order."""
         return [part for part in self.parts.values() if part.status in statuses]
 
     def _apply(self, record: dict[str, Any]) -> None:
         event = record["event"]
-        if event == "begun":
-            self.begun = record
-            self.recovers = record["recover"]
-        elif event == "recovering":
-            self.recovers = True
+        if event in ("begun", "options", "recovering"):
+            self._apply_options(event, record)
         elif event in ("split", "retried"):
             for name in record["parts"]:
                 self.parts.setdefault(name, PartState(name))
             self.rounds += event == "retried"
             self.finished = None if event == "retried" else self.finished
         elif event == "table":
-            self.tables.add(record["path"])
+            self.outputs.add(record["path"])
+            self.settings[record["path"]] = record.get("settings", {})
+        elif event == "output":
+            self.outputs.add(record["path"])
         elif event == "finished":
+            self.finished_at = datetime.fromisoformat(record["time"])
             self.finished = (record["retries"], record["settled"])
+        elif event == "uploading":
+            self.has_sent = True
         elif event in STEPS:
-            part = self.parts[record["part"]]
-            for name, value in STEPS[event](part, record).items():
-                setattr(part, name, value)
-            if event == "downloaded":
-                self.results += (file for file in record["files"] if file not in self.results)
-            if event == "created":
-                self.batches.setdefault(part.name, []).append(record["batch_id"])
+            self._apply_step(self.parts[record["part"]], record)
+
+    def _apply_options(self, event: str, record: dict[str, Any]) -> None:
+        if event == "begun":
+            self.begun = record
+            self.began_at = datetime.fromisoformat(record["time"])
+        self.recovers = self.recovers or event == "recovering" or record.get("recover", False)
+        if event != "recovering":
+            self.promised, self.terms = record.get("settings", {}), record.get("terms")
+
+    def _apply_step(self, part: PartState, record: dict[str, Any]) -> None:
+        event = record["event"]
+        self.has_sent = True
+        for name, value in STEPS[event](part, record).items():
+            setattr(part, name, value)
+        if event == "downloaded":
+            self.results += (file for file in record["files"] if file not in self.results)
+        if event == "created":
+            self.batches.setdefault(part.name, []).append(record["batch_id"])
 
 
 def _kept_file(part: PartState, record: dict[str, Any]) -> str | None:
@@ -228,7 +269,12 @@ STEPS: dict[str, Callable[[PartState, dict[str, Any]], dict[str, Any]]] = {
     "uploaded": lambda _, record: {"file_id": record["file_id"]},
     "creating": lambda _, record: {"token": record["token"], "status": "unsure"},
     "not_created": lambda part, record: {"status": "waiting", "file_id": _kept_file(part, record)},
-    "created": lambda _, record: {"batch_id": record["batch_id"], "status": "live", "odd_since": None},
+    "created": lambda _, record: {
+        "batch_id": record["batch_id"],
+        "status": "live",
+        "created_at": datetime.fromisoformat(record.get("created_at") or record["time"]),
+        "odd_since": None,
+    },
     "odd": lambda _, record: {"odd_since": datetime.fromisoformat(record["time"])},
     "seen": lambda *_: {"odd_since": None},
     "ended": lambda *_: {"status": "ended"},
@@ -238,7 +284,7 @@ STEPS: dict[str, Callable[[PartState, dict[str, Any]], dict[str, Any]]] = {
 """The new values of a part after each of its steps."""
 
 LOCK = "run.lock"
-"""The name of the file. It is never removed: otherwise two processes could lock two files of the same name."""
+"""The name of the file. The process that has locked it removes it at its end."""
 
 
 @contextmanager
@@ -248,21 +294,38 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         FileError: Another run uses the folder, or the lock can't be created.
     """
+    with _locked_file(folder) as file:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):  # the folder may be a new one
+                    (folder / LOCK).unlink()
+
+
+def _locked_file(folder: Path) -> FileIO:
+    """Open and lock the file, until the locked one is the one in the folder: another process may have removed it meanwhile."""
     path = folder / LOCK
-    try:
-        file = path.open("a+b", buffering=0)
-    except OSError as error:
-        raise file_error(error, path) from None
-    with file:
+    while True:
+        try:
+            file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise file_error(error, path) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
         except BlockingIOError:
             file.seek(0)
             owner = file.read(20).decode("ascii", "replace").strip()
             message = f"another run uses this campaign (process {owner or 'unknown'}): wait for it, or end it"
+            file.close()
             raise FileError(message, path=str(folder), number=errno.EAGAIN) from None
+        except FileNotFoundError:
+            pass
         except OSError as error:
+            file.close()
             raise file_error(error, path) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        yield
+        file.close()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from batchfiles.api.flows.effects import Flow, Now, Sleep
+from batchfiles.api.batch import Batch, BatchRequestCounts
+from batchfiles.api.flows.effects import Flow, Notify, Now, Sleep
 from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
 from batchfiles.campaign.manifest import Part, parts_of
-from batchfiles.client import Client
+from batchfiles.client.calls import Calls
 from batchfiles.errors import APIConnectionError, BatchFailedError, InternalServerError, RateLimitError
 from batchfiles.runner.collect import Collector, is_queue_full
 from batchfiles.runner.journal import PartState, RunState
-from batchfiles.runner.report import RunStatus
+from batchfiles.runner.report import LiveBatch, RunStatus, RunStep
 from batchfiles.runner.send import Sender
 
-__all__ = ["OnUpdate", "QueueBackoff", "RunLoop"]
+__all__ = ["QueueBackoff", "RunLoop", "live_batches", "seconds_of", "status_of"]
 
 
 PAUSES = (30.0, 60.0, 120.0, 300.0, 600.0)
@@ -58,26 +60,22 @@ class QueueBackoff:
         return not self._full or (alone and now >= self._until)
 
 
-OnUpdate = Callable[[RunStatus], object]
-
-
 class RunLoop:
-    """Takes all parts from waiting to done.
+    """Takes all parts from waiting to done. Its steps are flows, for both clients.
 
     Args:
-        client: The client.
+        calls: The calls of the client.
         folder: The campaign folder.
         run_state: The state of the run.
         sender: Creates batches.
         max_parallel: The greatest number of live batches.
         once: Whether not to wait.
         interval: Seconds between two passes; None for increasing pauses from 5 to 60 seconds.
-        on_update: Called with each change of the status.
     """
 
     def __init__(
         self,
-        client: Client,
+        calls: Calls,
         folder: Path,
         run_state: RunState,
         sender: Sender,
@@ -85,22 +83,19 @@ class RunLoop:
         max_parallel: int,
         once: bool,
         interval: float | None,
-        on_update: OnUpdate | None,
     ) -> None:
-        self._client = client
         self._folder = folder
         self._run_state = run_state
         self._sender = sender
-        self._collector = Collector(client, folder, run_state)
+        self._collector = Collector(calls, folder, run_state)
         self._max_parallel = max_parallel
         self._once = once
         self._interval = interval
-        self._on_update = on_update
         self._backoff = QueueBackoff()
         self._trouble: dict[str, float] = {}
         self._parts: dict[str, Part] = {}
 
-    def run(self) -> bool:
+    def run(self) -> Flow[bool]:
         """Run until all parts are done.
 
         Returns:
@@ -115,7 +110,7 @@ class RunLoop:
         self._parts = {part.file: part for part in parts_of(self._folder)}
         idle = 0
         while True:
-            moved = self._pass()
+            moved = yield from self._pass()
             if len(self._run_state.of_status("done")) == len(self._run_state.parts):
                 return True
             if moved:
@@ -123,102 +118,156 @@ class RunLoop:
             elif self._once:
                 return False
             else:
-                self._client.run(_pause(self._interval or min(FIRST_PAUSE * 1.5**idle, SLOW)))
+                pause = self._interval or min(FIRST_PAUSE * 1.5**idle, SLOW)
+                yield self._report("wait", next_look=datetime.now(UTC) + timedelta(seconds=pause))
+                yield Sleep(pause)
                 idle = min(idle + 1, 10)
 
-    def _pass(self) -> bool:
+    def live_batches(self) -> tuple[LiveBatch, ...]:
+        """Return the batches that have not ended, in the order of their parts."""
+        return live_batches(self._run_state, self._collector.seen)
+
+    def _pass(self) -> Flow[bool]:
         """Take each part one step further; return whether any changed."""
         moved = False
         for status, step in (("unsure", self._resolve), ("live", self._look), ("ended", self._fetch)):
             for state in self._run_state.of_status(status):
-                moved |= self._tried(step, state)
+                has_moved = yield from self._tried(step, state)
+                moved |= has_moved
         for state in self._run_state.of_status("waiting"):
             busy = len(self._run_state.of_status("live", "unsure"))
-            if busy >= self._max_parallel or not self._backoff.is_open(self._now(), alone=not busy):
+            now: float = yield Now()
+            if busy >= self._max_parallel or not self._backoff.is_open(now, alone=not busy):
                 break
-            moved |= self._tried(self._send, state)
-        self._tell(None)
+            has_moved = yield from self._tried(self._send, state)
+            moved |= has_moved
+        yield self._report("wait")
         return moved
 
-    def _tried(self, step: Callable[[PartState], bool], state: PartState) -> bool:
+    def _tried(self, step: Callable[[PartState], Flow[bool]], state: PartState) -> Flow[bool]:
         """Take a step; a transient error is raised only after it has lasted."""
         try:
-            moved = step(state)
+            moved = yield from step(state)
         except (RateLimitError, InternalServerError, APIConnectionError) as error:
-            now = self._now()
-            since = self._trouble.setdefault(state.name, now)
-            is_permanent = isinstance(error, RateLimitError) and not is_queue_full(error)
-            if self._once or is_permanent or now - since > TROUBLE:
-                raise
-            self._tell(f"{state.name}: {error}; will be retried")
-            return False
-        self._trouble.pop(state.name, None)
-        return moved
+            problem = error
+        else:
+            self._trouble.pop(state.name, None)
+            return moved
+        now: float = yield Now()
+        since = self._trouble.setdefault(state.name, now)
+        is_permanent = isinstance(problem, RateLimitError) and not is_queue_full(problem)
+        if self._once or is_permanent or now - since > TROUBLE:
+            raise problem
+        yield self._report("wait", f"{state.name}: {problem}; will be retried")
+        return False
 
-    def _resolve(self, state: PartState) -> bool:
-        self._sender.resolve(state)
+    def _resolve(self, state: PartState) -> Flow[bool]:
+        yield from self._sender.resolve(state)
         if state.batch_id is not None and state.status == "live":
-            self._tell(f"{state.name}: found at the service as {state.batch_id}")
+            yield self._report("send", f"{state.name}: found at the service as {state.batch_id}", part=state.name)
         return True
 
-    def _look(self, state: PartState) -> bool:
-        status = self._collector.look(state)
+    def _look(self, state: PartState) -> Flow[bool]:
+        status = yield from self._collector.look(state)
         if status is None:
             return False
         if status == "queue_full":
-            self._no_room(state, f"{state.batch_id} failed because the queue is full")
+            yield from self._no_room(state, f"{state.batch_id} failed because the queue is full")
             return True
         self._backoff.released()
-        self._tell(f"{state.name}: {state.batch_id} {status}")
+        yield self._report("wait", f"{state.name}: {state.batch_id} {status}")
         return True
 
-    def _fetch(self, state: PartState) -> bool:
-        self._collector.fetch(state)
-        self._tell(f"{state.name}: results downloaded")
+    def _fetch(self, state: PartState) -> Flow[bool]:
+        yield self._report("download", part=state.name)
+        yield from self._collector.fetch(state)
+        yield self._report("download", f"{state.name}: results downloaded", part=state.name)
         return True
 
-    def _send(self, state: PartState) -> bool:
-        if not self._sender.send(state, self._parts[state.name]):
-            self._no_room(state, "the queue of the service is full")
+    def _send(self, state: PartState) -> Flow[bool]:
+        yield self._report("send", part=state.name)
+        is_sent = yield from self._sender.send(state, self._parts[state.name])
+        if not is_sent:
+            yield from self._no_room(state, "the queue of the service is full")
             return False
-        self._tell(f"{state.name}: sent as {state.batch_id}")
+        yield self._report("send", f"{state.name}: sent as {state.batch_id}", part=state.name)
         return True
 
-    def _no_room(self, state: PartState, why: str) -> None:
+    def _no_room(self, state: PartState, why: str) -> Flow[None]:
         """Note that the queue is full; raise `BatchFailedError` if it has been full for a day."""
-        self._backoff.rejected(self._now(), alone=not self._run_state.of_status("live", "unsure"))
+        now: float = yield Now()
+        self._backoff.rejected(now, alone=not self._run_state.of_status("live", "unsure"))
         if self._backoff.is_exhausted:
             message = f"{state.name}: {why}, for a day; use fewer requests per part (--max-requests) in a new campaign"
             raise BatchFailedError(message, batch_id=state.batch_id or "")
-        self._tell(f"{state.name}: {why}; will be sent later")
+        yield self._report("wait", f"{state.name}: {why}; will be sent later")
 
-    def _now(self) -> float:
-        return self._client.run(_moment())
+    def _report(
+        self, step: RunStep, news: str | None = None, *, part: str | None = None, next_look: datetime | None = None
+    ) -> Notify:
+        """Return the effect that reports the status."""
+        return Notify(status_of(self._run_state, step, news, part=part, next_look=next_look, batches=self.live_batches()))
 
-    def _tell(self, news: str | None) -> None:
-        if self._on_update is None:
-            return
-        counts = [self._collector.seen[state.name].request_counts for state in self._live_and_seen()]
-        self._on_update(
-            RunStatus(
-                parts=len(self._run_state.parts),
-                waiting=len(self._run_state.of_status("waiting")),
-                live=len(self._run_state.of_status("live", "unsure", "ended")),
-                done=len(self._run_state.of_status("done")),
-                requests=sum(each.total for each in counts),
-                answered=sum(each.completed + each.failed for each in counts),
-                news=news,
+
+def live_batches(run_state: RunState, seen: Mapping[str, Batch]) -> tuple[LiveBatch, ...]:
+    """Return the batches that have not ended; `seen` are those that were looked at, by part."""
+    found = []
+    now = datetime.now(UTC)
+    for state in run_state.of_status("live"):
+        assert state.batch_id is not None  # noqa: S101 - a live part has a batch
+        assert state.created_at is not None  # noqa: S101 - and a time
+        batch = seen.get(state.name)
+        counts = batch.request_counts if batch is not None else BatchRequestCounts()
+        found.append(
+            LiveBatch(
+                part=state.name,
+                batch_id=state.batch_id,
+                status=None if batch is None else str(batch.status),
+                created_at=state.created_at,
+                age=_seconds_to(now, state.created_at),
+                total=counts.total,
+                completed=counts.completed,
+                failed=counts.failed,
             )
         )
-
-    def _live_and_seen(self) -> list[PartState]:
-        return [state for state in self._run_state.of_status("live") if state.name in self._collector.seen]
+    return tuple(found)
 
 
-def _pause(seconds: float) -> Flow[None]:
-    yield Sleep(seconds)
+def status_of(
+    run_state: RunState,
+    step: RunStep,
+    news: str | None = None,
+    *,
+    part: str | None = None,
+    next_look: datetime | None = None,
+    batches: tuple[LiveBatch, ...] = (),
+) -> RunStatus:
+    """Return the status of a run."""
+    return RunStatus(
+        parts=len(run_state.parts),
+        waiting=len(run_state.of_status("waiting")),
+        live=len(run_state.of_status("live", "unsure", "ended")),
+        done=len(run_state.of_status("done")),
+        requests=sum(each.total for each in batches),
+        answered=sum(each.completed + each.failed for each in batches),
+        news=news,
+        step=step,
+        part=part,
+        began_at=run_state.began_at,
+        seconds=seconds_of(run_state),
+        next_look=next_look,
+        batches=batches,
+    )
 
 
-def _moment() -> Flow[float]:
-    now: float = yield Now()
-    return now
+def seconds_of(run_state: RunState) -> float:
+    """Return the seconds from the start of a run to its end, or to now."""
+    if run_state.began_at is None:
+        return 0.0
+    is_over = run_state.finished is not None and run_state.finished_at is not None
+    return _seconds_to(run_state.finished_at if is_over and run_state.finished_at else datetime.now(UTC), run_state.began_at)
+
+
+def _seconds_to(end: datetime, begin: datetime) -> float:
+    """Return the seconds between two times; 0 if the clock was set back."""
+    return round(max((end - begin).total_seconds(), 0.0), 1)

@@ -1,47 +1,32 @@
-"""`run`: from requests to a table in one resumable call, and `plan_run`: what it would send."""
+"""`run`: from requests to a table in one resumable call; `run_async`, the same for asyncio; `plan_run`, what would be sent."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from batchfiles.api.batch_request import BatchFileExpirationAfter
-from batchfiles.campaign.folder import request_sources
-from batchfiles.campaign.manifest import Part, parts_of, stem_of
-from batchfiles.client import Client
-from batchfiles.errors import MismatchError
-from batchfiles.inputs.folder_files import FilesToRead, not_read_fields, requests_to_read
-from batchfiles.io.atomic import file_error
-from batchfiles.io.sources import Source, SourceLike
-from batchfiles.io.spool import Spool
+from batchfiles.client import AsyncClient, Client
+from batchfiles.client.asynchronous import in_thread
+from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import TargetLike
-from batchfiles.jobs.join.report import JoinReport
-from batchfiles.limits import Limits, LimitsLike, profile
+from batchfiles.io.threads import Progress, progress_of
+from batchfiles.limits import LimitsLike, profile
 from batchfiles.open_strings import BatchCompletionWindow
-from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
-from batchfiles.runner.passes import OnUpdate, RunLoop
-from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
-from batchfiles.runner.send import (
-    Fingerprint,
-    Sender,
-    Terms,
-    checked_divisions,
-    endpoint_of,
-    fingerprints,
-    lay_parts,
-    register,
-    tokens_of,
-)
-from batchfiles.runner.table import RunTable, add_retry_round, write_table
+from batchfiles.runner.parts import campaign_folder, plan_of, run_sources
+from batchfiles.runner.report import RunPlan, RunReport, RunStatus
+from batchfiles.runner.steps import campaign_run
 
 if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.read import TableLike
 
-__all__ = ["campaign_folder", "plan_run", "refuse_changed", "run", "run_sources"]
+__all__ = ["plan_run", "run", "run_async"]
 
 
 def run(
@@ -58,16 +43,32 @@ def run(
     once: bool = False,
     recover: bool = False,
     again: bool = False,
-    format: TableFormat | None = None,  # noqa: A002 - the usual word
-    overwrite: bool = False,
     interval: float | None = None,
+    with_table: TableLike | None = None,
+    id_template: str | None = None,
+    with_prefix: str = "",
+    csv_nulls: Sequence[str] | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    request_bodies: Literal["all", "none"] = "all",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    format: TableFormat | None = None,  # noqa: A002 - the usual word
+    csv_safe: bool = False,
+    rejects: TargetLike | None = None,
+    report_file: TargetLike | None = None,
+    overwrite: bool = False,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
     workers: int | None = 1,
-    on_update: OnUpdate | None = None,
+    on_update: Callable[[RunStatus], object] | None = None,
+    progress: Progress | bool | None = None,
 ) -> RunReport:
     """Validate requests, split them, send the parts, wait, download, retry, and write the joined table.
 
     Every step that costs money is in the journal of the campaign folder before it is taken. The same call resumes a run that was
-    interrupted; no part ever has two live batches. A finished run is not repeated.
+    interrupted; no part ever has two live batches. A finished run is not repeated. If the call fails before it has sent anything,
+    the new campaign folder is removed.
 
     Args:
         *files: Request files, folders and globs, but not standard input, which can't be read twice. Each `custom_id` must be
@@ -84,11 +85,30 @@ def run(
         once: Do what can be done now, without waiting.
         recover: Take over existing batches of the same bytes, if the campaign folder was lost.
         again: Send even if the service has batches of the same bytes.
-        format: The format of the table, if its name doesn't have a suffix.
-        overwrite: Replace an existing table; a folder only if it has only parts of a table.
         interval: Seconds between two checks of all batches; None for increasing pauses from 5 to 60 seconds.
+        with_table: Your own table, whose columns are added: see `join`. It is checked before anything is sent, and read again for
+            the table. It can't be an open file or standard input, which can't be read twice.
+        id_template: The template of the `custom_id` of its rows, such as `"{{doc}}-{{chunk}}"`.
+        with_prefix: A prefix for the names of its columns.
+        csv_nulls: What null is in your CSV table, as for `prepare`.
+        bodies: The response bodies in the table: `"auto"`, `"all"` or `"none"`, as for `join`.
+        request_bodies: The request bodies in the table: `"all"` or `"none"`.
+        parsed: Add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema.
+        schema: The JSON Schema of `parsed`: a schema, its file, or a pydantic model; None for the first one in the requests.
+        parse_dates: Convert dates and times in `parsed` to dates and timestamps.
+        format: The format of the table, if its name doesn't have a suffix.
+        csv_safe: Make CSV cells harmless that a spreadsheet would run.
+        rejects: A file for the result lines that are not in the table, byte for byte.
+        report_file: A file for the report, as JSON; also written if the run has not finished (`once`).
+        overwrite: Replace existing files; a folder only if it has only parts of a table. Files of this campaign are always
+            replaced.
+        temp_dir: The folder for temporary files; None for the system's.
+        filesystem: The filesystem of `files`, `output`, `rejects`, `report_file`, `with_table` and `schema`, from `pyarrow.fs` or
+            fsspec; None for the local one. The campaign folder is always local.
         workers: Processes that decode for the retries and the table; None chooses automatically.
         on_update: Called with each change of the status.
+        progress: Called as `progress(done, total)` with the bytes of the current step (`RunStatus.step`): the check, an upload, a
+            download, the table. `total` is None where it is unknown. True shows a bar.
 
     Returns:
         The report; `finished` is always True without `once`.
@@ -101,69 +121,30 @@ def run(
         BatchFailedError: The service refused a part; the next call sends it again.
         APIError: The service returned an error.
         APIConnectionError: The service could not be reached for an hour.
-        OutputExistsError: The table exists and is not from this campaign.
+        OutputExistsError: The table, `rejects` or `report_file` exists and is not from this campaign.
+        DuplicateCustomIdError: Two rows of `with_table` have the same id.
         FileError: A file can't be read or written, or another run uses the folder.
         DataError: The journal is damaged.
-        ValueError: An option has an invalid value.
+        ValueError: An option has an invalid value, or options exclude each other.
+        TypeError: There is no file, or a table can't be read twice.
 
     Example:
         >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
         >>> report.finished  # doctest: +SKIP
         True
     """
-    if max_parallel < 1 or retries < 0:
-        raise ValueError("max_parallel must be 1 or more, and retries 0 or more")
-    limits = profile(limits)
-    terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
-    sources, not_read = run_sources(files)
-    table = RunTable(output, format)
-    folder = campaign_folder(campaign, sources)
-    table.refuse_inside(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(error, folder) from None
-    with locked(folder), closing(Journal(folder)) as journal:
-        run_state = RunState(journal.records, folder, journal)
-        table.refuse_foreign(run_state.tables, overwrite=overwrite)
-        if on_update is not None and run_state.finished is None:
-            on_update(_first_status(run_state, limits))
-        _begin(folder, run_state, sources, limits, recover=recover)
-        joined: JoinReport | None = None
-        sent = 0
-        if not _is_finished(run_state, retries):
+    progress = progress_of(progress, "run")
+    with closing(campaign_run(files, locals())) as steps:
+        if on_update is not None:
+            for status in steps.statuses():
+                on_update(status)
+        steps.check()
+        if steps.needs_service:
             with _connected(client) as service:
-                sender = Sender(service, folder, run_state, terms)
-                _prepare(sender, folder, run_state, again=again)
-                run_loop = RunLoop(
-                    service,
-                    folder,
-                    run_state,
-                    sender,
-                    max_parallel=max_parallel,
-                    once=once,
-                    interval=interval,
-                    on_update=on_update,
-                )
-                settled = _rounds(run_loop, folder, run_state, retries, workers)
-                sent = sender.sent
-            if settled is None:
-                return _report(folder, table, run_state, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
-            run_state.note("finished", retries=retries, settled=settled)
-        elif overwrite or not table.exists(run_state.tables):
-            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
-        return _report(folder, table, run_state, sent, joined, not_read, finished=True)
-
-
-def _first_status(run_state: RunState, limits: Limits) -> RunStatus:
-    """Return the first status, with a message if the parts were made with other limits."""
-    news = None
-    if run_state.parts and run_state.begun is not None and run_state.begun["limits"] != limits.name:
-        news = f"the existing parts were made with the limits {run_state.begun['limits']}, not {limits.name}, and are kept"
-    waiting, done = len(run_state.of_status("waiting")), len(run_state.of_status("done"))
-    live = len(run_state.parts) - waiting - done
-    return RunStatus(parts=len(run_state.parts), waiting=waiting, live=live, done=done, requests=0, answered=0, news=news)
+                service.run(steps.steps(service.config, service.policy), on_update=on_update, progress=progress)
+        if on_update is not None and steps.writes_table:
+            on_update(steps.status("join"))
+        return steps.finish()
 
 
 def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextManager[Client]:
@@ -173,127 +154,92 @@ def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextM
     return Client() if client is None else client()
 
 
-def run_sources(files: Sequence[SourceLike]) -> FilesToRead:
-    """Return the request files of a run, and the skipped files of folders.
-
-    Raises:
-        TypeError: There are no files.
-        ValueError: One is standard input.
-        FileError: One does not exist.
-    """
-    if not files:
-        raise TypeError("run needs at least one file")
-    found = requests_to_read(request_sources(files))
-    if any(source.place is None for source in found.sources):
-        raise ValueError("a run reads its requests again when it is resumed, so standard input can't be used: name a file")
-    return found
-
-
-def campaign_folder(campaign: str | os.PathLike[str] | None, sources: Sequence[Source]) -> Path:
-    """Return the campaign folder: the given one, or `NAME.campaign` next to `NAME.jsonl`.
-
-    Raises:
-        ValueError: None was given, and the requests are remote.
-    """
-    if campaign is not None:
-        return Path(campaign)
-    path = sources[0].path
-    if path is None:
-        raise ValueError("the requests are remote: name a local campaign folder")
-    return path.with_name(f"{stem_of(path.name)}.campaign")
-
-
-def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits: Limits, *, recover: bool) -> None:
-    """Check the requests, and write the parts; if that was done, check that the requests are the same."""
-    found = fingerprints(sources)
-    if run_state.begun is None:
-        _refuse_full(folder)
-        by = checked_divisions(sources, limits)
-        run_state.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
-    elif recover and not run_state.recovers:
-        run_state.note("recovering")
-    assert run_state.begun is not None  # noqa: S101 - set by the step `begun`
-    refuse_changed(folder, run_state.begun, found)
-    if not run_state.parts:
-        manifest = lay_parts(sources, folder, limits, run_state.begun["by"])
-        run_state.note("split", parts=[part.file for part in manifest.parts])
-
-
-def refuse_changed(folder: Path, begun: Mapping[str, Any], found: Sequence[Fingerprint]) -> None:
-    """Raise `MismatchError` if the requests are not those with which a campaign was started."""
-    if [each.sha256 for each in found] != [source["sha256"] for source in begun["sources"]]:
-        names = ", ".join(source["name"] for source in begun["sources"])
-        raise MismatchError(
-            f"was started with other requests ({names}), or these have changed since: choose another campaign folder for them",
-            path=str(folder),
-        )
-
-
-def _refuse_full(folder: Path) -> None:
-    """Raise `MismatchError` if the folder of a new campaign has other files."""
-    others = [path.name for path in folder.iterdir() if path.name not in (LOCK, JOURNAL) and not path.name.startswith(".")]
-    if others:
-        message = "has other files and no journal of a run: choose another folder, with --recover if the journal was lost"
-        raise MismatchError(message, path=str(folder))
-
-
-def _is_finished(run_state: RunState, retries: int) -> bool:
-    if run_state.finished is None:
-        return False
-    allowed, settled = run_state.finished
-    return settled or retries <= allowed
-
-
-def _prepare(sender: Sender, folder: Path, run_state: RunState, *, again: bool) -> None:
-    """Check what the service has before anything is sent."""
-    register(folder, run_state)  # a killed run may have noted a batch only in the journal
-    if run_state.recovers:
-        sender.recover()
-    elif not again and not run_state.batches and all(part.token is None for part in run_state.parts.values()):
-        sender.refuse_repetition(parts_of(folder))
-
-
-def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, workers: int | None) -> bool | None:
-    """Run all parts and rounds of retries; return whether nothing is retryable, or None if parts are not done."""
-    while run_loop.run():
-        if run_state.rounds >= retries:
-            return False
-        if not add_retry_round(folder, run_state, workers=workers):
-            return True
-    return None
-
-
-def _table(
-    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, overwrite: bool, workers: int | None
-) -> JoinReport:
-    ours = table.key in run_state.tables
-    if table.key is not None:
-        run_state.note("table", path=table.key)
-    return write_table(folder, run_state, sources, table.target, table.format, overwrite=overwrite or ours, workers=workers)
-
-
-def _report(
-    folder: Path,
-    table: RunTable,
-    run_state: RunState,
-    sent: int,
-    joined: JoinReport | None,
-    not_read: Sequence[str],
-    *,
-    finished: bool,
+async def run_async(  # noqa: D417 - the other arguments are those of `run`
+    *files: SourceLike,
+    output: TargetLike,
+    campaign: str | os.PathLike[str] | None = None,
+    client: AsyncClient | Callable[[], AsyncClient] | None = None,
+    endpoint: str | None = None,
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
+    output_expires_after: BatchFileExpirationAfter | int | None = None,
+    limits: LimitsLike = "openai",
+    max_parallel: int = 10,
+    retries: int = 2,
+    once: bool = False,
+    recover: bool = False,
+    again: bool = False,
+    interval: float | None = None,
+    with_table: TableLike | None = None,
+    id_template: str | None = None,
+    with_prefix: str = "",
+    csv_nulls: Sequence[str] | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    request_bodies: Literal["all", "none"] = "all",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    format: TableFormat | None = None,  # noqa: A002 - the usual word
+    csv_safe: bool = False,
+    rejects: TargetLike | None = None,
+    report_file: TargetLike | None = None,
+    overwrite: bool = False,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
+    workers: int | None = 1,
+    on_update: Callable[[RunStatus], Awaitable[object] | object] | None = None,
+    progress: Progress | bool | None = None,
 ) -> RunReport:
-    return RunReport(
-        folder=str(folder),
-        output=table.output,
-        finished=finished,
-        sent=sent,
-        batches=run_state.batch_count,
-        parts=len(run_state.parts),
-        done=len(run_state.of_status("done")),
-        rounds=run_state.rounds,
-        outcomes={} if joined is None else {outcome: count for outcome, count in joined.outcomes.items() if count},
-        **not_read_fields(not_read),
-    )
+    """Do what `run` does, for asyncio: the arguments, the report, the errors and the campaign folder are the same.
+
+    Local work, such as the check of the requests and the table, is done in threads. If the task is cancelled, its
+    current local work is finished first; the next call resumes.
+
+    Args:
+        *files: The request files. Arguments that are not listed here are those of `run`.
+        client: An `AsyncClient`, or a function that creates one when it is needed; None for `AsyncClient()`.
+        on_update: Called with each change of the status; it may be a coroutine function.
+        progress: As for `run`; for local work it is called from another thread.
+
+    Returns:
+        The report; `finished` is always True without `once`.
+
+    Raises:
+        BatchFilesError: As `run`.
+        ValueError: An option has an invalid value, or options exclude each other.
+        TypeError: There is no file, or a table can't be read twice.
+
+    Example:
+        >>> report = await batchfiles.run_async("requests.jsonl", output="answers.parquet")  # doctest: +SKIP
+        >>> report.finished  # doctest: +SKIP
+        True
+    """
+    progress = progress_of(progress, "run")
+    steps = await in_thread(partial(campaign_run, files, locals()))
+    try:
+        for status in steps.statuses():
+            await _tell(on_update, status)
+        await in_thread(steps.check)
+        if steps.needs_service:
+            async with _connected_async(client) as service:
+                await service.run(steps.steps(service.config, service.policy), on_update=on_update, progress=progress)
+        if steps.writes_table:
+            await _tell(on_update, steps.status("join"))
+        return await in_thread(steps.finish)
+    finally:
+        steps.close()
+
+
+async def _tell(on_update: Callable[[RunStatus], Awaitable[object] | object] | None, status: RunStatus) -> None:
+    told = on_update(status) if on_update is not None else None
+    if inspect.isawaitable(told):
+        await told
+
+
+def _connected_async(client: AsyncClient | Callable[[], AsyncClient] | None) -> AbstractAsyncContextManager[AsyncClient]:
+    """Return a context manager for the client; a given client is not closed."""
+    if isinstance(client, AsyncClient):
+        return nullcontext(client)
+    return AsyncClient() if client is None else client()
 
 
 def plan_run(
@@ -302,6 +248,8 @@ def plan_run(
     endpoint: str | None = None,
     limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
+    progress: Progress | bool | None = None,
 ) -> RunPlan:
     """Check and split requests as `run` does, in a temporary folder, and return what it would send now.
 
@@ -311,6 +259,8 @@ def plan_run(
         endpoint: As for `run`.
         limits: As for `run`.
         temp_dir: The folder for temporary files.
+        filesystem: The filesystem of `files`; None for the local one.
+        progress: Called as `progress(done, total)` with the bytes of the check and of the split; True shows a bar.
 
     Raises:
         InvalidLineError: The service would refuse a request.
@@ -325,31 +275,6 @@ def plan_run(
         >>> [(part.file, part.requests) for part in plan.parts]
         [('requests-00001.jsonl', 16)]
     """
-    limits = profile(limits)
-    sources, not_read = run_sources(files)
-    folder = campaign_folder(campaign, sources)
-    run_state = RunState(read_journal(folder), folder)
-    if run_state.begun is None:
-        by = checked_divisions(sources, limits)
-    else:
-        refuse_changed(folder, run_state.begun, fingerprints(sources))
-        by = run_state.begun["by"]
-    parts, place = parts_of(folder) if run_state.parts else (), folder
-    with ExitStack() as stack:
-        if not parts:
-            place = stack.enter_context(Spool(temp_dir)).path
-            parts = lay_parts(sources, place, limits, by).parts
-        sent = {state.name for state in run_state.parts.values() if state.status != "waiting"}
-        planned = tuple(_planned(place, (part for part in parts if part.file not in sent), endpoint))
-        return RunPlan(folder=str(folder), parts=planned, **not_read_fields(not_read))
-
-
-def _planned(folder: Path, parts: Iterable[Part], endpoint: str | None) -> Iterable[PlannedPart]:
-    for part in parts:
-        yield PlannedPart(
-            file=part.file,
-            endpoint=endpoint_of(folder / part.file, endpoint),
-            requests=part.requests,
-            bytes=part.bytes,
-            tokens=tokens_of(folder, part),
-        )
+    found = run_sources(files, filesystem=filesystem)
+    folder = campaign_folder(campaign, found.sources)
+    return plan_of(found, folder, profile(limits), endpoint, temp_dir=temp_dir, progress=progress_of(progress, "plan"))

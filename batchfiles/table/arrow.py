@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from batchfiles.errors import FileError, MismatchError, TruncatedFileError
@@ -30,17 +31,21 @@ class ArrowFile:
     Attributes:
         format: `parquet`, `arrow` or `arrows`.
         schema: Its columns.
-        batches: Gets columns and a number of rows, and yields record batches of at least these columns; those of Arrow are of
-            the sizes that they have in the file.
+        batches: Gets columns, a number of rows and row groups (None for all), and yields record batches of at least these
+            columns; those of Arrow are of the sizes that they have in the file.
         row_count: How many rows there are; None where only reading would show it.
         parquet: The Parquet schema; None for others.
+        groups: The rows of each row group of Parquet; none for others.
+        groups_where: Gets an expression, and returns the row groups that may have rows for which it is true.
     """
 
     format: str
     schema: pa.Schema
-    batches: Callable[[list[str], int], Iterable[pa.RecordBatch]]
+    batches: Callable[[list[str], int, Sequence[int] | None], Iterable[pa.RecordBatch]]
     row_count: int | None = None
     parquet: pq.ParquetSchema | None = None
+    groups: Sequence[int] = ()
+    groups_where: Callable[[pc.Expression], list[int]] = lambda _: []
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def opened_table(source: Source) -> Iterator[ArrowFile | TextFile]:
         elif found == "arrows":
             with told_as_damage(source):
                 reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-                yield ArrowFile(found, reader.schema, lambda _columns, _rows: reader)
+                yield ArrowFile(found, reader.schema, lambda _columns, _rows, _groups: reader)
         else:
             if source.place is None:
                 raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
@@ -85,17 +90,29 @@ def _parquet(raw: object) -> ArrowFile:
     return ArrowFile(
         "parquet",
         file.schema_arrow,
-        lambda columns, rows: file.iter_batches(batch_size=rows, columns=columns, use_threads=False),  # 40 MB less
+        lambda columns, rows, groups: file.iter_batches(  # threads take 40 MB more
+            batch_size=rows, columns=columns, row_groups=groups, use_threads=False
+        ),
         file.metadata.num_rows,
         file.schema,
+        [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)],
+        lambda expression: _groups_where(raw, expression),
     )
+
+
+def _groups_where(raw: object, expression: pc.Expression) -> list[int]:
+    """Return the row groups that may have such rows, by the statistics of the file."""
+    import pyarrow.dataset as ds
+
+    fragment = ds.ParquetFileFormat().make_fragment(raw)
+    return [group.id for group in fragment.subset(expression, schema=fragment.physical_schema).row_groups]
 
 
 def _arrow_file(raw: object) -> ArrowFile:
     file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
     count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
     return ArrowFile(
-        "arrow", file.schema, lambda _columns, _rows: map(file.get_batch, range(file.num_record_batches)), count_rows()
+        "arrow", file.schema, lambda _columns, _rows, _groups: map(file.get_batch, range(file.num_record_batches)), count_rows()
     )
 
 

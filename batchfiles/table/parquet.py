@@ -78,7 +78,9 @@ HAS_LATE_METADATA = hasattr(pq.ParquetWriter, "add_key_value_metadata")
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
-def parquet_options(compression: str, compression_level: int | None, row_group_size: int | None) -> dict[str, Any]:
+def parquet_options(
+    compression: str = COMPRESSION, compression_level: int | None = None, row_group_size: int | None = None
+) -> dict[str, Any]:
     """Return the options of a `ParquetTable`, checked before any work is done.
 
     Raises:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, chain, islice
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -17,11 +17,12 @@ from batchfiles.io.lines import blocks
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source, expand
 from batchfiles.limits import LINE_CAP
-from batchfiles.table.arrow import TextFile, opened_table
+from batchfiles.table.arrow import ArrowFile, TextFile, opened_table
 from batchfiles.table.cells import plain_values
 from batchfiles.table.formats import Peeked
 from batchfiles.table.logical_types import LogicalTypes
-from batchfiles.table.read import tables_in
+from batchfiles.table.read import ROWS, tables_in
+from batchfiles.table.where import Where
 
 __all__ = ["MALFORMED", "Preview", "first_rows"]
 
@@ -41,7 +42,8 @@ class Preview:
         format: `Parquet`, `Arrow file`, `Arrow stream`, `JSONL` or `CSV`.
         columns: The names of the columns, in order.
         rows: The first rows, as JSON values by column.
-        row_count: All rows of the file; None where that needs reading it.
+        numbers: The number of each of these rows in the file, or in all files of a folder, from 1.
+        row_count: All rows of the file, or those of the condition; None where that needs reading it.
         size: Bytes on disk; None for a pipe.
         schema_version: The version of our schema that the file was written with; None for other files.
         files: How many files there are, for a folder of parts.
@@ -51,13 +53,14 @@ class Preview:
     format: str
     columns: list[str]
     rows: list[dict[str, Any]]
+    numbers: list[int] = field(default_factory=list)
     row_count: int | None = None
     size: int | None = None
     schema_version: str | None = None
     files: int = 1
 
 
-def first_rows(name: str, count: int, columns: list[str] | None = None) -> Preview:
+def first_rows(name: str, count: int, columns: list[str] | None = None, *, where: Where | None = None, skip: int = 0) -> Preview:
     """Read the first rows of a file.
 
     Args:
@@ -65,13 +68,17 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
             files, the others are skipped.
         count: How many rows.
         columns: Which columns, in which order; None takes all.
+        where: Which rows; None takes all.
+        skip: How many of them are passed over before the first one.
 
     Raises:
         FileError: The file is not there or can't be read.
         TruncatedFileError: The file is damaged.
         MismatchError: The file is not a table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
+        WhereError: The condition names a column that doesn't exist, or of another type.
     """
+    wanted = _Wanted(count, columns, where, skip)
     folders: list[Place] = []
 
     def parts_of(folder: Place) -> list[Source]:
@@ -81,71 +88,163 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
 
     sources = expand([name], files_of=parts_of)
     if folders:
-        return _first_of_folder(str(folders[0]), sources, count, columns)
-    return replace(_first_of_file(sources[0], count, columns), size=sources[0].size())
+        return _first_of_folder(str(folders[0]), sources, wanted)
+    return replace(_first_of_file(sources[0], wanted), size=sources[0].size())
 
 
-def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[str] | None) -> Preview:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The rows to read."""
+
+    count: int
+    columns: list[str] | None
+    where: Where | None
+    skip: int
+
+    @property
+    def all(self) -> int:
+        """The rows to find, with those that are passed over."""
+        return self.skip + self.count
+
+
+def _first_of_folder(name: str, parts: list[Source], wanted: _Wanted) -> Preview:
     previews: list[Preview] = []
+    before = 0  # rows in the parts before
     for part in parts:
-        rows_left = count - sum(len(preview.rows) for preview in previews)
+        rows_left = wanted.count - sum(len(preview.rows) for preview in previews)
         if rows_left <= 0 and previews and previews[-1].row_count is None:
             break  # all rows are here, and their number would need reading
-        previews.append(_first_of_file(part, max(rows_left, 0), columns))
+        preview, skipped, in_part = _first_with_skipped(part, replace(wanted, count=max(rows_left, 0)))
+        previews.append(replace(preview, numbers=[before + number for number in preview.numbers]))
+        wanted = replace(wanted, skip=wanted.skip - skipped)
+        before += in_part
     counts = [preview.row_count for preview in previews]
     return replace(
         previews[0],
         name=name,
         columns=list(dict.fromkeys(chain.from_iterable(preview.columns for preview in previews))),
         rows=[row for preview in previews for row in preview.rows],
+        numbers=[number for preview in previews for number in preview.numbers],
         row_count=None if None in counts or len(previews) < len(parts) else sum(each or 0 for each in counts),
         size=sum(part.size() or 0 for part in parts),
         files=len(parts),
     )
 
 
-def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
+def _first_of_file(source: Source, wanted: _Wanted) -> Preview:
+    return _first_with_skipped(source, wanted)[0]
+
+
+def _first_with_skipped(source: Source, wanted: _Wanted) -> tuple[Preview, int, int]:
+    """Return the rows, how many were passed over before them, and how many rows the file has, as far as they were read."""
     with opened_table(source) as file:
         if isinstance(file, TextFile):
-            return (_csv if file.format == "csv" else _jsonl)(source, file.stream, count, columns)
-        chosen = _chosen(columns, file.schema.names)
+            return (_csv if file.format == "csv" else _jsonl)(source, file.stream, wanted)
         types = LogicalTypes(source.name, file.schema, file.parquet, strict=False)
-        batches = file.batches(chosen, max(count, 1))
-        return _preview(source, NAMES[file.format], types, batches, chosen, count, file.row_count)
+        chosen = _chosen(wanted.columns, file.schema.names)
+        find = _found_in_parquet if file.groups else _found_in_batches
+        batches, numbers, found = find(file, types, wanted, chosen)
+        rows = [row for batch in batches for row in _rows_of(batch, types, chosen)]
+        version = (types.schema.metadata or {}).get(b"batchfiles.schema_version")
+        known = file.row_count if wanted.where is None else None
+        preview = Preview(
+            name=source.name,
+            format=NAMES[file.format],
+            columns=chosen,
+            rows=rows,
+            numbers=[number + 1 for number in numbers],
+            row_count=_all_of(found, wanted.all) if known is None else known,
+            schema_version=version.decode(errors="replace") if version else None,
+        )
+        return preview, min(found, wanted.skip), file.row_count or found
 
 
-def _preview(
-    source: Source,
-    kind: str,
-    types: LogicalTypes,
-    batches: Iterable[pa.RecordBatch],
-    columns: list[str],
-    count: int,
-    row_count: int | None,
-) -> Preview:
-    """Take rows from as few batches as needed."""
-    rows: list[dict[str, Any]] = []
-    batches = iter(batches)
-    while len(rows) < count and (batch := next(batches, None)) is not None:
-        part = batch.slice(0, count - len(rows))
-        chosen = [part.column(part.schema.names.index(name)) for name in columns]  # two columns may have the same name
-        part = types.converted(pa.RecordBatch.from_arrays(chosen, names=columns))
-        cells = [plain_values(column, strict=False) for column in part.columns]
-        rows += (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
-    version = (types.schema.metadata or {}).get(b"batchfiles.schema_version")
-    return Preview(
-        name=source.name,
-        format=kind,
-        columns=columns,
-        rows=rows,
-        row_count=_all_of(rows, count) if row_count is None else row_count,
-        schema_version=version.decode(errors="replace") if version else None,
-    )
+Found = tuple[list[pa.RecordBatch], list[int], int]
+"""The rows in batches, their numbers from 0, and how many were found, with those that are passed over."""
 
 
-def _all_of(rows: list[dict[str, Any]], count: int) -> int | None:
-    """Return how many rows the file has, if fewer came than were asked for."""
-    return len(rows) if len(rows) < count else None
+def _found_in_batches(file: ArrowFile, types: LogicalTypes, wanted: _Wanted, chosen: list[str]) -> Found:
+    """Look through an Arrow file, batch by batch."""
+    kept: list[pa.RecordBatch] = []
+    numbers: list[int] = []
+    found = before = 0
+    for batch in file.batches(chosen, ROWS, None):
+        if found >= wanted.all:
+            break
+        if wanted.where is None:
+            at: Sequence[int] = range(min(batch.num_rows, wanted.all - found))
+        else:
+            read = batch.select(wanted.where.heads(batch.schema.names))
+            at = wanted.where.among(types.converted(read), types.schema)[: wanted.all - found]
+        shown = at[max(wanted.skip - found, 0) :]
+        if shown:
+            kept.append(batch.take(pa.array(shown, pa.int64())) if wanted.where else batch.slice(shown[0], len(shown)))
+            numbers += (before + each for each in shown)
+        found += len(at)
+        before += batch.num_rows
+    return kept, numbers, found
+
+
+SCANNED: Final = 64 * 1024
+"""Rows of the columns of a condition that are read at a time."""
+
+
+def _found_in_parquet(file: ArrowFile, types: LogicalTypes, wanted: _Wanted, chosen: list[str]) -> Found:
+    """Find the rows by the columns of the condition, in the row groups that may have some, and read only these rows whole."""
+    starts = [0, *accumulate(file.groups)]
+    if wanted.where is None:
+        numbers = list(range(min(wanted.all, starts[-1])))
+    else:
+        numbers = list(islice(_matching(file, types, wanted.where, starts), wanted.all))
+    shown = numbers[wanted.skip :]
+    kept: list[pa.RecordBatch] = []
+    for group, start in enumerate(starts[:-1]):
+        at = [number - start for number in shown if start <= number < starts[group + 1]]
+        if at:
+            kept += _taken(file.batches(chosen, min(ROWS, at[-1] + 1), [group]), at)
+    return kept, shown, len(numbers)
+
+
+def _matching(file: ArrowFile, types: LogicalTypes, where: Where, starts: Sequence[int]) -> Iterator[int]:
+    """Yield the numbers of the rows that fulfil a condition."""
+    expression = where.expression(types.schema)
+    heads = where.heads(file.schema.names)
+    is_as_stored = all(file.schema.field(name).type == types.schema.field(name).type for name in heads)
+    groups = file.groups_where(expression) if is_as_stored else range(len(file.groups))
+    for group in groups:
+        before = starts[group]
+        for batch in file.batches(heads, SCANNED, [group]):
+            yield from (before + each for each in where.among(types.converted(batch), types.schema))
+            before += batch.num_rows
+
+
+def _taken(batches: Iterable[pa.RecordBatch], at: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """Yield some rows of batches, by their numbers, and read no more batches than needed."""
+    before, waiting = 0, list(at)
+    for batch in batches:
+        end = before + batch.num_rows
+        here = [each - before for each in waiting if each < end]
+        if here:
+            yield (
+                batch.slice(here[0], len(here)) if here[-1] - here[0] + 1 == len(here) else batch.take(pa.array(here, pa.int64()))
+            )
+        waiting = waiting[len(here) :]
+        before = end
+        if not waiting:
+            return
+
+
+def _rows_of(batch: pa.RecordBatch, types: LogicalTypes, columns: list[str]) -> Iterator[dict[str, Any]]:
+    chosen = [batch.column(batch.schema.names.index(name)) for name in columns]  # two columns may have the same name
+    part = types.converted(pa.RecordBatch.from_arrays(chosen, names=columns))
+    cells = [plain_values(column, strict=False) for column in part.columns]
+    for row in zip(*cells, strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _all_of(found: int, count: int) -> int | None:
+    """Return how many rows there are, if fewer were found than were asked for."""
+    return found if found < count else None
 
 
 def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
@@ -172,12 +271,46 @@ def _too_long(findings: list[Finding]) -> Iterator[Finding]:
     findings.clear()
 
 
-def _jsonl(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
-    lines = (line for line in _lines(source, stream) if isinstance(line, Finding) or line.strip())
-    rows = [_decoded(line) for line in islice(lines, count)]
-    names = list(dict.fromkeys(chain.from_iterable(rows)))
-    chosen = _chosen(columns, names) if rows else names
-    return Preview(name=source.name, format="JSONL", columns=chosen, rows=rows, row_count=_all_of(rows, count))
+Row = dict[str, Any]
+
+
+def _jsonl(source: Source, stream: Peeked, wanted: _Wanted) -> tuple[Preview, int, int]:
+    rows = (_decoded(line) for line in _lines(source, stream) if isinstance(line, Finding) or line.strip())
+    return _of_text(source, "JSONL", rows, None, wanted)
+
+
+def _of_text(
+    source: Source, kind: str, rows: Iterable[Row], header: list[str] | None, wanted: _Wanted
+) -> tuple[Preview, int, int]:
+    """Take rows of text; the columns of JSONL are those of the rows that were read."""
+    where = wanted.where
+    if where is not None and header is not None:
+        where.check_names(header)
+    names: dict[str, None] = dict.fromkeys(header or ())
+    kept: list[Row] = []
+    numbers: list[int] = []
+    found = before = 0
+    waiting = iter(rows)
+    while found < wanted.all:
+        some = list(islice(waiting, ROWS if where else min(ROWS, wanted.all - found)))
+        if not some:
+            break
+        if header is None:
+            names |= dict.fromkeys(chain.from_iterable(some))
+        at: Sequence[int] = range(len(some)) if where is None else where.among_rows(some)[: wanted.all - found]
+        shown = at[max(wanted.skip - found, 0) :]
+        kept += (some[each] for each in shown)
+        numbers += (before + each + 1 for each in shown)
+        found += len(at)
+        before += len(some)
+    if where is not None and before:
+        where.check_names(list(names))
+    there = list(names) if header is not None or where is None else list(dict.fromkeys(chain.from_iterable(kept)))
+    columns = _chosen(wanted.columns, list(names)) if wanted.columns is not None and names else there
+    preview = Preview(
+        name=source.name, format=kind, columns=columns, rows=kept, numbers=numbers, row_count=_all_of(found, wanted.all)
+    )
+    return preview, min(found, wanted.skip), before
 
 
 def _decoded(line: bytes | Finding) -> dict[str, Any]:
@@ -195,16 +328,14 @@ def _csv_text(line: bytes | Finding) -> str:
     return f"{line.decode(errors='replace')}\n"
 
 
-def _csv(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
+def _csv(source: Source, stream: Peeked, wanted: _Wanted) -> tuple[Preview, int, int]:
     csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many an answer
     texts = (_csv_text(line) for line in _lines(source, stream))
     try:
         reader = csv.reader(texts)
         header = next(reader, [])
-        rows = [{name: text or None for name, text in zip(header, row, strict=False)} for row in islice(reader, count)]
+        rows = ({name: text or None for name, text in zip(header, row, strict=False)} for row in reader)
+        return _of_text(source, "CSV", rows, header, wanted)
     except csv.Error as error:
         reason = str(error)
-    else:
-        chosen = _chosen(columns, header)
-        return Preview(name=source.name, format="CSV", columns=chosen, rows=rows, row_count=_all_of(rows, count))
     raise TruncatedFileError(f"the CSV can't be read: {reason}", path=source.name)

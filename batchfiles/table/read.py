@@ -230,7 +230,7 @@ def _is_table(names: Sequence[str]) -> bool:
 def _opened(source: Source, max_line_bytes: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
     with opened_table(source) as file:
         if isinstance(file, ArrowFile):
-            yield UserTable(source.name, file.schema, lambda columns: file.batches(columns, ROWS), source, file.parquet)
+            yield UserTable(source.name, file.schema, lambda columns: file.batches(columns, ROWS, None), source, file.parquet)
         elif file.format == "csv":
             yield _csv(source.name, file.stream, csv_nulls)
         else:

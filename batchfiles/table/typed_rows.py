@@ -24,7 +24,6 @@ import pyarrow as pa
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import FileError, InvalidLineError, MismatchError
 from batchfiles.io.atomic import file_error
-from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
 from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits
 from batchfiles.limits import LINE_CAP
@@ -163,12 +162,12 @@ class _Unfit(Exception):
 
 
 def own_rows(
-    source: Source, columns: Iterable[str], *, needed: Mapping[str, str], max_line_bytes: int = LINE_CAP
+    source: TableLike, columns: Iterable[str], *, needed: Mapping[str, str], max_line_bytes: int = LINE_CAP
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table that `join` or `export` made, as values of the types that its columns have.
 
     Args:
-        source: A Parquet, Arrow, CSV or JSONL file.
+        source: A Parquet, Arrow, CSV or JSONL file, or a table in memory.
         columns: The columns to read; those that the file doesn't have are null.
         needed: Columns that must be there, each with the reason, which errors give.
         max_line_bytes: The longest line of a JSONL file.
@@ -316,5 +315,7 @@ READERS: Final[dict[str, Callable[[object], Any]]] = {
     "outcome": _outcome,
     "retryable": _bool,
     "error_code": _error_code,
+    "embedding_index": lambda value: _integer(value, 32),
+    "flagged": lambda value: None if value is None or value == "" or _is_nan(value) else _bool(value),
 }
 """Columns that are stricter, or less strict, than their type."""

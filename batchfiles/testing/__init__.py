@@ -5,7 +5,7 @@
     with Server() as server:
         client = batchfiles.Client("sk-test", base_url=server.base_url)
 
-From the shell: `python -m batchfiles.testing --port 8000`. Install it with `pip install 'batchfiles[testing]'`.
+From the shell: `python -m batchfiles.testing --port 8000`. It needs the extra `testing`.
 """
 
 from __future__ import annotations

@@ -12,12 +12,9 @@ import threading
 from collections.abc import Sequence
 
 from batchfiles.errors import MissingDependencyError
-from batchfiles.testing.options import faults_of, parser, quirks_of
+from batchfiles.testing.options import faults_of, parser, quirks_of, variables_of
 
 __all__ = ["main"]
-
-KEY = "sk-local"
-"""The server accepts any key."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,26 +37,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         from batchfiles.testing.server import Server
         from batchfiles.testing.service import Service
 
-        service = Service(stage_seconds=options.stage_seconds, quirks=quirks)
+        service = Service(stage_seconds=options.stage_seconds, quirks=quirks, limits="azure" if options.azure else "openai")
         server = Server(service, faults=faults, host=options.host, port=options.port)
     except (MissingDependencyError, OSError) as error:
         print(f"batchfiles.testing: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
         return 3
     if options.command:
         with server:
-            return _run(options.command, server.base_url)
+            return _run(options.command, variables_of(options, server.base_url))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        print(f"export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY={KEY}", flush=True)  # noqa: T201
+        variables = variables_of(options, server.base_url)
+        other = "unset OPENAI_BASE_URL; " if options.azure else ""
+        print(f"{other}export {' '.join(f'{name}={value}' for name, value in variables.items())}", flush=True)  # noqa: T201
         stop.wait()
     return 0
 
 
-def _run(command: list[str], base_url: str) -> int:
+def _run(command: list[str], variables: dict[str, str]) -> int:
     """Run a command with the server in its environment, and return its exit code."""
-    environment = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
+    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_BASE_URL"} | variables
     try:
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - the user's own command
     except OSError as error:

@@ -11,7 +11,10 @@ from typing import Any, Final
 from batchfiles.testing.parameters import ERROR_FORMS
 from batchfiles.testing.quirks import CALLS, FAULTS, GONE, QUIRKS, REDIRECTS, Fault, Faults, Quirks
 
-__all__ = ["faults_of", "parser", "quirks_of"]
+__all__ = ["faults_of", "parser", "quirks_of", "variables_of"]
+
+KEY: Final = "sk-local"
+"""The server accepts any key."""
 
 WIDTH: Final = 79
 """Columns of the text before and after the options."""
@@ -37,6 +40,7 @@ Examples:
   python -m batchfiles.testing --port 8000
   python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --seed 7
   python -m batchfiles.testing --pending-files 20 --statuses completed=done
+  python -m batchfiles.testing --azure --port 8000
   python -m batchfiles.testing --fault batches.retrieve:1-10=html,status=504
   python -m batchfiles.testing --faults-by-chance 7
   python -m batchfiles.testing batchfiles run requests.jsonl -o results.parquet
@@ -60,6 +64,12 @@ def parser() -> argparse.ArgumentParser:
         type=_seconds,
         metavar="SECONDS",
         help="how long a batch is validating, in progress and finalizing each (default: 1; with a COMMAND, 0)",
+    )
+    made.add_argument(
+        "--azure",
+        action="store_true",
+        help="as Azure: its rules for files and its error codes, files that are pending for 2 seconds, an empty error file, and "
+        "the variables AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY",
     )
     odd = made.add_argument_group("quirks of the service")
     for name, words in QUIRKS.items():
@@ -101,7 +111,16 @@ def quirks_of(options: argparse.Namespace) -> Quirks:
         ValueError: The options contradict each other.
     """
     found = {name: getattr(options, name) for name in QUIRKS}
+    if options.azure:
+        found |= {"pending_files": 2.0 if found["pending_files"] is None else found["pending_files"], "empty_error_file": True}
     return Quirks(**{name: value for name, value in found.items() if value is not None and value is not False})
+
+
+def variables_of(options: argparse.Namespace, base_url: str) -> dict[str, str]:
+    """Return the variables with which clients find the server."""
+    if options.azure:
+        return {"AZURE_OPENAI_ENDPOINT": base_url.removesuffix("/v1"), "AZURE_OPENAI_API_KEY": KEY}
+    return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
 
 
 def faults_of(options: argparse.Namespace) -> Faults:

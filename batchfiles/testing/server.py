@@ -8,7 +8,7 @@ import threading
 from importlib.util import find_spec
 from typing import Any, Self
 
-from batchfiles.errors import MissingDependencyError
+from batchfiles.errors import missing_extra
 
 __all__ = ["Server"]
 
@@ -22,13 +22,13 @@ try:
     from batchfiles.testing.fault_middleware import FaultMiddleware
 except ImportError as error:
     package = (error.name or "starlette").partition(".")[0]
-    raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
+    raise missing_extra("the local server", package, "testing") from None
 from batchfiles.testing.quirks import Faults
 from batchfiles.testing.service import Service
 
 for package, modules in (("python-multipart", ("python_multipart", "multipart")), ("jsonschema", ("jsonschema",))):
     if not any(map(find_spec, modules)):  # python-multipart was imported as multipart until 0.0.12
-        raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'")
+        raise missing_extra("the local server", package, "testing")
 
 BACKLOG = 2048
 """The queue of connections that are not accepted yet."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import pickle
 import queue
@@ -42,6 +43,8 @@ __all__ = [
     "WorkerPool",
     "cores",
 ]
+
+LOG = logging.getLogger(__name__)
 
 
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
@@ -126,6 +129,7 @@ class WorkerPool:
                 self.__exit__()
                 if not isinstance(error, OSError):  # without permission for more processes, this one works alone
                     raise
+            LOG.info("%d worker processes", len(self._workers) + self._main_works)
         return self
 
     def __exit__(self, *_: object) -> None:

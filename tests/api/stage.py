@@ -107,7 +107,7 @@ class Stage:
             case effects.Token():
                 self.tokens += 1
                 return f"{self.tokens:032d}"
-            case effects.Notify(seen):
+            case effects.Notify(Batch() as seen):
                 return self.told.append(seen)
             case effects.Size(path):
                 return len(self.files[path]) if path in self.files else None

@@ -24,9 +24,9 @@ import pytest
 import batchfiles
 from batchfiles.cli import table_command
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.stats_tables import format_note
-from batchfiles.cli.text import width_of
+from batchfiles.layout import width_of
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import note_lines as format_note
 from batchfiles.table.parquet import HAS_LATE_METADATA
 from tests.jobs.test_campaign_join import simple
 
@@ -360,18 +360,27 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
 def test_resume_continues_the_folder_of_a_campaign(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """What is there and whole is kept; without --resume or --force it is refused, and a single table can't be continued."""
     folder = simple(tmp_path / "c")
-    assert ask("-o", tmp_path / "t", folder)[0] == 0
+    assert ask("-o", tmp_path / "t", folder, "--min-file-bytes", 0)[0] == 0
     (tmp_path / "t" / "part-1.parquet").unlink()
     (tmp_path / "t" / "part-2.parquet").write_bytes(b"PAR1")
     before = (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns
-    assert ask("-o", tmp_path / "t", folder)[0] == 2
-    code, _, err = ask("-o", tmp_path / "t", folder, "--resume", "--report", tmp_path / "r.json")
+    code, _, err = ask("-o", tmp_path / "t", folder, width=300)
+    assert code == 2
+    assert "exists already: choose another name, continue the folder of a campaign with --resume, or use --force" in err
+    code, _, err = ask(
+        "-o", tmp_path / "t", folder, "--resume", "--report", tmp_path / "r.json", "--min-file-bytes", 0, width=300
+    )
     assert code == 0
-    assert "t: 12 rows, 3 Parquet files, " in err
-    assert json.loads((tmp_path / "r.json").read_text())["missing"] == 3
+    assert "t: 12 rows, 3 Parquet files, 1 part kept, " in err
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["missing"], report["kept_parts"]) == (3, 1)
     assert (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns == before
     code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--resume")
     assert (code, "resume is for a folder of Parquet parts of a campaign" in err) == (2, True)
+    code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--min-file-bytes", 0)
+    assert (code, "--min-file-bytes needs a folder" in err) == (2, True)
+    assert ask("-o", tmp_path / "t2", folder)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "t2").iterdir()) == ["_SUCCESS", "part-0_to_part-2.parquet"]
 
 
 def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:
@@ -595,7 +604,7 @@ def test_a_file_name_can_not_play_with_the_terminal(ask: Callable[..., Outcome],
 )
 def test_a_share_is_0_or_100_only_of_none_and_all(count: int, total: int, words: str) -> None:
     """One failure in 50,000 must not read as 100 % success."""
-    from batchfiles.cli.stats_tables import share
+    from batchfiles.findings import share
 
     assert share(count, total) == words
 

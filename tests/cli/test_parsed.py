@@ -81,7 +81,7 @@ def test_schedulers_can_ask_for_an_exit_code(ask: Callable[..., Outcome], condit
         ((*JOIN, "--parse-dates"), "--parse-dates needs --parsed"),
         ((*JOIN, "--fail-on", "parse_error"), "--fail-on parse_error needs --parsed"),
         ((*JOIN, "--parsed", "--table", "embeddings"), "--parsed needs --table requests"),
-        ((*EXPORT, "--parsed"), "parsed needs a schema here (--schema)"),
+        ((*EXPORT, "--parsed"), "parsed needs --schema here"),
         ((*JOIN, "--parsed", "--schema", "out.jsonl"), "out.jsonl: a JSON Schema was expected"),
         ((*JOIN, "--parsed", "--schema", "no_such_module_here:Answer"), "can't be imported: ModuleNotFoundError"),
     ],

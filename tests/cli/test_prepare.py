@@ -166,7 +166,7 @@ def test_requests_that_the_table_does_not_have_are_told_and_may_fail_the_job(cap
         (["--id", "{{doc}}"], "--with and --id must be used together"),
         (["--with-prefix", "my_"], "--with-prefix needs --with"),
         (["--with", "t.parquet", "--id", "{{dok}}"], "did you mean {{doc}}?"),
-        (["--with", "t.parquet", "--id", "{{doc}}"], "columns called 'text' too: give a prefix (--with-prefix)"),
+        (["--with", "t.parquet", "--id", "{{doc}}"], "columns called 'text' too: use --with-prefix"),
     ],
 )
 def test_join_refuses_what_does_not_go_together(ask, answered, arguments, words):

@@ -51,7 +51,7 @@ def test_several_batches_are_a_table(ask: Ask, submitted: Callable[..., str]) ->
     code, out, _ = ask("status", two, one, two)
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].split() == ["batch", "status", "created", "for", "requests", "completed", "failed"]
+    assert lines[0].split() == ["batch", "status", "age", "for", "requests", "completed", "failed"]
     assert [line.split()[:2] for line in lines[1:]] == [[two, "completed"], [one, "completed"]]
 
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchfiles.cli.layout import lay_out
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.text import width_of
+from batchfiles.cli.row_layout import lay_out
 from batchfiles.errors import FileError
 from batchfiles.io.sources import Source
+from batchfiles.layout import width_of
 from batchfiles.table.open import open_table
 from batchfiles.table.schema import schema
 
@@ -347,3 +347,84 @@ def test_a_cell_of_20_mb_is_cut_quickly() -> None:
     """No more of a cell is looked at than a terminal shows."""
     layout = lay_out(["a"], [{"a": "x" * 20_000_000}, {"a": list(range(1_000_000))}], 80)
     assert all(len(line) <= 80 for line in layout.lines)
+
+
+@pytest.fixture
+def joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Join the example files."""
+    path = tmp_path / "joined.parquet"
+    assert exit_code(["join", str(FIXTURES / "chat_completions"), "-o", str(path), "-q"]) == 0
+    capsys.readouterr()
+    return path
+
+
+def test_rows_of_a_condition_are_shown(ask: Callable[..., Outcome], joined: Path) -> None:
+    """The question was 'which rows failed?', and there was no answer to it."""
+    code, out, err = ask(joined, "--where", "outcome = 'failed' and status_code != 429", "--columns", "custom_id,error_code")
+    assert (code, err) == (0, "")
+    assert "2 rows where outcome = 'failed' and status_code != 429" in " ".join(out.split())
+    assert "── row 11 " in out
+    assert "context_length_exceeded" in out
+    code, out, err = ask(joined, "--where", "retryable", "--json", "-n", 2)
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["no_response", "expired"]
+
+
+def test_a_condition_of_a_batch_file_names_paths(ask: Callable[..., Outcome]) -> None:
+    """The lines have objects in them."""
+    file = next((FIXTURES / "chat_completions").glob("*_error.jsonl"))
+    code, out, _ = ask(file, "--where", "response.body.error.code like '%exceeded'", "--json")
+    assert code == 0
+    assert [json.loads(line)["custom_id"] for line in out.splitlines()] == ["ticket-0012"]
+
+
+def test_a_wrong_condition_is_pointed_at(ask: Callable[..., Outcome], joined: Path) -> None:
+    """The mark is below the place; control characters are escaped."""
+    code, out, err = ask(joined, "--where", "retryable and outcom = 'failed'")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "batchfiles: error: --where: unknown column 'outcom'; did you mean 'outcome'?",
+        "    retryable and outcom = 'failed'",
+        "                  ^",
+        "See 'batchfiles show -h'.",
+    ]
+    code, out, err = ask(joined, "--where", "\x1b[31m" * 30 + " = 1")
+    assert code == 2
+    assert "\x1b" not in err
+
+
+def test_one_row_is_request_and_answer(ask: Callable[..., Outcome], joined: Path) -> None:
+    """By its id or its number; texts are whole, JSON is indented, and facts follow."""
+    code, out, _ = ask(joined, "--id", "ticket-0003", width=80)
+    assert code == 0
+    assert out == ask(joined, "--row", "3", width=80)[1]
+    lines = out.splitlines()
+    assert lines[:2] == ["ticket-0003", "outcome  succeeded"]
+    at = lines.index("user:")
+    assert lines[at + 1] == '    Is "The Salt Road" at the south branch, or else at the river branch?'
+    assert '    find_book({"title":"The Salt Road","branch":"south"})' in lines
+    assert "tokens   97 input, 0 cached, 51 output, 0 reasoning" in lines
+    assert json.loads(ask(joined, "--id", "ticket-0003", "--json")[1])["custom_id"] == "ticket-0003"
+
+
+def test_one_line_of_a_batch_file_is_request_or_answer(ask: Callable[..., Outcome]) -> None:
+    """The answer is read as join reads it."""
+    folder = FIXTURES / "chat_completions"
+    assert "user:" in ask(folder / "requests.jsonl", "--id", "ticket-0003")[1]
+    out = ask(next(folder.glob("*_error.jsonl")), "--id", "ticket-0012")[1]
+    assert "outcome  failed" in out
+    assert "status   400, context_length_exceeded" in out
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*/*.jsonl")), ids=lambda path: f"{path.parent.name}/{path.name[:12]}")
+def test_every_line_of_the_fixtures_is_shown_alone(ask: Callable[..., Outcome], path: Path) -> None:
+    """Whatever the endpoint and the service."""
+    code, out, err = ask(path, "--row", 1, width=80)
+    assert code == (1 if not path.stat().st_size else 0), err
+    assert ("place" in out) == (code == 0)
+
+
+def test_a_row_that_is_not_there_is_reported(ask: Callable[..., Outcome], joined: Path) -> None:
+    """With the exit code of `get`."""
+    assert ask(joined, "--id", "nope")[::2] == (1, f"batchfiles: {joined} has no row with the custom_id 'nope'\n")
+    assert ask(joined, "--row", "17")[::2] == (1, f"batchfiles: {joined} has no row 17\n")
+    assert ask(joined, "--row", "1", "--where", "retryable")[0] == 2

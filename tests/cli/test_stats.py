@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.stats_tables import money
+from batchfiles.jobs.stats.price import money
 from tests.jobs.wire import completion, put, result
 
 ROOT = Path(__file__).parents[2]

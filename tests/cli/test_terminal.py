@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.cli.text import cut, cut_in_front, padded, visible, width_of, wrapped
+from batchfiles.layout import cut, cut_in_front, padded, visible, width_of, wrapped
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchfiles.cli.text import text_table
+from batchfiles.layout import text_table
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:

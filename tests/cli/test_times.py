@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from batchfiles.cli.text import age, local_time
+from batchfiles.layout import age, local_time
 
 
 @pytest.mark.parametrize(

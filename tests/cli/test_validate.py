@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchfiles.cli.text import size
 from batchfiles.cli.validate import validate
 from batchfiles.io.sources import expand
 from batchfiles.io.threads import total_of
 from batchfiles.jobs import validate as validate_module
+from batchfiles.layout import size
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 GOOD = FIXTURES / "chat_completions" / "requests.jsonl"

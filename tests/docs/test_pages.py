@@ -53,6 +53,14 @@ def test_the_modules_on_a_page_exist(page: str) -> None:
         assert any((root / name).exists() for root in (PACKAGE, ROOT)), f"{page}: {name}"
 
 
+@pytest.mark.parametrize("folder", ["batchfiles", "docs"])
+def test_every_command_that_installs_works_before_the_package_is_published(folder: str) -> None:
+    """Extras are installed from the project's folder, and messages name the packages of an extra (`missing_extra`)."""
+    pattern = re.compile(r"pip install [^\n&`]*(?<![\w/])batchfiles\b(?!\.)")
+    files = [ROOT / "README.md", *(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]
+    assert [f"{file}: {found}" for file in files for found in pattern.findall(file.read_text("utf-8"))] == []
+
+
 def test_the_page_of_the_architecture_has_each_package() -> None:
     """The table of packages has those of the package's folder, and no others."""
     text = (DOCS / "architecture.md").read_text("utf-8").partition("## Packages\n")[2].partition("\n## ")[0]

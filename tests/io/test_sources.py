@@ -64,6 +64,17 @@ def test_a_file_named_twice_is_read_once(folder):
     assert names(folder / "b.jsonl", folder / "b.jsonl", f"{folder}/*.jsonl", folder / "deeper" / "link.jsonl") == ["b.jsonl"]
 
 
+def test_two_links_in_a_folder_to_one_file_are_two_files(folder, tmp_path):
+    """The second one was left out without a word, as in a folder whose equal files are links to one blob."""
+    (tmp_path / "blob").write_bytes(b"{}\n")
+    for name in ("x.jsonl", "y.jsonl"):
+        (folder / "deeper" / name).symlink_to(tmp_path / "blob")
+    both = folder / "deeper"
+    assert names(both) == names(f"{both}/*.jsonl") == names(both, both / "y.jsonl") == sorted(names(both / "x.jsonl", both))
+    assert {"x.jsonl", "y.jsonl"} <= set(names(both))
+    assert names(both / "x.jsonl", both / "y.jsonl") == ["x.jsonl"]  # named one by one, they are the same file
+
+
 def test_open_files_and_sources_are_taken_as_they_are(folder):
     """An open file shows its name if it has one."""
     source = Source("mine", path=folder / "b.jsonl")

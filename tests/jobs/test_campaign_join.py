@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -304,16 +305,23 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_folder_has_a_file_for_each_part(tmp_path: Path, workers: int) -> None:
-    """Named by the part, with `_SUCCESS`; readers see the same rows in the same order."""
+@pytest.mark.parametrize(
+    ("least", "names"),
+    [
+        (0, ["part-0", "part-1", "part-2"]),
+        (1_500, ["part-0_to_part-1", "part-2"]),
+        (None, ["part-0_to_part-2"]),
+    ],
+)
+def test_a_folder_has_a_file_for_each_part_or_for_several_small_ones(
+    tmp_path: Path, workers: int, least: int | None, names: list[str]
+) -> None:
+    """Named by the parts, with `_SUCCESS`; readers see the same rows in the same order. 100 small parts were 100 small files."""
     folder = simple(tmp_path / "c")
     with batchfiles.join(folder, workers=workers) as job, at_once(folder) as one:
-        report = job.to_parquet(tmp_path / "t")
+        report = job.to_parquet(tmp_path / "t", min_file_bytes=least)
         assert counts(report) == counts(one.summarize())
-        assert sorted(path.name for path in (tmp_path / "t").iterdir()) == [
-            "_SUCCESS",
-            *(f"part-{number}.parquet" for number in range(3)),
-        ]
+        assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["_SUCCESS", *(f"{name}.parquet" for name in names)]
         assert read(tmp_path / "t") == list(one)
         with pytest.raises(OutputExistsError):
             job.to_parquet(tmp_path / "t")
@@ -352,7 +360,7 @@ def test_each_part_has_its_own_name_and_file(tmp_path: Path, names: list[str]) -
         entries.append({"file": name, "requests": 1, "bytes": len(text), "sha256": digest, "batches": [f"batch_{number}"]})
     (tmp_path / "manifest.json").write_text(json.dumps({"format": "batchfiles-campaign", "version": 1, "parts": entries}))
     assert len({part.name for part in batchfiles.parts(tmp_path)}) == len(names)
-    batchfiles.join(tmp_path).to_parquet(tmp_path / "t")
+    batchfiles.join(tmp_path).to_parquet(tmp_path / "t", min_file_bytes=0)
     assert sorted(row["text"] for row in read(tmp_path / "t")) == sorted(names)
 
 
@@ -377,6 +385,24 @@ def test_links_in_a_campaign_are_its_files(tmp_path: Path, linked: str) -> None:
         batchfiles.retry(folder, output=next(folder.glob(linked)).resolve(), overwrite=True)
 
 
+def test_parts_that_are_links_to_one_file_are_all_joined(tmp_path: Path) -> None:
+    """The campaign was joined without one of its parts, in another way."""
+    parts = {f"part-{number}": ([request("a"), request("b")], [success("a", "same")]) for number in range(3)}
+    folder = campaign(tmp_path / "c", parts)
+    with batchfiles.join(folder) as job:
+        rows, report = list(job), counts(job.report)
+    for name in ("part-{}.jsonl", "batch_0000000{}_output.jsonl"):
+        (folder / name.format(1)).rename(tmp_path / name.format("blob"))
+        for number in range(3):
+            (folder / name.format(number)).unlink(missing_ok=True)
+            (folder / name.format(number)).symlink_to(tmp_path / name.format("blob"))
+    with batchfiles.join(folder) as job:
+        assert isinstance(job, CampaignJoin)
+        assert (list(job), counts(job.report)) == (rows, report)
+    assert batchfiles.stats(folder).requests.count == 6
+    assert batchfiles.retry(folder, output=folder).written == 3
+
+
 @pytest.mark.parametrize("empty", ["part-0", "part-1"])
 def test_an_empty_part_may_have_results(tmp_path: Path, empty: str) -> None:
     """Its results are without a request, and the whole campaign was refused because of it."""
@@ -395,7 +421,7 @@ def test_overwrite_removes_what_is_of_no_part(tmp_path: Path) -> None:
         job.to_parquet(table)
     with batchfiles.join(simple(tmp_path / "c", parts=2)) as job:
         job.to_parquet(table, overwrite=True)
-        assert sorted(path.name for path in table.iterdir()) == ["_SUCCESS", "part-0.parquet", "part-1.parquet"]
+        assert sorted(path.name for path in table.iterdir()) == ["_SUCCESS", "part-0_to_part-1.parquet"]
         pq.write_table(pa.table({"mine": [1]}), table / "mine.parquet")
         with pytest.raises(FileError, match="not ours to delete"):
             job.to_parquet(table, overwrite=True)
@@ -413,7 +439,7 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
     """The other files are not touched, and the report is that of all parts."""
     folder, table = simple(tmp_path / "c", parts=5), tmp_path / "t"
     with batchfiles.join(folder, workers=workers) as job:
-        job.to_parquet(table)
+        job.to_parquet(table, min_file_bytes=0)
         before = written(table)
         (table / "_SUCCESS").unlink()
         (table / "part-1.parquet").unlink()
@@ -421,10 +447,10 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
     with (folder / "batch_00000004_output.jsonl").open("ab") as file:
         file.write(success("request-3", "late") + b"\n")
     with batchfiles.join(folder, workers=workers) as job, at_once(folder) as one:
-        report = job.to_parquet(table, resume=True)
-        assert counts(report) == counts(one.summarize())
+        report = job.to_parquet(table, resume=True, min_file_bytes=0)
+        assert (report.kept_parts, report.missing) == (2, 4)
+        assert counts(replace(report, kept_parts=0)) == counts(one.summarize())
         assert read(table) == list(one)
-        assert report.missing == 4
         job.write_rejects(tmp_path / "rejects.jsonl")
     after = written(table)
     assert {name for name in after if after[name] == before[name]} == {"part-0.parquet", "part-2.parquet"}
@@ -437,14 +463,16 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
 def test_a_file_with_unknown_facts_is_written_again(tmp_path: Path, key: str, value: object) -> None:
     """Such as of another version: its values were not checked, and ended in an `AttributeError`."""
     folder, table = simple(tmp_path / "c", parts=2), tmp_path / "t"
-    before = batchfiles.join(folder).to_parquet(table)
+    before = batchfiles.join(folder).to_parquet(table, min_file_bytes=0)
     path = table / "part-1.parquet"
     metadata = pq.read_metadata(path).metadata
     facts = json.loads(metadata[b"batchfiles.part"])
     (facts if key in facts else facts["report"])[key] = value
     rows = pq.read_table(path)
     pq.write_table(rows.replace_schema_metadata({b"batchfiles.part": json.dumps(facts)}), path)
-    assert counts(batchfiles.join(folder).to_parquet(table, resume=True)) == counts(before)
+    report = batchfiles.join(folder).to_parquet(table, resume=True, min_file_bytes=0)
+    assert report.kept_parts == 1
+    assert counts(report) == counts(replace(before, kept_parts=1))
 
 
 @needs_late_metadata
@@ -452,11 +480,11 @@ def test_resume_with_other_options_writes_all_parts(tmp_path: Path) -> None:
     """The fingerprint of a part has the options of the table and of Parquet."""
     folder, table = simple(tmp_path / "c"), tmp_path / "t"
     with batchfiles.join(folder) as job:
-        job.to_parquet(table)
+        job.to_parquet(table, min_file_bytes=0)
     for options, parquet in (({"request_bodies": "none"}, {}), ({"request_bodies": "none"}, {"compression": "snappy"})):
         before = written(table)
         with batchfiles.join(folder, **options) as job:
-            job.to_parquet(table, resume=True, **parquet)
+            assert job.to_parquet(table, resume=True, min_file_bytes=0, **parquet).kept_parts == 0
             assert read(table) == list(job)
         assert not set(before.values()) & set(written(table).values())
 
@@ -467,22 +495,22 @@ def test_a_killed_join_is_resumed(tmp_path: Path) -> None:
     folder, table = simple(tmp_path / "c", parts=6), tmp_path / "t"
     program = f"""
 import os, batchfiles
-from batchfiles.jobs.join.part_join import PartJoin
-really, done = PartJoin.write_part, []
-def write_part(*args, **keywords):
+from batchfiles.jobs.join.part_join import PartsJoin
+really, done = PartsJoin.write_file, []
+def write_file(*args, **keywords):
     if len(done) == 3:
         os.kill(os.getpid(), 9)
     done.append(really(*args, **keywords))
     return done[-1]
-PartJoin.write_part = write_part
-batchfiles.join({str(folder)!r}).to_parquet({str(table)!r})
+PartsJoin.write_file = write_file
+batchfiles.join({str(folder)!r}).to_parquet({str(table)!r}, min_file_bytes=0)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
     before = written(table)
     assert len(before) == 3
     assert not (table / "_SUCCESS").exists()
     with batchfiles.join(folder) as job:
-        assert job.to_parquet(table, resume=True).rows == 24
+        assert job.to_parquet(table, resume=True, min_file_bytes=0).rows == 24
         assert read(table) == list(job)
     assert before.items() <= written(table).items()
     assert (table / "_SUCCESS").exists()

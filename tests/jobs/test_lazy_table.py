@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,12 +66,67 @@ def test_the_report_never_starts_a_pass(joined, tmp_path):
     assert report is joined.report
 
 
-def test_the_repr_is_short_and_names_what_is_known(joined):
-    """The files by their roles at once, the rows after a pass."""
-    assert repr(joined).startswith("<Join: 1 inputs, ")
-    assert repr(joined).endswith(", no pass yet>")
+def test_the_repr_is_short_and_names_what_is_known(tmp_path, joined):
+    """The files by their roles and the options at once, the rows after a pass."""
+    assert repr(joined).startswith("<Join: 1 request file (")
+    assert "2 result files" in repr(joined)
+    assert repr(joined).endswith("; 18.1 kB; not read yet>")
     joined.summarize()
-    assert repr(joined).endswith(", 16 rows>")
+    assert repr(joined).endswith("; 16 rows>")
+    chosen = batchfiles.join(FIXTURE, bodies="all", table="requests", progress=lambda *_: None, temp_dir=tmp_path)
+    assert repr(chosen).endswith("; bodies='all'; table='requests'; not read yet>")
+    assert repr(batchfiles.export(*FIXTURE.glob("batch_*"))).startswith("<Export: 2 result files (")
+
+
+def test_head_is_the_beginning_of_the_table(joined):
+    """The same rows and columns; the report of the whole is not known afterwards."""
+    table = joined.to_arrow()
+    fresh = batchfiles.join(FIXTURE)
+    for count in (0, 1, 5, 16, 100):
+        assert fresh.head(count) == table.slice(0, count)
+    assert fresh.head().num_rows == 5
+    with pytest.raises(ValueError, match="n is not negative"):
+        fresh.head(-1)
+    with pytest.raises(RuntimeError):
+        _ = fresh.report
+    exported = batchfiles.export(*FIXTURE.glob("batch_*"), progress=lambda *_: pytest.fail("head has no progress"))
+    assert exported.head(2).num_rows == 2
+
+
+def test_head_reads_only_the_first_part_of_a_campaign(tmp_path):
+    """The second part is damaged, which a pass over everything finds."""
+    batchfiles.split(FIXTURE / "requests.jsonl", output=tmp_path / "campaign", max_requests=8)
+    first, second = sorted((tmp_path / "campaign").glob("requests-*.jsonl"))
+    for part in (first, second):
+        lines = [{"id": "r", "custom_id": "none", "response": None, "error": {"code": "c", "message": "m"}}]
+        part.with_name(f"{part.stem}_output.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    joined = batchfiles.join(tmp_path / "campaign")
+    second.write_bytes(b"{}\n" * 3)
+    assert joined.head(8).num_rows == 8
+    with pytest.raises(batchfiles.BatchFilesError):
+        joined.summarize()
+
+
+def test_a_page_reads_no_more_than_a_second_takes(joined, monkeypatch):
+    """Larger files are only named; the page says which call reads them."""
+    from batchfiles.jobs.join import display
+
+    assert "of 16 rows" in joined._repr_html_()
+    monkeypatch.setattr(display, "SMALL", 10)
+    page = joined._repr_html_()
+    assert "not read yet" in page
+    assert "ticket-0001" in page
+    monkeypatch.setattr(display, "QUICK", 10)
+    monkeypatch.setattr(type(joined), "to_batches", lambda *_: pytest.fail("nothing is read"))
+    assert "head() reads the first rows" in joined._repr_html_()
+
+
+def test_the_page_of_files_that_have_changed_says_so(tmp_path):
+    """An error is a sentence in the page; a traceback would hide the files."""
+    shutil.copytree(FIXTURE, tmp_path / "batch")
+    joined = batchfiles.join(tmp_path / "batch")
+    (tmp_path / "batch" / "requests.jsonl").write_text("{}\n")
+    assert "the file changed" in joined._repr_html_()
 
 
 def test_the_page_of_a_notebook_is_escaped(tmp_path):
@@ -83,11 +139,10 @@ def test_the_page_of_a_notebook_is_escaped(tmp_path):
         (tmp_path / f"{number}.jsonl").write_text(json.dumps(result) + "\n")
     joined = batchfiles.join(tmp_path)
     page = joined._repr_html_()
-    assert "<b>" not in page
+    assert "<b>&" not in page
     assert "&lt;b&gt;&amp;.jsonl" in page
     assert "11 more files" in page
-    joined.summarize()
-    assert "no_response" in joined._repr_html_()
+    assert "no_response" in page
 
 
 @pytest.mark.parametrize("target", ["t.parquet", "parts/"])

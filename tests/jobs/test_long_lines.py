@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,32 @@ from tests.jobs.wire import failure, put, request, success
 CAP = 1000
 LONG_REQUEST = request("a", padding="x" * CAP)
 LONG_RESULT = success("a", "x" * CAP)
+
+
+CHAT = sorted((Path(__file__).parents[2] / "fixtures" / "chat_completions").glob("*.jsonl"))
+REQUESTS = next(path for path in CHAT if path.name == "requests.jsonl")
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        lambda folder: batchfiles.join(*CHAT, max_line_bytes=0),
+        lambda folder: batchfiles.export(CHAT[0], max_line_bytes=0),
+        lambda folder: batchfiles.validate(REQUESTS, max_line_bytes=0),
+        lambda folder: batchfiles.stats(*CHAT, max_line_bytes=0),
+        lambda folder: batchfiles.get("ticket-0001", *CHAT, max_line_bytes=0),
+        lambda folder: batchfiles.error_digest(CHAT[0], max_line_bytes=0),
+        lambda folder: batchfiles.merge(REQUESTS, output=folder / "m.jsonl", max_line_bytes=0),
+        lambda folder: batchfiles.edit(REQUESTS, output=folder / "e.jsonl", values={"body.model": "x"}, max_line_bytes=0),
+        lambda folder: batchfiles.retry(*CHAT, output=folder / "r.jsonl", max_line_bytes=0),
+        lambda folder: list(batchfiles.read_outputs(CHAT[0], max_line_bytes=0)),
+    ],
+)
+def test_a_maximum_below_1_is_refused(job: Callable[[Path], object], tmp_path: Path) -> None:
+    """All lines were too long, and a join counted each of them as malformed."""
+    with pytest.raises(ValueError, match="max_line_bytes is 1 or more, not 0"):
+        job(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("newline", [b"\n", b""])

@@ -313,5 +313,17 @@ def test_the_users_own_file_goes_before_the_package(tmp_path: Path) -> None:
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'batchfiles\[prices\]'"):
+    with pytest.raises(MissingDependencyError, match=r"needs genai-prices: pip install 'genai-prices>="):
         prices_of("genai")
+
+
+def test_prices_may_be_a_dict() -> None:
+    """`stats(prices={…})` said that there is no file called like the model."""
+    found = prices_of({"gpt-4o-mini": "0.15/0.60", "other": Price(Decimal(1), Decimal(2)), "embeds": "0.02"})
+    assert found.models["gpt-4o-mini"] == Price(Decimal("0.15"), Decimal("0.60"))
+    assert found.models["other"].output == 2
+    assert found.models["embeds"].output is None
+    with pytest.raises(TypeError, match=r"the price of 'm' is 'INPUT/OUTPUT' per million tokens, such as '0.15/0.60'"):
+        prices_of({"m": 5})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="is not MODEL=INPUT/OUTPUT"):
+        prices_of({"m": "1/2/3"})

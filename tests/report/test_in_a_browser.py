@@ -18,6 +18,7 @@ import pytest
 
 import batchfiles
 from tests.report.batch import write_batch
+from tests.test_display import displayed, hostile_batch
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -130,3 +131,16 @@ def test_it_prints(page: Path, tmp_path: Path) -> None:
     """On paper it is as it is on the screen, without the links."""
     browse(page, tmp_path, f"--print-to-pdf={tmp_path / 'report.pdf'}", "--no-pdf-header-footer")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_pages_of_notebooks_run_nothing(tmp_path: Path) -> None:
+    """Every value made of files in which each text is hostile: a script in it would change the title."""
+    values = displayed(hostile_batch(tmp_path), tmp_path)
+    pages = [value._repr_html_() for value in values.values() if hasattr(value, "_repr_html_")]
+    assert len(pages) > 20
+    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'><title>page</title>{''.join(pages)}", "utf-8")
+    seen, console = browse(tmp_path / "page.html", tmp_path, "--dump-dom")
+    assert "<title>page</title>" in seen
+    assert "<img" not in seen
+    assert seen.count("<script") == 0
+    assert console == []

@@ -1,8 +1,8 @@
-"""What OpenAI refuses in a strict JSON Schema, and where in the schema."""
+"""What OpenAI refuses in a JSON Schema, strict or not, and where in the schema."""
 
 import pytest
 
-from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
+from batchfiles.rules.strict_schemas import faults_of_schema, sent_schemas, wrong_kinds
 
 OPEN = "'additionalProperties' is required to be supplied and to be false."
 REQUIRED = "'required' is required to be supplied and to be an array including every key in properties."
@@ -116,24 +116,74 @@ def test_a_schema_may_be_nested_as_deeply_as_a_line():
         ),
     ],
 )
-def test_strict_schemas_are_found_where_the_apis_keep_them(json_path, user, code, body):
+def test_schemas_are_found_where_the_apis_keep_them(json_path, user, code, body):
     """Chat completions and Responses have two places each."""
-    (found,) = strict_schemas(body)
-    assert (found.json_path, found.user, found.code, found.schema) == (json_path, user, code, {})
+    (found,) = sent_schemas(body)
+    assert found == (json_path, user, code, {}, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": False, "schema": {}}}},
+        {"tools": [{"type": "function", "function": {"name": "x", "parameters": {}}}]},
+        {"functions": [{"name": "x", "parameters": {}}]},
+    ],
+)
+def test_a_schema_may_be_one_that_is_not_strict(body):
+    """Then only the kinds of its values are checked."""
+    (found,) = sent_schemas(body)
+    assert (found.schema, found.strict) == ({}, False)
 
 
 @pytest.mark.parametrize(
     "body",
     [
         {},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": False, "schema": {}}}},
         {"response_format": {"type": "json_object"}, "text": {"verbosity": "low"}, "tools": [{"type": "web_search"}]},
         {"tools": [{"type": "function", "function": {"name": "now", "strict": True}}]},
-        {"response_format": "json", "text": [1], "tools": {"a": 1}},
+        {"response_format": "json", "text": [1], "tools": {"a": 1}, "functions": {"a": 1}},
         {"response_format": {"json_schema": 7}, "text": {"format": None}, "tools": [None, 3, {"function": []}]},
     ],
 )
-def test_nothing_is_asked_of_schemas_that_are_not_strict(body):
-    """Nor of bodies with other values at these places."""
-    assert list(strict_schemas(body)) == []
+def test_a_body_with_other_values_has_no_schemas(body):
+    """At the places where schemas are kept."""
+    assert list(sent_schemas(body)) == []
+
+
+@pytest.mark.parametrize("schema", [*ACCEPTED, True, {}, {"default": None, "enum": [None], "const": None, "x": None, "not": {}}])
+def test_values_of_the_right_kind_have_no_fault(schema):
+    """Booleans are schemas, and null is a value of `default`, `const` and `enum`."""
+    assert list(wrong_kinds(schema)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "json_path", "message"),
+    [
+        ({"properties": {"city": TEXT, "zone": None}}, ".properties.zone", "None is not of type 'object', 'boolean'."),
+        ({"properties": {"a b": []}}, ".properties['a b']", "[] is not of type 'object', 'boolean'."),
+        ({"properties": {"a": {"type": "string", "enum": None}}}, ".properties.a.enum", "None is not of type 'array'."),
+        ({"properties": None}, ".properties", "None is not of type 'object'."),
+        ({"properties": [TEXT]}, ".properties", "[…] is not of type 'object'."),
+        ({"required": None}, ".required", "None is not of type 'array'."),
+        ({"items": None}, ".items", "None is not of type 'object', 'boolean', 'array'."),
+        ({"anyOf": [TEXT, "string"]}, ".anyOf[1]", "'string' is not of type 'object', 'boolean'."),
+        ({"not": {"items": {"$defs": {"d": 7}}}}, ".not.items.$defs.d", "7 is not of type 'object', 'boolean'."),
+        ({"additionalProperties": {"oneOf": {"a": {}}}}, ".additionalProperties.oneOf", "{…} is not of type 'array'."),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_reported_with_its_place(schema, json_path, message):
+    """DuckDB and polars write the properties of other tools as null, and the service refuses each such request."""
+    assert list(wrong_kinds(schema)) == [(message, json_path)]
+
+
+def test_kinds_are_checked_as_deeply_as_a_line():
+    """No recursion, and no recursion in the message either."""
+    value = []
+    for _ in range(1000):
+        value = [value]
+    schema = {"items": value, "properties": {"a": value}}
+    for _ in range(1000):
+        schema = {"not": schema}
+    assert [fault.message for fault in wrong_kinds(schema)][-1] == "[…] is not of type 'object', 'boolean'."

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("httpx2")
@@ -118,3 +119,40 @@ def test_two_runs_at_once_are_kept_apart(tmp_path: Path) -> None:
         assert second.returncode == 3
         assert "another run uses" in second.stderr
         assert sum(batches_per_part(server).values()) == 1
+
+
+OPTIONS = (
+    *("--parsed", "--schema", "schema.json", "--with", "own.csv", "--id", "r{{number}}", "--with-prefix", "my_"),
+    *("--bodies", "none", "--rejects", "rejects.jsonl", "--report", "report.json"),
+)
+
+
+@pytest.mark.parametrize("then", [OPTIONS, ("--bodies", "none")])
+def test_a_killed_run_resumes_with_the_same_and_with_other_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: tuple[str, ...]
+) -> None:
+    """Killed while its batches are live: the next start writes the table as it is asked for now, and sends nothing twice."""
+    monkeypatch.chdir(tmp_path)
+    write_requests(Path("requests.jsonl"))
+    Path("schema.json").write_text('{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}')
+    Path("own.csv").write_text("number,topic\n3,sea\n")
+    command = [sys.executable, "-c", PROGRAM, "run", "requests.jsonl", "-o", "table.parquet", "--max-requests", "6"]
+    with Server(Service(stage_seconds=0.4)) as server:
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-local"}
+        with subprocess.Popen(
+            [*command, *OPTIONS], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as first:
+            end = time.monotonic() + 30
+            while sum(batches_per_part(server).values()) < 2 and time.monotonic() < end:
+                time.sleep(0.02)
+            first.kill()
+        assert not Path("table.parquet").exists()
+        done = subprocess.run([*command, *then], env=environment, capture_output=True, text=True, check=True)
+        assert ("changed since the last call" in done.stderr) == (then != OPTIONS)
+        assert set(batches_per_part(server).values()) == {1}
+        repeated = subprocess.run([*command, *then], env=environment, capture_output=True, text=True, check=True)
+    assert repeated.stderr == "table.parquet: was finished already, nothing was sent; 4 batches\n"
+    columns = pq.read_schema("table.parquet").names
+    assert ("my_topic" in columns, "parsed" in columns) == (then == OPTIONS, then == OPTIONS)
+    assert Path("rejects.jsonl").exists() == ("--rejects" in then)
+    assert Path("report.json").exists() == ("--report" in then)

@@ -35,7 +35,8 @@ def test_two_processes_are_kept_apart_and_a_dead_one_is_no_obstacle(tmp_path: Pa
 
 
 def test_a_folder_is_free_behind_its_run(tmp_path: Path) -> None:
-    """The file remains, but not the lock."""
+    """Neither the lock nor its file remains."""
     for _ in range(2):
         with locked(tmp_path):
-            pass
+            assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+        assert list(tmp_path.iterdir()) == []

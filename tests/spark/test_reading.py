@@ -131,12 +131,14 @@ def test_vectors_of_one_length_are_lists(spark: Any, keeps_order: bool, tmp_path
         ({"bodies": "some"}, "bodies is one of auto, all, none, not 'some'"),
         ({"kind": "rows"}, "unknown kind 'rows'"),
         ({"kind": "results", "on_duplicate": "error"}, "on_duplicate has no meaning with the kind 'results'"),
-        ({"output": "table"}, "output has no meaning with the kind 'join'"),
+        ({"output": "table"}, "unknown option 'output'"),
+        ({"max_line_bytes": 0}, "max_line_bytes is 1 or more, not 0"),
+        ({"dimensions": 0}, "dimensions is 1 or more, not 0"),
         ({"parsed": "true", "schema": "{"}, "schema is not valid JSON"),
         ({"on_duplicate": "first"}, "on_duplicate is 'best' or 'error', not 'first'"),
     ],
 )
-def test_wrong_options_are_refused_before_any_task(spark: Any, tmp_path: Path, options: dict[str, str], words: str) -> None:
+def test_wrong_options_are_refused_before_any_task(spark: Any, tmp_path: Path, options: dict[str, Any], words: str) -> None:
     """A misspelled option would be ignored in silence, and the table would be another one."""
     campaign = fixture_campaign("completions", tmp_path / "campaign")
     with pytest.raises(Exception, match=r"(?s).*") as caught:

@@ -13,6 +13,7 @@ import pytest
 
 import batchfiles
 from batchfiles.jobs.prepare_parts import NewCampaign
+from batchfiles.table.parquet import HAS_LATE_METADATA
 from tests.jobs.wire import success
 from tests.spark.campaigns import FIXTURES, fixture_campaign
 from tests.spark.test_reading import NAMES, without_time
@@ -54,7 +55,7 @@ def test_the_requests_of_rows_are_those_of_prepare(spark: Any, tmp_path: Path) -
     batchfiles.prepare(table, tmp_path / "one.jsonl", template=TEMPLATE, id_template="row-{{number}}")
     assert sorted(lines_of(folder)) == sorted((tmp_path / "one.jsonl").read_bytes().splitlines())
     found = batchfiles.parts(folder)
-    assert [part.name for part in found] == [f"requests-{n:03d}" for n in range(1, len(found) + 1)]
+    assert [part.name for part in found] == [f"requests-{n:05d}" for n in range(1, len(found) + 1)]
     assert batchfiles.validate(folder).ok
     assert all(part.manifest[0].requests <= 5 for part in found)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["campaign", "one.jsonl"]
@@ -72,7 +73,7 @@ def test_a_campaign_that_exists_is_refused_before_any_task(spark: Any, tmp_path:
     assert lines_of(folder) == before
     writing(rows(spark, 3)).mode("overwrite").save(str(folder))
     assert len(lines_of(folder)) == 3
-    (folder / "requests-001_output.jsonl").write_bytes(b"{}\n")
+    (folder / "requests-00001_output.jsonl").write_bytes(b"{}\n")
     with pytest.raises(Exception, match="holds files that are not ours to delete"):
         writing(rows(spark)).mode("overwrite").save(str(folder))
 
@@ -127,28 +128,31 @@ def test_files_of_failed_attempts_are_not_in_the_campaign(tmp_path: Path) -> Non
     empty = plan.write(batches(), "partition 2")
     manifest = plan.commit([first, second, empty])
     assert [(part.file, part.requests) for part in manifest.parts] == [
-        ("requests-001.jsonl", 2),
-        ("requests-002.jsonl", 1),
-        ("requests-003.jsonl", 1),
+        ("requests-00001.jsonl", 2),
+        ("requests-00002.jsonl", 1),
+        ("requests-00003.jsonl", 1),
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["campaign"]
     assert len(lines_of(tmp_path / "campaign")) == 4
 
 
+@pytest.mark.parametrize("least", [0, None])
 @pytest.mark.parametrize("name", NAMES)
-def test_executors_write_the_table_of_one_machine(spark: Any, tmp_path: Path, name: str) -> None:
-    """Row for row, a file for each part, and the counts add up."""
+def test_executors_write_the_table_of_one_machine(spark: Any, tmp_path: Path, name: str, least: int | None) -> None:
+    """Row for row, the same files, the counts add up, and one machine can continue the folder."""
     from batchfiles.spark import write_parquet
 
     campaign = fixture_campaign(name, tmp_path / "campaign")
     joined = batchfiles.join(campaign)
-    report = write_parquet(spark, campaign, tmp_path / "table")
-    found = batchfiles.parts(campaign)
+    report = write_parquet(spark, campaign, tmp_path / "table", min_file_bytes=least)
+    expected = joined.to_parquet(tmp_path / "one", min_file_bytes=least)
     names = sorted(path.name for path in (tmp_path / "table").iterdir())
-    assert names == ["_SUCCESS", *(f"{part.name}.parquet" for part in found)]
-    written = pa.concat_tables(pq.read_table(tmp_path / "table" / f"{part.name}.parquet") for part in found)
-    assert written.replace_schema_metadata().to_pylist() == joined.to_arrow().to_pylist()
-    assert without_time(report) == without_time(joined.report)
+    assert names == sorted(path.name for path in (tmp_path / "one").iterdir())
+    for file in names[1:]:
+        assert pq.read_table(tmp_path / "table" / file).equals(pq.read_table(tmp_path / "one" / file))
+    assert without_time(report) == without_time(expected)
+    if HAS_LATE_METADATA:
+        assert joined.to_parquet(tmp_path / "table", resume=True).kept_parts == len(batchfiles.parts(campaign))
 
 
 def test_a_table_that_exists_is_refused_before_any_task(spark: Any, tmp_path: Path) -> None:
@@ -162,6 +166,8 @@ def test_a_table_that_exists_is_refused_before_any_task(spark: Any, tmp_path: Pa
         write_parquet(spark, campaign, tmp_path / "table")
     with pytest.raises(ValueError, match="unknown option 'tabel'"):
         write_parquet(spark, campaign, tmp_path / "new", tabel="requests")
+    with pytest.raises(ValueError, match="min_file_bytes is 0 or more"):
+        write_parquet(spark, campaign, tmp_path / "new", min_file_bytes=-1)
     for option in ("kind", "output", "path"):
         with pytest.raises(ValueError, match=f"unknown option '{option}'"):
             write_parquet(spark, campaign, tmp_path / "new", **{option: "join"})

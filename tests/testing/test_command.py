@@ -246,12 +246,25 @@ def test_wrong_usage_is_said_and_ends_with_2(option: tuple[str, str], reason: st
     assert reason in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_azure_is_one_option() -> None:
+    """Azure's variables without OpenAI's, its rules for files, pending files, and an empty error file."""
+    shell = 'echo "$AZURE_OPENAI_ENDPOINT ${AZURE_OPENAI_API_KEY:+key} ${OPENAI_BASE_URL:-none}"'
+    environment = os.environ | {"OPENAI_BASE_URL": "https://elsewhere.example/v1"}
+    command = [sys.executable, "-m", "batchfiles.testing", "--azure", "sh", "-c", shell]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ key none\n", done.stdout)
+    options = parser().parse_args(["--azure"])
+    assert quirks_of(options) == Quirks(pending_files=2.0, empty_error_file=True)
+    assert quirks_of(parser().parse_args(["--azure", "--pending-files", "0"])).pending_files == 0
+
+
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])
 def test_without_its_extra_it_says_what_to_install(package: str) -> None:
     """In one sentence, without a traceback."""
     done = subprocess.run([sys.executable, "-c", WITHOUT, package], capture_output=True, text=True, check=False)
-    words = f"batchfiles.testing: the local server needs {package}: pip install 'batchfiles[testing]'\n"
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", words)
+    words = rf"batchfiles\.testing: the local server needs {package}: pip install 'httpx2>=[\d.]+' .*'uvicorn>=[\d.]+'\n"
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(words, done.stderr)
 
 
 def test_the_rest_of_the_package_needs_no_extra() -> None:

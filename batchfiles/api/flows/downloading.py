@@ -320,7 +320,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 size, ended = have.size, True
                 if isinstance(verdict, Append):
                     yield from _note(part, notes, file_id, verdict)
-                    saved: Saved = yield SaveBody(part, verdict.offset, total or 0)
+                    saved: Saved = yield SaveBody(part, verdict.offset, total)
                     size, ended = saved.size, saved.problem is None
                     # Without a strong tag the rest could belong to other bytes.
                     have = Partial(size, verdict.etag) if verdict.etag is not None else Partial()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from batchfiles.api.batch import Batch
 from batchfiles.api.config import RetryPolicy, is_passing
 from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APIResponseValidationError, FileError
@@ -43,6 +42,7 @@ __all__ = [
     "Sleep",
     "Token",
     "Truncate",
+    "Work",
     "WriteFile",
     "again_in",
     "call",
@@ -72,7 +72,7 @@ class SaveBody:
 
     path: str
     offset: int
-    total: int = 0
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +186,29 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Report the state of a batch to the caller."""
+    """Call the caller's `on_update`.
 
-    batch: Batch
+    Attributes:
+        status: A batch that was waited for, or the status of a run.
+    """
+
+    status: object
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Do local work that may take long, such as reading a file; the answer is what the function returns.
+
+    Of its exceptions, only a `FileError` and an `APIConnectionError` are raised in the flow; all others end the driver.
+    """
+
+    function: Callable[[], object]
 
 
 DiskEffect: TypeAlias = "Size | ReadFile | WriteFile | Lock | Truncate | Move | Discard"
 """What needs the disk alone."""
 
-Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Random | Token | Notify | Log | DiskEffect"
+Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Random | Token | Notify | Log | Work | DiskEffect"
 
 Flow: TypeAlias = Generator[Effect, Any, T]
 """A flow that returns a `T` in the end."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.errors import InvalidLineError
@@ -26,13 +25,14 @@ from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import TOO_LONG
 from batchfiles.jobs.join.report import ExportReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import RowWork
 from batchfiles.jobs.join.scan import with_line_numbers
+from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import NativeRows
 from batchfiles.outcome import id_of_line, read_result
@@ -163,27 +163,30 @@ class Export(LazyTable[ExportReport]):
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
-        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs a schema here (--schema)")
+        raise ValueError("results alone do not have the JSON Schema of their requests: parsed needs schema= here")
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
 
+    def _bytes_of_head(self) -> int:
+        return min(self._bytes(), TASK_BYTES)
+
     def _pool(self, *, parts: bool) -> WorkerPool:
         return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 
-    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
         spec = {
-            **self._spec(folder, parquet),
+            **self._spec(folder),
             "results": [list(file) for file in self._roles.result_files()],
             "text_sizes": [text_sizes_of(file, max_line_bytes=self._options.max_line_bytes) for file in self._roles.results]
             if self._table == "embeddings"
             else None,
         }
         totals = TableCounts()
-        with closing(self._products(pool, spec)) as products:
+        with closing(self._products(pool, spec, folder)) as products:
             for product in products:
                 if isinstance(product, dict):
                     totals.add(product)
@@ -203,11 +206,11 @@ class Export(LazyTable[ExportReport]):
             **fields,
         )
 
-    def _products(self, pool: WorkerPool, spec: Spec) -> Generator[Product, None, None]:
+    def _products(self, pool: WorkerPool, spec: Spec, folder: NewFolder | None) -> Generator[Product, None, None]:
         """Yield what the ranges yield, with the line numbers of the whole files."""
-        if "folder" in spec:
-            ranges = with_line_numbers(pool, self._roles.results, PART_BYTES)
-            with closing(pool.run(ExportRows, spec, ranges)) as products:
+        if folder is not None:
+            files = in_files(with_line_numbers(pool, self._roles.results, PART_BYTES), folder.least)
+            with closing(pool.run(ExportRows, spec, files)) as products:
                 for _, product in products:
                     yield product
         else:
@@ -227,7 +230,7 @@ def export(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Export:
     """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
 
@@ -245,7 +248,7 @@ def export(
         temp_dir: Where temporary files go; None for the system's temporary folder.
         filesystem: The filesystem of all paths, also of `schema`, from `pyarrow.fs` or fsspec; None for the local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -257,7 +260,7 @@ def export(
         MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         ValueError: An option has an invalid value, or options exclude each other.
 
-    Later, when the table is made:
+    When the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLineError: With `dimensions`: a vector has another length.
 
@@ -276,7 +279,7 @@ def export(
         max_line_bytes=max_line_bytes,
         temp_dir=temp_dir,
         workers=workers,
-        progress=progress,
+        progress=progress_of(progress, "export"),
     ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)

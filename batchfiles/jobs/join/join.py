@@ -41,7 +41,7 @@ def join(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Join:
     """Join results to their requests: one row for each request, in the order of the requests.
 
@@ -75,7 +75,7 @@ def join(
         filesystem: The filesystem of all paths, also of `with_table` and `schema`, from `pyarrow.fs` or fsspec; None for the
             local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -90,7 +90,7 @@ def join(
         TypeError: There is no file, or `inputs` is a single path.
         ValueError: An option has an invalid value, or options exclude each other.
 
-    Later, when the table is made:
+    When the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
         MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields as fields_of
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.errors import MismatchError
+from batchfiles.findings import Findings
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import not_read_fields
@@ -23,7 +24,7 @@ from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress, in_phases
+from batchfiles.io.threads import Progress, in_phases, progress_of
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
@@ -31,6 +32,7 @@ from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, fir
 from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
+from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Join", "JoinOptions", "no_requests", "open_join", "table_options", "with_user_table"]
+
+LOG = logging.getLogger(__name__)
 
 SCAN_COST = 0.1
 """The cost of a byte of results in the scan; that of making the rows is 1 for each byte of requests and results."""
@@ -68,7 +72,7 @@ class JoinOptions(TypedDict, total=False):
     temp_dir: str | os.PathLike[str] | None
     filesystem: object
     workers: int | None
-    progress: Progress | None
+    progress: Progress | bool | None
 
 
 class Join(LazyTable[JoinReport]):
@@ -172,7 +176,7 @@ class Join(LazyTable[JoinReport]):
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.inputs + self._roles.results
 
-    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         started = time.perf_counter()
         mismatch = IndexMismatch  # at the exit of a program, modules lose their names before generators end
         self._check_files()
@@ -180,10 +184,12 @@ class Join(LazyTable[JoinReport]):
         known = self._indexes.get(apart)
         scanned, progress = self._phases(scans=known is None)
         result_index = known or self._surveyed(pool, scanned)
+        LOG.info("%s results indexed in %.1f s", f"{result_index.index.count:,}", time.perf_counter() - started)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
+        tasks = ranges if folder is None else in_files(ranges, folder.least)
         spec = {
-            **self._spec(folder, parquet),
+            **self._spec(folder),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
             "results": [list(file) for file in self._files],
             "index": str(result_index.index.path),
@@ -197,7 +203,7 @@ class Join(LazyTable[JoinReport]):
         totals = TableCounts()
         request_ref = IndexBuilder(self._spool.new_path("inputs.index"))
         try:
-            with closing(pool.run(JoinRows, spec, ranges)) as products:
+            with closing(pool.run(JoinRows, spec, tasks)) as products:
                 for _, product in products:
                     if isinstance(product, bytes):
                         request_ref.add(IndexEntries.from_bytes(product))
@@ -278,7 +284,8 @@ class Join(LazyTable[JoinReport]):
         fields = totals.fields()
         fields["blank_lines"] += result_index.blank_lines
         fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
-        fields["findings"] = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        found = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        fields["findings"] = Findings(found)
         fields["findings_not_listed"] += result_index.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
@@ -356,6 +363,7 @@ def table_options(options: JoinOptions) -> TableOptions:
         raise ValueError("csv_nulls goes with with_table")
     own = {each.name for each in fields_of(TableOptions)}
     chosen: dict[str, Any] = {name: value for name, value in options.items() if name in own}
+    chosen["progress"] = progress_of(options.get("progress"), "join")
     return TableOptions(**chosen).with_schema_of(options.get("filesystem"))
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from batchfiles.codec import dumps
@@ -17,7 +15,9 @@ from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.threads import in_steps
-from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport, is_part_name, part_name
+from batchfiles.jobs.join.display import describe, first_rows, page
+from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport
+from batchfiles.jobs.join.table_files import NO_RESUME, NewFolder, checked_file_bytes, is_own_file, part_name
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
@@ -41,14 +41,6 @@ TASK_BYTES = 3 * 1024 * 1024
 
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes its own Parquet file."""
-
-NO_RESUME = (
-    "resume is for a folder of Parquet parts of a campaign: a folder with a manifest, whose results name their parts. "
-    "Other tables are written as a whole"
-)
-
-FILES_SHOWN = 20
-"""Files that the page of a notebook lists."""
 
 
 class LazyTable(Generic[ReportT]):
@@ -83,23 +75,40 @@ class LazyTable(Generic[ReportT]):
         self.close()
 
     def __repr__(self) -> str:
-        """Return the files by their roles, and the rows once they are known: `<Join: 1 inputs, 2 results, 16 rows>`."""
-        return f"<{type(self).__name__}: {self._summary()}>"
+        """Return the files, the options, and the rows once they are known."""
+        return describe(type(self).__name__, self._roles.described(), self._options, self._report)
 
     def _repr_html_(self) -> str:
-        """Return the files, and the outcomes once they are known, for a notebook; nothing is read for it."""
-        rows = [(file["role"], file["path"], f"{file['bytes']:,} bytes") for file in self._roles.described()]
-        more = [("", f"{len(rows) - FILES_SHOWN:,} more files", "")] if len(rows) > FILES_SHOWN else []
-        counts = [] if self._report is None else [("outcome", name, f"{n:,}") for name, n in self._report.outcomes.items() if n]
-        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in (*rows[:FILES_SHOWN], *more, *counts))
-        table = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<div><strong>{type(self).__name__}</strong>: {escape(self._summary())}<table>{table}</table></div>"
+        """Return outcomes and first rows for a notebook, as far as they can be read within a second, and the files."""
+        return page(self, self._roles.described(), self._options, self._report, self._bytes(), self._bytes_of_head())
 
-    def _summary(self) -> str:
-        """Return the numbers of the files by their roles, and what is known of the table."""
-        files = Counter(file["role"] for file in self._roles.described())
-        rows = "no pass yet" if self._report is None else f"{self._report.rows:,} rows"
-        return ", ".join((*(f"{count:,} {role}" for role, count in files.items()), rows))
+    def head(self, n: int = 5) -> pa.Table:
+        """Return the first rows of the table.
+
+        Only what they need is read: of a campaign the first parts, of other joins a scan of the results and few requests.
+
+        Args:
+            n: The number of rows.
+
+        Raises:
+            ValueError: `n` is negative.
+            BatchFilesError: As for the function that made this object.
+
+        Example:
+            >>> batchfiles.join("fixtures/chat_completions").head(2)["custom_id"].to_pylist()
+            ['ticket-0001', 'ticket-0002']
+        """
+        return first_rows(self.quick_copy(), n)
+
+    def quick_copy(self) -> Self:
+        """Return the same table, read in this process and without progress. What it reads is not reported by this object."""
+        other = copy(self)
+        other._options = replace(self._options, workers=1, progress=None)  # noqa: SLF001 - of the same class
+        return other
+
+    def _bytes_of_head(self) -> int:
+        """Return how many bytes are read for the first rows."""
+        return self._bytes()
 
     @property
     def schema(self) -> pa.Schema:
@@ -140,7 +149,7 @@ class LazyTable(Generic[ReportT]):
             BatchFilesError: As for the function that made this object.
         """
         with self._pool(parts=False) as pool:
-            yield from self._run(pool, None, {})
+            yield from self._run(pool)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self.to_batches():
@@ -207,12 +216,14 @@ class LazyTable(Generic[ReportT]):
         row_group_size: int | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        min_file_bytes: int | None = None,
         filesystem: object = None,
     ) -> ReportT:
-        """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
+        """Write the table to one Parquet file, or to a folder of Parquet files; it appears whole or not at all.
 
-        The folder of a campaign has a file for each part, such as `requests-001.parquet`. Each appears as soon as it is whole,
-        and an empty file `_SUCCESS` when all of them are there.
+        The files in the folder of a campaign have the names of their parts, such as `requests-00001.parquet` or, for several
+        small parts, `requests-00001_to_requests-00009.parquet`. Each appears as soon as it is whole, and an empty file `_SUCCESS`
+        when all of them are there.
 
         Args:
             output: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
@@ -222,8 +233,10 @@ class LazyTable(Generic[ReportT]):
             row_group_size: The rows of a row group; None ends it at 122,880 rows or at 24 MiB in memory, whichever comes first.
                 That much memory is what the writer keeps.
             overwrite: Replace existing output; a folder only if it contains only such parts.
-            resume: For the folder of a campaign: keep the files of parts that are whole and were made of the same files with the
-                same options, and write the others.
+            resume: For the folder of a campaign: keep the files that are whole and were made of the same parts with the same
+                options, and write the others.
+            min_file_bytes: For a folder: the bytes of input from which on a file is large enough; smaller parts and ranges share
+                a file. A remote or compressed file counts as it is stored. None is 32 MiB; 0 makes a file for each.
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
@@ -238,7 +251,9 @@ class LazyTable(Generic[ReportT]):
         options = parquet_options(compression, compression_level, row_group_size)
         target = Target.at(output, filesystem=filesystem)
         format_name: TableFormat | None = None if target.is_folder else "parquet"
-        return self._write_table(target, format_name, overwrite=overwrite, resume=resume, **options)
+        return self._write_table(
+            target, format_name, overwrite=overwrite, resume=resume, min_file_bytes=min_file_bytes, **options
+        )
 
     def write(
         self,
@@ -248,6 +263,7 @@ class LazyTable(Generic[ReportT]):
         overwrite: bool = False,
         csv_safe: bool = False,
         resume: bool = False,
+        min_file_bytes: int | None = None,
         filesystem: object = None,
     ) -> ReportT:
         """Write the table in the format of the name's suffix, or of `format`; `-` is standard output.
@@ -259,6 +275,7 @@ class LazyTable(Generic[ReportT]):
             overwrite: Replace existing output; a folder only if it contains only such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
             resume: Continue the folder of a campaign, as in `to_parquet`.
+            min_file_bytes: For a folder: see `to_parquet`.
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
@@ -270,7 +287,9 @@ class LazyTable(Generic[ReportT]):
         from batchfiles.table.open import table_target
 
         target = table_target(output, format, filesystem=filesystem)
-        return self._write_table(target, format, overwrite=overwrite, resume=resume, csv_safe=csv_safe)
+        return self._write_table(
+            target, format, overwrite=overwrite, resume=resume, csv_safe=csv_safe, min_file_bytes=min_file_bytes
+        )
 
     def _write_table(
         self,
@@ -280,6 +299,7 @@ class LazyTable(Generic[ReportT]):
         overwrite: bool,
         resume: bool = False,
         csv_safe: bool = False,
+        min_file_bytes: int | None = None,
         **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> ReportT:
         """Write the table; a job that may have to start again does so here."""
@@ -289,7 +309,9 @@ class LazyTable(Generic[ReportT]):
         if resume and not (target.is_folder and self._resumes):
             raise ValueError(NO_RESUME)
         if isinstance(target, PathTarget) and target.is_folder:
-            return self._write_folder(target, parquet, overwrite=overwrite, resume=resume)
+            return self._write_folder(target, parquet, overwrite=overwrite, resume=resume, min_file_bytes=min_file_bytes)
+        if min_file_bytes is not None:
+            raise ValueError("min_file_bytes is for a folder: another output is one file")
 
         with self._pool(parts=False) as pool:  # first: workers import while this process opens its file
             table = open_table(
@@ -302,7 +324,7 @@ class LazyTable(Generic[ReportT]):
                 temp_dir=self._options.temp_dir,
                 **parquet,
             )
-            with table as writer, closing(self._run(pool, None, {})) as products:
+            with table as writer, closing(self._run(pool)) as products:
                 for _ in written(products, writer):
                     pass
                 if more := self._late_metadata():
@@ -317,12 +339,15 @@ class LazyTable(Generic[ReportT]):
         *,
         overwrite: bool,
         resume: bool,  # noqa: ARG002 - for campaigns
+        min_file_bytes: int | None,
     ) -> ReportT:
         from batchfiles.table.parquet import ParquetTable
 
-        finished = target.open_folder(overwrite=overwrite, ours=is_part_name, temp_dir=self._options.temp_dir)
+        least = checked_file_bytes(min_file_bytes)
+        finished = target.open_folder(overwrite=overwrite, ours=is_own_file(target), temp_dir=self._options.temp_dir)
         with self._pool(parts=True) as pool, finished as folder:
-            with closing(self._run(pool, folder, {"metadata": self._metadata(), **parquet})) as products:
+            filled = NewFolder(folder, {"metadata": self._metadata(), **parquet}, least)
+            with closing(self._run(pool, filled)) as products:
                 for _ in products:
                     pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
@@ -338,7 +363,7 @@ class LazyTable(Generic[ReportT]):
         """Choose the table by what the files hold."""
         raise NotImplementedError
 
-    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
 
@@ -363,16 +388,11 @@ class LazyTable(Generic[ReportT]):
 
         if self._table == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
-        if self._options.schema is not None:
-            return named_schema(
-                self._options.schema,
-                self._requests(),
-                parse_dates=self._options.parse_dates,
-                max_line_bytes=self._options.max_line_bytes,
-            )
-        return requested_schema(
-            self._requests(), parse_dates=self._options.parse_dates, max_line_bytes=self._options.max_line_bytes
-        )
+        options, requests = self._options, self._requests()
+        dates, longest = options.parse_dates, options.max_line_bytes
+        if options.schema is not None:
+            return named_schema(options.schema, requests, parse_dates=dates, max_line_bytes=longest)
+        return requested_schema(requests, parse_dates=dates, max_line_bytes=longest)
 
     def _requests(self) -> Sequence[LocalFile]:
         """Return the request files, which may have the schema of the answers.
@@ -397,10 +417,10 @@ class LazyTable(Generic[ReportT]):
     def _bytes(self) -> int:
         return sum(file.size for file in self._files_read())
 
-    def _spec(self, folder: Path | None, parquet: Mapping[str, Any]) -> Spec:
+    def _spec(self, folder: NewFolder | None) -> Spec:
         """Return the spec that every `RowWork` needs."""
         spec = {**self._options.spec(), "table": self._table, "parsed": self._parsed}
-        return spec if folder is None else {**spec, "folder": str(folder), "parquet": dict(parquet)}
+        return spec if folder is None else {**spec, "folder": str(folder.path), "parquet": dict(folder.parquet)}
 
     def _progress(self) -> Callable[[int], None]:
         return in_steps(self._options.progress, self._bytes())

@@ -256,7 +256,7 @@ ID_SHOWN = 128
 WAYS_OUT = (
     "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
     "`batchfiles download` writes it) next to them, join each request file with its own results, or use "
-    "--pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+    "pairs={requests: results}"
 )
 
 

@@ -23,6 +23,7 @@ from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
 from batchfiles.io.urls import parse_url
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import Displayed
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.lazy_join import Join, JoinOptions
@@ -30,16 +31,25 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
 
-__all__ = ["CampaignFile", "CampaignPart", "check_listed", "open_part", "parts", "parts_in", "whole_campaign"]
+__all__ = [
+    "CampaignFile",
+    "CampaignPart",
+    "WholeCampaign",
+    "check_listed",
+    "list_campaign",
+    "open_part",
+    "parts",
+    "whole_campaign",
+]
 
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
-    "download` does, or join the files on one machine with --pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+    "download` does, or join the files on one machine with pairs={requests: results}"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignFile:
+@dataclass(frozen=True, slots=True, repr=False)
+class CampaignFile(Displayed):
     """A file of a campaign as it was when the campaign was listed.
 
     Attributes:
@@ -63,8 +73,8 @@ class CampaignFile:
         return cls(values["path"], values["bytes"], None if modified is None else int(modified))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignPart:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CampaignPart(Displayed):
     """A part of a campaign: the request file of a batch, and everything that came back for it.
 
     Parts that are connected by retries are one. A part can be pickled, and `to_dict` makes JSON of it, so that a cluster can
@@ -142,7 +152,7 @@ class CampaignPart:
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
         workers: int | None = 1,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Join:
         """Join the results of this part to its requests, as `join` does for the whole campaign, which describes the options.
 
@@ -240,6 +250,25 @@ def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object =
         >>> [(part.name, len(part.results)) for part in batchfiles.parts("campaign")]
         [('requests-00001', 0), ('requests-00002', 0)]
     """
+    return list_campaign(campaign, filesystem=filesystem).parts
+
+
+class ListedCampaign(NamedTuple):
+    """What is in the folder of a campaign.
+
+    Attributes:
+        campaign: The campaign.
+        parts: Its parts.
+        others: The files whose names are not those of batch files.
+    """
+
+    campaign: Campaign
+    parts: list[CampaignPart]
+    others: tuple[Place, ...]
+
+
+def list_campaign(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> ListedCampaign:
+    """List a campaign: see `parts`."""
     folder = located(campaign, filesystem)
     text = str(campaign) if isinstance(campaign, RemotePath) else os.fspath(campaign)
     if isinstance(folder, Path) and text.lower().startswith("file:"):
@@ -253,32 +282,33 @@ def parts(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: object =
             "together on one machine",
             path=_shown(folder),
         )
-    listed, strays = parts_in(found, text)
+    try:
+        files = files_in(folder)
+    except OSError as error:
+        raise error if isinstance(error, FileError) else file_error(error, _shown(folder)) from None
+    listed, strays = parts_in(found, text, files)
     if strays:
         more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
         raise MismatchError(f"belongs to no part of the manifest by its name{more}: {WAYS_OUT}", path=strays[0])
-    return listed
+    others = tuple(file.place for file in files if not is_batch_file(file.place.name) and not file.place.name.startswith("."))
+    return ListedCampaign(found, listed, others)
 
 
-def parts_in(campaign: Campaign, text: str, listed: Sequence[FoundFile] | None = None) -> tuple[list[CampaignPart], list[str]]:
+def parts_in(campaign: Campaign, text: str, files: Sequence[FoundFile]) -> tuple[list[CampaignPart], list[str]]:
     """List the parts of a campaign whose manifest was read.
 
     Args:
         campaign: The campaign.
         text: Its path or URL as it was given.
-        listed: The files of the folder; None lists them.
+        files: The files of the folder.
 
     Returns:
         The parts, and the display names of files that belong to none.
 
     Raises:
-        FileError: A part is missing, or the folder can't be listed.
+        FileError: A part is missing.
     """
-    try:
-        files = files_in(campaign.folder) if listed is None else listed
-        found = {file.place.name: file for file in files if is_batch_file(file.place.name)}
-    except OSError as error:
-        raise error if isinstance(error, FileError) else file_error(error, _shown(campaign.folder)) from None
+    found = {file.place.name: file for file in files if is_batch_file(file.place.name)}
     for entry in campaign.manifest.parts:
         if entry.file not in found and not entry.retry_of:
             raise FileError("this part of the manifest does not exist", path=_shown(campaign.folder / entry.file), number=2)
@@ -373,28 +403,26 @@ class WholeCampaign(NamedTuple):
     sources: dict[str, Source]
 
 
-def whole_campaign(files: Sequence[Source]) -> WholeCampaign | None:
-    """Return the campaign of the files of a folder; None if they are not all in one, or one of them belongs to no part.
+def whole_campaign(files: Sequence[Source], campaigns: Campaigns | None = None) -> WholeCampaign | None:
+    """Return the campaign that these files are; None if they are not all files of one, in their order, or one is of no part.
 
     Args:
         files: What `files_to_read` returned.
+        campaigns: The known campaigns of folders.
 
     Raises:
         DataError: The manifest is damaged, or of a later version.
-        FileError: It can't be read.
+        FileError: It can't be read, or a part is missing.
     """
-    folders = {file.place.parent if file.found and file.place is not None else None for file in files}
-    if len(folders) != 1 or (named := folders.pop()) is None:
+    campaigns = campaigns or Campaigns()
+    places = [campaigns.place_of(file) for file in files]
+    folder = places[0].parent if places and places[0] is not None else None
+    campaign = None if folder is None else campaigns.of(folder)
+    if folder is None or campaign is None:
         return None
-    folder = real_path(named)
-    campaign = campaign_of(folder)
-    if campaign is None:
+    if any(place is None or place.parent != folder or campaign.part_of(place.name) is None for place in places):
         return None
-    try:
-        listed, strays = parts_in(campaign, "")
-    except FileError:  # a part is missing
+    listed = [file for file in files_in(folder) if is_batch_file(file.place.name)]
+    if [file.place.name for file in listed] != [file.file_name for file in files]:
         return None
-    sources = {str(file.file_name): file for file in files}
-    if strays or sources.keys() != {file.path for part in listed for file in part.files}:
-        return None
-    return WholeCampaign(campaign, listed, sources)
+    return WholeCampaign(campaign, parts_in(campaign, "", listed)[0], {str(file.file_name): file for file in files})

@@ -1,19 +1,19 @@
-"""The reports and the shared options of `join` and `export`, and the names of the parts of a folder."""
+"""The reports and the shared options of `join` and `export`."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from batchfiles.findings import Finding, add_example, counts_of
-from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.findings import Finding, Findings, add_example, counts_of
+from batchfiles.io.lines import checked_line_bytes
 from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import Block, Displayed
 from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
@@ -23,15 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_OF_VECTORS",
-    "SUCCESS",
     "ExportReport",
     "JoinReport",
     "TableCounts",
     "TableOptions",
     "TableReport",
-    "is_part_name",
-    "is_table_file",
-    "part_name",
 ]
 
 
@@ -42,8 +38,8 @@ NOTES = counts_of("join")
 """The counts of a report that are additions to the outcomes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TableReport(Displayed):
     """What a table was made of.
 
     Attributes:
@@ -117,7 +113,7 @@ class TableReport:
         """Return the report that `to_dict` gave, also after a way through JSON; keys of later versions are ignored."""
         own = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         own["files"] = tuple(own.get("files", ()))
-        own["findings"] = tuple(map(Finding.revived, own.get("findings", ())))
+        own["findings"] = Findings(map(Finding.revived, own.get("findings", ())))
         own["examples"] = {name: tuple(found) for name, found in own.get("examples", {}).items()}
         return cls(**own)
 
@@ -155,13 +151,13 @@ class TableReport:
             table=tables.pop(),
             outcomes={outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes)},
             files=tuple(file for report in listed for file in report.files),
-            findings=tuple(findings[:FINDINGS_LISTED]),
+            findings=Findings(findings[:FINDINGS_LISTED]),
             examples={name: tuple(found) for name, found in examples.items()},
             **sums,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ExportReport(TableReport):
     """What an export did.
 
@@ -171,8 +167,13 @@ class ExportReport(TableReport):
 
     malformed_results: int = 0
 
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import export_blocks
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+        return export_blocks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JoinReport(TableReport):
     """What a join did.
 
@@ -192,6 +193,7 @@ class JoinReport(TableReport):
         malformed_unmatched: Those of them that belong to no request.
         with_rows: Rows of the user's table (`with_table`).
         unmatched: Rows of the joined table without a row in the user's table.
+        kept_parts: Parts of a campaign whose rows were in the folder already, and were kept by `resume`.
     """
 
     inputs: int = 0
@@ -206,6 +208,12 @@ class JoinReport(TableReport):
     malformed_unmatched: int = 0
     with_rows: int = 0
     unmatched: int = 0
+    kept_parts: int = 0
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.join.summary import join_blocks
+
+        return join_blocks(self)
 
 
 class TableCounts:
@@ -235,33 +243,11 @@ class TableCounts:
             "conversion_errors": self.counts["conversion_errors"],
             "embeddings_in_requests": self.counts["embeddings"],
             "parse_errors": self.counts["parse_errors"],
-            "findings": tuple(self.findings),
+            "findings": Findings(self.findings),
             "findings_not_listed": self.counts["findings"] - len(self.findings),
             "examples": {name: tuple(found) for name, found in self.examples.items()},
             **{name: self.counts[name] for name in NOTES},
         }
-
-
-PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
-
-
-def part_name(number: int) -> str:
-    """Return the name of a part, counted from 0; the names sort as the parts do."""
-    return f"part-{number:05d}.parquet"
-
-
-def is_part_name(name: str) -> bool:
-    """Return whether a file in a folder of parts has the name of a part, so that `overwrite` may replace the folder."""
-    return PART_NAME.fullmatch(name) is not None
-
-
-SUCCESS = "_SUCCESS"
-"""The empty file that completes a folder with the parts of a campaign, as Spark writes it."""
-
-
-def is_table_file(name: str) -> bool:
-    """Return whether a file in a folder may be of a table of a campaign's parts, by its name."""
-    return name == SUCCESS or name.endswith((".parquet", UNFINISHED))
 
 
 NOT_OF_VECTORS = "parsed answers are for the requests table, not for the embeddings table: vectors are not texts"
@@ -305,6 +291,9 @@ class TableOptions:
         ):
             if value not in allowed:
                 raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
+        checked_line_bytes(self.max_line_bytes)
+        if self.dimensions is not None and self.dimensions < 1:
+            raise ValueError(f"dimensions is 1 or more, not {self.dimensions}")
         if self.dimensions is not None and self.table == "requests":
             raise ValueError("dimensions are for the embeddings table")
         if self.parsed and self.table == "embeddings":

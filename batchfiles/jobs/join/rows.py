@@ -1,7 +1,7 @@
 """The jobs that make rows: from a range of a file, record batches and a summary.
 
-`RowWork` is shared by the join's second pass (`JoinRows`, each request with its best result) and the export. With a folder, each
-range is written to its own Parquet file there.
+`RowWork` is shared by the join's second pass (`JoinRows`, each request with its best result) and the export. With a folder, a
+task is a Parquet file there, and has one or more ranges.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,8 +22,8 @@ from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
-from batchfiles.jobs.join.report import part_name
 from batchfiles.jobs.join.scan import head_of_line
+from batchfiles.jobs.join.table_files import part_name
 from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans
 from batchfiles.native import NativeRows
@@ -49,7 +50,7 @@ FINDINGS_KEPT = 100
 
 
 class RowWork(Job):
-    """Builds the rows of a range, counts the outcomes, and writes the rows to a part if there is a folder.
+    """Builds the rows of a range, counts the outcomes, and writes the rows to a file if there is a folder.
 
     Args:
         spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `parquet` for parts; `parsed` for
@@ -71,17 +72,15 @@ class RowWork(Job):
         return schema(spec["table"], parsed=parsed["json_schema"], parse_dates=parsed["parse_dates"])
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Do one range."""
+        """Do one range, or write the file of several; one summary comes last."""
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._lines_read = 0
         self._columns = self._new_columns()
-        batches = self._batches(task)
-        if self._spec.get("folder"):
-            yield from self._write(batches, task)
-        else:
-            yield from batches
+        ranges = task.get("ranges") or [task]
+        batches = chain.from_iterable(map(self._batches, ranges))
+        yield from self._write(batches, task["part"]) if self._spec.get("folder") else batches
         if isinstance(self._columns, PlainRows):
             self._outcomes.update(self._columns.take_outcomes())
         self._counts["conversion_errors"] = self._columns.conversion_errors
@@ -89,7 +88,7 @@ class RowWork(Job):
         self._counts["parse_errors"] = self._columns.parse_errors
         self._counts.update(self._columns.counts)
         yield {
-            "bytes": task["end"] - task["start"],
+            "bytes": sum(each["end"] - each["start"] for each in ranges),
             "counts": dict(self._counts),
             "lines": self._lines_read,
             "outcomes": dict(self._outcomes),
@@ -170,8 +169,8 @@ class RowWork(Job):
         """The compiled reader of plain lines; None without it."""
         raise NotImplementedError
 
-    def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
-        """Write the batches of a range to its part, and pass on everything else.
+    def _write(self, batches: Iterator[Product], number: int) -> Iterator[Product]:
+        """Write the batches of some ranges to a file, and pass on everything else.
 
         In this thread: every core has a worker, and a second thread would take the interpreter lock at each line that is fetched.
         """
@@ -179,7 +178,7 @@ class RowWork(Job):
 
         from batchfiles.table.parquet import ParquetTable
 
-        path = Path(self._spec["folder"]) / part_name(task["part"])
+        path = Path(self._spec["folder"]) / part_name(number)
         with ParquetTable(path, self.schema_of(self._spec), **self._spec["parquet"]) as table:
             for product in batches:
                 if isinstance(product, pa.RecordBatch):

@@ -373,7 +373,7 @@ def with_line_numbers(
     *,
     noting: tuple[type[Job], Spec, IndexBuilder] | None = None,
 ) -> list[Spec]:
-    """Divide files into ranges that know the number of their first line and their own number among all.
+    """Divide files into ranges that know the number of their first line.
 
     Args:
         pool: The workers.
@@ -382,7 +382,7 @@ def with_line_numbers(
         noting: A job that counts and indexes the lines of each range, its spec, and where its packed entries go; None only
             counts.
     """
-    ranges = [{**task, "part": number} for number, task in enumerate(tasks([file.size for file in files], size))]
+    ranges = tasks([file.size for file in files], size)
     line_numbers = [1] * len(files)
     job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
     # The lines of the last range of a file matter to no other range.

@@ -162,9 +162,7 @@ class _Copy:
         clashes = [column for column in names if column.casefold() in self._taken]
         if clashes:
             shown = ", ".join(map(repr, clashes))
-            raise MismatchError(
-                f"the results have columns called {shown} too: give a prefix (--with-prefix), or rename them", path=name
-            )
+            raise MismatchError(f"the results have columns called {shown} too: use with_prefix=, or rename them", path=name)
         fields = [pa.field(new, _plain(schema.field(old).type)) for new, old in zip(names, self._kept, strict=True)]
         self._schema = pa.schema([*fields, pa.field(ID, pa.string())])
         self._writer = pa.ipc.new_file(str(self._path), self._schema)
@@ -393,7 +391,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     found = first_request(inputs, _asks, max_line_bytes=max_line_bytes)
     if found is None:
         raise MismatchError(
-            "no request asks for a JSON Schema that could type the answers: name one (--schema)",
+            "no request asks for a JSON Schema that could type the answers: use schema=",
             path=inputs[0].name if len(inputs) == 1 else None,
             role="input",
         )
@@ -402,7 +400,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     try:
         read_schema(load_schema(json_schema), parse_dates=parse_dates)
     except MismatchError as error:
-        reason = f"{error.reason}; or name another schema (--schema)"
+        reason = f"{error.reason}; or use schema= with another one"
     else:
         return {"json_schema": json_schema, "parse_dates": parse_dates, "named": False, "requests_ask": True}
     raise MismatchError(reason, path=name, line_number=line_number, role="input")

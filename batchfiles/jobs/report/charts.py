@@ -13,7 +13,7 @@ from json import dumps
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from batchfiles.errors import MissingDependencyError
+from batchfiles.errors import missing_extra
 from batchfiles.jobs.report.distributions import Bar
 from batchfiles.jobs.report.samples import printable
 
@@ -33,8 +33,6 @@ PATTERNS: Final[dict[str, str]] = {
     "third": "M0,4h8M4,0v8",
 }
 """The fills of a chart, each with the lines in a tile of 8 by 8; the first three series have those at the end."""
-
-NEEDS: Final = "report needs vl-convert-python and jinja2: pip install 'batchfiles[report]'"
 
 WIDTH: Final = 440
 LEFT: Final = 148
@@ -81,7 +79,7 @@ def require() -> None:
         import jinja2  # noqa: F401
         import vl_convert  # noqa: F401
     except ImportError:
-        raise MissingDependencyError(NEEDS) from None
+        raise missing_extra("report", "vl-convert-python and jinja2", "report") from None
 
 
 def shortened(name: str, width: int = NAME) -> str:

@@ -25,8 +25,8 @@ from batchfiles.jobs.report.words import (
     price_notes,
     result_lines,
 )
+from batchfiles.jobs.stats.price import money
 from batchfiles.jobs.stats.prices import total
-from batchfiles.jobs.stats.report import money
 from batchfiles.outcome import MISSING, OUTCOMES, SUCCEEDED
 
 __all__ = ["Contents", "page"]

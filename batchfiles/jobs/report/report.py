@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ from typing import Any
 from batchfiles.inputs.roles import Pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import Target, TargetLike
-from batchfiles.io.threads import Progress
+from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.stats.prices import PricesLike, prices_of
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.summary import Block, Displayed, Sentences
 from batchfiles.table.read import TableLike
 
 __all__ = ["PageReport", "report"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PageReport(Displayed):
     """What a report found.
 
     Attributes:
@@ -41,6 +43,9 @@ class PageReport:
     errors: int
     bytes: int
 
+    def _blocks(self) -> Iterator[Block]:
+        yield Sentences([visible(self.verdict), f"the page: {size(self.bytes)}"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return asdict(self)
@@ -60,7 +65,7 @@ def report(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> PageReport:
     """Write one HTML file about a batch: the verdict, outcomes, errors, tokens, costs and failing rows.
 
@@ -82,7 +87,7 @@ def report(
         temp_dir: As for `join`.
         filesystem: The filesystem of all paths, also of `output` and `prices`; None for the local one.
         workers: As for `join`.
-        progress: Called repeatedly with the bytes done and the total bytes of a join.
+        progress: Called repeatedly with the bytes done and the total bytes of a join; True shows a bar.
 
     Returns:
         What was found.
@@ -119,7 +124,7 @@ def report(
         pairs=pairs,
         filesystem=filesystem,
         workers=workers,
-        progress=progress,
+        progress=progress_of(progress, "report"),
         max_line_bytes=max_line_bytes,
         temp_dir=temp_dir,
     )

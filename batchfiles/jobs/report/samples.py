@@ -18,7 +18,18 @@ from batchfiles.jobs.stats.error_digest import MOST_GROUPS, folded
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.cells import plain_values
 
-__all__ = ["ErrorExample", "ErrorKey", "Errors", "FailedRow", "FailedRows", "Said", "cut_bytes", "printable"]
+__all__ = [
+    "ErrorExample",
+    "ErrorKey",
+    "Errors",
+    "FailedRow",
+    "FailedRows",
+    "Said",
+    "cut_bytes",
+    "printable",
+    "said_in_answer",
+    "said_in_request",
+]
 
 MESSAGE_BYTES: Final = 600
 """Bytes of HTML of an error message."""
@@ -190,8 +201,8 @@ class FailedRows:
             "" if result is None else f"{result}:{cells['result_line_number']}",
             cells["custom_id"] if self._texts else None,
             cells["attempts"],
-            tuple(_limited(_of_request(cells["request_body"]))) if self._texts else (),
-            tuple(_limited(_of_answer(cells))) if self._texts else (),
+            tuple(_limited(said_in_request(cells["request_body"]))) if self._texts else (),
+            tuple(_limited(said_in_answer(cells))) if self._texts else (),
         )
 
 
@@ -221,7 +232,7 @@ CONTENT: Final = ("instructions", "system", "messages", "input", "prompt")
 """Keys of a request that hold what the user wrote to the model."""
 
 
-def _of_request(body: str | None) -> Iterator[Said]:
+def said_in_request(body: str | None) -> Iterator[Said]:
     """Yield the texts of a request in the order of a conversation, and then its other parameters."""
     if body is None:
         return
@@ -254,7 +265,7 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
         yield Said(f"{label}, more", _as_text(others))
 
 
-def _of_answer(cells: Mapping[str, Any]) -> Iterator[Said]:
+def said_in_answer(cells: Mapping[str, Any]) -> Iterator[Said]:
     """Yield the texts of an answer."""
     if cells["error_message"] is not None:
         yield Said("error", cells["error_message"])

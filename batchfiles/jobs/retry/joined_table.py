@@ -53,11 +53,11 @@ class JoinedTable(NamedTuple):
 
     Attributes:
         name: Its name.
-        parts: Its files.
+        parts: Its files, or the table in memory.
     """
 
     name: str
-    parts: tuple[Source, ...]
+    parts: tuple[Any, ...]
 
 
 def read_known_outcome(line: bytes) -> tuple[dict[str, Any], Result]:
@@ -76,7 +76,7 @@ def _line(custom_id: str, known_outcome: Sequence[object]) -> bytes:
     return dumps({"custom_id": custom_id, "known_outcome": known_outcome}) + b"\n"
 
 
-def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tuple[list[JoinedTable], list[Source]]:
+def joined_tables(files: Iterable[SourceLike | JoinedTable], filesystem: object = None) -> tuple[list[JoinedTable], list[Source]]:
     """Separate joined tables, which may be folders of parts, from files of lines.
 
     Args:
@@ -92,6 +92,14 @@ def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tup
         TypeError: A source has a wrong type.
     """
     tables: list[JoinedTable] = []
+    given: list[SourceLike] = []
+    for each in files:
+        if isinstance(each, JoinedTable):
+            tables.append(each)
+        elif hasattr(each, "__arrow_c_stream__"):
+            tables.append(JoinedTable("a table in memory", (each,)))
+        else:
+            given.append(each)
 
     def parts_of(folder: Place) -> list[Source] | None:
         found = [file.place for file in files_in(folder)]
@@ -101,7 +109,7 @@ def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tup
         tables.append(JoinedTable(str(folder), parts))
         return []
 
-    sources = expand(files, filesystem=filesystem, files_of=parts_of)
+    sources = expand(given, filesystem=filesystem, files_of=parts_of)
     are_tables = [_is_joined(source) for source in sources]
     tables += (JoinedTable(source.name, (source,)) for source, is_table in zip(sources, are_tables, strict=True) if is_table)
     return tables, [source for source, is_table in zip(sources, are_tables, strict=True) if not is_table]

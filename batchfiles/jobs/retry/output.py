@@ -192,8 +192,7 @@ class RetryTargets:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise MismatchError(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be in progress, and would be paid for twice; name them too, or use --force "
-                    "(in Python overwrite=True)",
+                    "they may be in progress, and would be paid for twice; name them too, or use overwrite=True",
                     path=str(self._output),
                 )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, Findings
 from batchfiles.jobs.retry.choice import NOT_IN_TABLE
 from batchfiles.outcome import OUTCOMES
+from batchfiles.summary import Block, Displayed
 
 __all__ = ["GROUPS_KEPT", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport"]
 
@@ -21,8 +22,8 @@ GROUPS_KEPT = 200
 ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RetryGroup(Displayed):
     """Requests with the same outcome.
 
     Attributes:
@@ -44,8 +45,8 @@ class RetryGroup:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryFile:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RetryFile(Displayed):
     """A file of requests that are sent again.
 
     Attributes:
@@ -65,8 +66,8 @@ class RetryFile:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RetryReport(Displayed):
     """What a retry did. `inputs == written + left_out`, and both are the sums of their groups.
 
     Attributes:
@@ -108,6 +109,11 @@ class RetryReport:
     def outcomes(self) -> dict[str, int]:
         """How many requests had which outcome, as far as it is known: the sums of `groups`."""
         return {name: sum(group.requests for group in self.groups if group.outcome == name) for name in OUTCOMES}
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.retry.summary import retry_blocks
+
+        return retry_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -170,7 +176,7 @@ class RetryCounts:
             unknown_ids=unknown_ids,
             unknown_results=unknown_results,
             blank_lines=self.counts["blank_line"],
-            findings=tuple(self.findings),
+            findings=Findings(self.findings),
             seconds=seconds,
         )
 

@@ -17,7 +17,7 @@ from operator import ne
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
+from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import files_to_read, not_read_fields
@@ -27,7 +27,7 @@ from batchfiles.io.remote.path import Place, changed
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.io.threads import Progress, in_steps
+from batchfiles.io.threads import Progress, in_steps, progress_of
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.report import TableOptions
@@ -158,7 +158,7 @@ def retry(
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RetryReport:
     """Write the requests that may succeed if they are sent again, byte for byte, in the order of the request files.
 
@@ -187,7 +187,7 @@ def retry(
         temp_dir: Where temporary files go.
         filesystem: The filesystem of all paths, also of `output` and `ids`, from `pyarrow.fs` or fsspec; None for the local one.
         workers: Processes that decode; None chooses by the size of the files.
-        progress: Called repeatedly with the bytes done and the total bytes.
+        progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:
         How many requests were written and how many were left out, and why.
@@ -214,7 +214,9 @@ def retry(
     changes = checked_edits(edits, values, unset)
     if ids is not None and workers is None:
         workers = 1  # finding ids is hardly slower than reading: processes would not help
-    options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
+    options = TableOptions(
+        max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress_of(progress, "retry")
+    )
     with Spool(temp_dir) as spool:
         tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None
@@ -223,7 +225,9 @@ def retry(
         job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
         if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
             found, not_read = files_to_read(plain)
-            whole = whole_campaign(found)
+            whole = None
+            with suppress(FileError):  # a part is missing: its results may be of other requests
+                whole = whole_campaign(found) if all(file.found for file in found) else None
             # Results and a table exclude each other, and without any of them nothing is known: the error comes below.
             if whole is not None and (lists or bool(tables) != any(part.results for part in whole.parts)):
                 with suppress(ReadTogether):
@@ -343,11 +347,9 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     only = None if only is None else words_of(only)
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
-        raise ValueError(
-            "a list of ids selects requests: it does not go with --only, --except and --all (in Python only, excluded and every)"
-        )
+        raise ValueError("a list of ids selects requests: it does not go with only=, excluded= and every=True")
     if only is not None and everything:
-        raise ValueError("--only and --all (in Python only and every) exclude each other")
+        raise ValueError("only= and every=True exclude each other")
     if only is not None and not only:
         raise ValueError("only is empty: give outcomes, statuses or error codes")
     for word in (*(only or ()), *but):

@@ -19,7 +19,7 @@ from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.stats.successes import AnsweredRequests
 from batchfiles.jobs.tokens import measure
-from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, read_result
+from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result, read_result
 from batchfiles.table.rows import ANSWERED
 
 __all__ = ["RequestTotals", "ResultCounts"]
@@ -187,9 +187,13 @@ class RequestTotals:
         except InvalidLineError:
             self.malformed += 1
             return False
-        url, body = request.get("url"), request["body"]
+        self.add_request(request.get("custom_id"), request.get("url"), request["body"], file)
+        return True
+
+    def add_request(self, custom_id: object, url: object, body: dict[str, Any], file: int) -> None:
+        """Count a request of a file."""
         measured = measure(body)
-        self._answered.add_request(request.get("custom_id"), file)
+        self._answered.add_request(custom_id, file)
         self._count += 1
         self._endpoints.of(url).count += 1
         self._characters.add(measured.characters)
@@ -199,7 +203,6 @@ class RequestTotals:
         tokens.input += measured.input_tokens
         tokens.output += measured.output_tokens_at_most or 0
         sums.without_limit += measured.output_tokens_at_most is None
-        return True
 
     def report(self, size: int) -> RequestStats:
         """Return the report for this many bytes."""
@@ -280,13 +283,18 @@ class ResultCounts:
     def add(self, line: bytes, _file: int) -> bool:
         """Count a line; returns False if it is not a result."""
         self._line_bytes.add(len(line))
-        self._count += 1
         value, result = read_result(line)
+        endpoint = bodies.endpoint_of(result.body) if result.body else None
+        return self.add_result(result, None if value is None else value.get("custom_id"), endpoint)
+
+    def add_result(self, result: Result, custom_id: object, endpoint: str | None) -> bool:
+        """Count a result; returns False if it is malformed."""
+        self._count += 1
         self._outcomes[result.outcome] += 1
         if result.outcome == SUCCEEDED:
-            self._answered.add_success(None if value is None else value.get("custom_id"))
+            self._answered.add_success(custom_id)
         answer = result.answer
-        self._endpoints.of(bodies.endpoint_of(result.body) if result.body else None).count += 1
+        self._endpoints.of(endpoint).count += 1
         if answer.text is not None:
             self._characters.add(len(answer.text))
         if result.outcome in ANSWERED:

@@ -6,7 +6,7 @@ Messages that differ only in ids, numbers and quotations are the same error.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -16,9 +16,13 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
+from batchfiles.jobs.retry.joined_table import joined_tables
+from batchfiles.jobs.stats.table_rows import OF_ERRORS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
+from batchfiles.summary import Block, Displayed
+from batchfiles.table.read import TableLike
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 
@@ -82,8 +86,8 @@ ID_KEPT: Final = 512
 """Characters of an example's id that are kept; those that are listed are kept whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorGroup:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorGroup(Displayed):
     """Results with the same error.
 
     Attributes:
@@ -119,8 +123,8 @@ class ErrorGroup:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorDigest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ErrorDigest(Displayed):
     """The errors in result files.
 
     Attributes:
@@ -132,6 +136,7 @@ class ErrorDigest:
         skipped: The files of requests, which have no errors.
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
+        absent_columns: Columns that a table doesn't have, so that errors are not distinguished by them.
     """
 
     results: int
@@ -142,6 +147,18 @@ class ErrorDigest:
     skipped: tuple[str, ...]
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent_columns: tuple[str, ...] = ()
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.stats.summary import digest_blocks
+
+        return digest_blocks(self)
+
+    def _repr_html_(self) -> str:
+        """Return the most frequent errors as an HTML table, for notebooks."""
+        from batchfiles.jobs.stats.summary import error_page
+
+        return error_page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as plain values that JSON can hold."""
@@ -149,10 +166,10 @@ class ErrorDigest:
 
 
 def error_digest(
-    *sources: SourceLike,
+    *sources: SourceLike | TableLike,
     pairs: Pairs = (),
     ids: int | None = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
@@ -164,10 +181,12 @@ def error_digest(
 
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
-            compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results.
+            compressed. Request files, as in a campaign folder, are skipped; use `join` to find missing results. Or tables that
+            `join` or `export` wrote: Parquet, Arrow, CSV or JSONL files, folders of them, or tables in memory. A joined table
+            has only the results that it uses.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list for each error; None lists all, at most a million in total.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
         filesystem: The filesystem of all paths, from `pyarrow.fs` or fsspec; None for the local one.
 
@@ -191,12 +210,21 @@ def error_digest(
     totals = _Groups(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    files = files_and_pairs(sources, pairs, filesystem)
+    tables, others = joined_tables(sources, filesystem)
+    refuse_mixed(tables, others, tuple(pairs))
+    if tables:
+        absent: tuple[str, ...] = ()
+        for row in table_rows(tables, OF_ERRORS, progress_of(progress, "errors")):
+            absent = row.absent
+            if row.has_result:
+                totals.add_result(row.result(), row.cells["custom_id"], *row.place())
+        return replace(totals.digest(()), absent_columns=absent)
+    files = files_and_pairs(others, pairs, filesystem)
     for file in classified_files(
         files.sources,
         totals.notice,
         max_line_bytes=max_line_bytes,
-        on_bytes=source_steps(progress, files.sources),
+        on_bytes=source_steps(progress_of(progress, "errors"), files.sources),
         file_roles=files.file_roles,
     ):
         if file.file_role == "inputs":
@@ -261,11 +289,15 @@ class _Groups:
         self.overlong.clear()
 
     def _take_line(self, line: bytes, path: str, line_number: int) -> None:
-        self._results += 1
         value, result = read_result(line)
+        custom_id = id_of_line(line) if value is None else value.get("custom_id")
+        self.add_result(result, custom_id, path, line_number)
+
+    def add_result(self, result: Result, custom_id: str | None, path: str, line_number: int) -> None:
+        """Count a result."""
+        self._results += 1
         if result.outcome == SUCCEEDED:
             return
-        custom_id = id_of_line(line) if value is None else value.get("custom_id")
         self._add(_key_of(result), path, line_number, custom_id, result.error_message)
 
     def _add(self, key: _Key, path: str, line_number: int, custom_id: str | None, message: str | None) -> None:

@@ -19,7 +19,19 @@ from batchfiles.io.spool import name_of, small_file
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.prices import Prices
 
-__all__ = ["FIELDS", "PARTS", "FoundPrice", "Price", "Tier", "alias_of", "discount_of", "price_of", "read_prices", "to_toml"]
+__all__ = [
+    "FIELDS",
+    "PARTS",
+    "FoundPrice",
+    "Price",
+    "Tier",
+    "alias_of",
+    "discount_of",
+    "money",
+    "price_of",
+    "read_prices",
+    "to_toml",
+]
 
 
 MILLION: Final = Decimal(10) ** 6
@@ -368,3 +380,18 @@ def _written(letter: str) -> str:
     if letter in '"\\':
         return f"\\{letter}"
     return letter if letter.isprintable() else f"\\U{ord(letter):08X}"
+
+
+SMALLEST: Final = Decimal("0.000001")
+"""Smaller amounts are shown as below this one."""
+
+
+def money(cost: Decimal | None) -> str:
+    """Return an amount, rounded, for people to read; `to_dict` has the exact one."""
+    if cost is None:
+        return "no price"
+    if cost >= 10:
+        return f"{cost:,.2f}"
+    if cost == 0:
+        return "0"
+    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"

@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from functools import reduce
 from typing import Any, Final, Protocol, TypeAlias
 
-from batchfiles.errors import MissingDependencyError
+from batchfiles.errors import missing_extra
 from batchfiles.findings import instead_of
-from batchfiles.jobs.stats.price import EXACT, NO_PARTS, FoundPrice, Price, Tier, alias_of, read_prices
+from batchfiles.jobs.stats.price import EXACT, NO_PARTS, FoundPrice, Price, Tier, alias_of, price_of, read_prices
 
 __all__ = ["GENAI", "GenaiPrices", "PriceSource", "Prices", "PricesLike", "prices_of", "total"]
 
@@ -56,7 +56,7 @@ class GenaiPrices:
         try:
             import genai_prices
         except ImportError:
-            raise MissingDependencyError("'genai' needs the package genai-prices: pip install 'batchfiles[prices]'") from None
+            raise missing_extra("'genai'", "genai-prices", "prices") from None
         self._package: Any = genai_prices
         self._provider = provider
         self._now = datetime.now(UTC)
@@ -238,29 +238,32 @@ class Prices:
         return price.at(request_tokens).cost(*counts, self.batch_discount, parts=parts)
 
 
-PricesLike: TypeAlias = "Prices | str | os.PathLike[str]"
-"""Prices, the file that has them, or `"genai"`."""
+PricesLike: TypeAlias = "Prices | Mapping[str, Price | str] | str | os.PathLike[str]"
+"""Prices, also as a dict such as `{"gpt-4o-mini": "0.15/0.60"}` per million tokens, the file that has them, or `"genai"`."""
 
 
 def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = None) -> Prices:
     """Combine prices; the first source that knows a model decides.
 
     Args:
-        given: Prices, a file, `"genai"` for the prices of the package genai-prices, `"genai:PROVIDER"` for those of one provider
-            there; or several of them, of which at most one is a file or an object.
+        given: Prices, a dict of them, a file, `"genai"` for the prices of the package genai-prices, `"genai:PROVIDER"` for those
+            of one provider there; or several of them, of which at most one is a file, a dict or an object.
         filesystem: The filesystem in which a file is a path.
 
     Raises:
         FileError: A file does not exist or can't be read.
         MissingDependencyError: genai-prices is not installed.
         ValueError: There are two files, or one has a value that is not a price.
+        TypeError: A dict has a value of another type.
     """
-    several = [given] if isinstance(given, str | os.PathLike | Prices) else list(given)
+    several = [given] if isinstance(given, str | os.PathLike | Prices | Mapping) else list(given)
     own: list[Prices] = []
     others: list[PriceSource] = []
     for each in several:
         if isinstance(each, Prices):
             own.append(each)
+        elif isinstance(each, Mapping):
+            own.append(Prices({model: _price_in_dict(model, price) for model, price in each.items()}))
         elif isinstance(each, str) and each.partition(":")[0] == GENAI:
             others.append(GenaiPrices(each.partition(":")[2] or None))
         else:
@@ -268,6 +271,21 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
     if len(own) > 1:
         raise ValueError(f"prices: one file, and {GENAI!r} for the models that it lacks; not two files")
     return (own[0] if own else Prices()).with_others(*others)
+
+
+def _price_in_dict(model: str, price: Price | str) -> Price:
+    """Return a price as it is given in a dict.
+
+    Raises:
+        ValueError: It is a text of another form.
+        TypeError: It is neither a price nor a text.
+    """
+    if isinstance(price, Price):
+        return price
+    if isinstance(price, str):
+        return price_of(f"{model}={price}")[1]
+    form = "'INPUT/OUTPUT' per million tokens, such as '0.15/0.60', or a Price"
+    raise TypeError(f"the price of {model!r} is {form}: not {price!r}")
 
 
 def total(costs: Iterable[Decimal | None]) -> Decimal | None:

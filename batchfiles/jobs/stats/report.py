@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, Final
+
+from batchfiles.summary import Block, Displayed
 
 __all__ = [
     "OTHER",
@@ -18,7 +20,6 @@ __all__ = [
     "RequestStats",
     "ResultStats",
     "Stats",
-    "money",
 ]
 
 
@@ -26,8 +27,8 @@ KEPT_BITS: Final = 8
 """The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+@dataclass(frozen=True, slots=True, repr=False)
+class Lengths(Displayed):
     """The distribution of lengths.
 
     Attributes:
@@ -91,14 +92,14 @@ OTHER: Final = "(other)"
 """The name for all models, and endpoints, after the first thousand."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStats:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FileStats(Displayed):
     """One file.
 
     Attributes:
         name: Its display name.
-        role: `"inputs"`, `"results"` or `"empty"`.
-        lines: Its lines, without blank ones.
+        role: `"inputs"`, `"results"`, `"empty"`, or `"table"` for one that `join` or `export` wrote.
+        lines: Its lines, without blank ones; of a table, its rows.
         bytes: Its size, uncompressed.
     """
 
@@ -108,8 +109,8 @@ class FileStats:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEstimate:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelEstimate(Displayed):
     """The estimated use of the requests for one model, by the rule of thumb of `jobs/tokens.py`.
 
     Attributes:
@@ -139,8 +140,8 @@ class ModelEstimate:
     is_batch_price: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsage:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelUsage(Displayed):
     """What the results of one model took: the sums of what the service counted, and bills.
 
     Attributes:
@@ -174,8 +175,8 @@ class ModelUsage:
     is_batch_price: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestStats:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RequestStats(Displayed):
     """The request files together.
 
     Attributes:
@@ -197,8 +198,8 @@ class RequestStats:
     text_characters: Lengths | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultStats:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ResultStats(Displayed):
     """The result files together: every line counts, also superseded ones and those without a request, because all are billed.
 
     Attributes:
@@ -238,8 +239,8 @@ class ResultStats:
     unknown_successes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Stats(Displayed):
     """The report of `stats`.
 
     Attributes:
@@ -261,6 +262,7 @@ class Stats:
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
         repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
+        absent_columns: Columns that a table doesn't have: what they hold is not counted.
     """
 
     files: tuple[FileStats, ...]
@@ -279,11 +281,17 @@ class Stats:
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     repeated_inputs: int = 0
+    absent_columns: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""
         parts: tuple[ModelEstimate | ModelUsage, ...] = (*self.requests.models, *self.results.models)
         return sorted({part.model for part in parts if part.model is not None and part.model != OTHER})
+
+    def _blocks(self) -> Iterator[Block]:
+        from batchfiles.jobs.stats.summary import stats_blocks
+
+        return stats_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: amounts of money as strings, every digit of them; `""` for None as a key."""
@@ -299,18 +307,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
-
-
-SMALLEST: Final = Decimal("0.000001")
-"""Smaller amounts are shown as below this one."""
-
-
-def money(cost: Decimal | None) -> str:
-    """Return an amount, rounded, for people to read; `to_dict` has the exact one."""
-    if cost is None:
-        return "no price"
-    if cost >= 10:
-        return f"{cost:,.2f}"
-    if cost == 0:
-        return "0"
-    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -17,14 +18,18 @@ from batchfiles.inputs.roles import PairedFiles, Pairs, files_and_pairs, read_ag
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.threads import Progress, source_steps
+from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
+from batchfiles.jobs.retry.joined_table import JoinedTable, joined_tables
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats.successes import AnsweredRequests
+from batchfiles.jobs.stats.table_rows import OF_STATS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.outcome import MALFORMED
+from batchfiles.table.read import TableLike
 from batchfiles.workers.pool import WorkerPool
 
 __all__ = ["stats"]
@@ -36,10 +41,10 @@ PLACES_KEPT = 5
 
 
 def stats(
-    *sources: SourceLike,
+    *sources: SourceLike | TableLike,
     pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
@@ -51,12 +56,14 @@ def stats(
 
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
-            standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
+            standard input; plain or compressed. A file named twice is read once, but a copy of it counts again. Or tables that
+            `join` or `export` wrote: Parquet, Arrow, CSV or JSONL files, folders of them, or tables in memory. They have no
+            lengths of lines, and a joined table only the results that it uses.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        progress: Called repeatedly with the bytes done and the total bytes (None if unknown).
+        progress: Called repeatedly with the bytes done and the total bytes (None if unknown); True shows a bar.
         max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem of all paths, also of `prices`, from `pyarrow.fs` or fsspec; None for the local one.
 
@@ -78,10 +85,15 @@ def stats(
     """
     if not sources and not pairs:
         raise TypeError("stats needs at least one file")
-    files = files_and_pairs(sources, pairs, filesystem)
+    tables, others = joined_tables(sources, filesystem)
+    refuse_mixed(tables, others, tuple(pairs))
+    files = files_and_pairs(others, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     count = _Counts(known, _Repeats.among(files, max_line_bytes), [source.name for source in files.sources])
-    on_bytes = source_steps(progress, files.sources)
+    shown = progress_of(progress, "stats")
+    if tables:
+        return count.tables(tables, shown)
+    on_bytes = source_steps(shown, files.sources)
     for part in _parts(files.sources):
         for file in classified_files(
             part, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
@@ -91,10 +103,14 @@ def stats(
     return replace(count.report(), **not_read_fields(files.not_read))
 
 
+def _names_of(table: JoinedTable) -> list[str]:
+    return [part.name if isinstance(part, Source) else table.name for part in table.parts]
+
+
 def _parts(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
     """Yield the files of each part of a campaign; all files if one of them is of no part."""
     try:
-        whole = whole_campaign(sources)
+        whole = whole_campaign(sources) if all(source.found for source in sources) else None
     except BatchFilesError:  # a damaged manifest matters only if request files are compared
         whole = None
     if whole is None:
@@ -202,6 +218,28 @@ class _Counts:
         found = FileStats(name=file.name, role=file.file_role, lines=lines + self._overlong, bytes=size)
         self._files.append((self._number, found))
         self._overlong, self._has_last_newline = 0, True
+
+    def tables(self, tables: Sequence[JoinedTable], progress: Progress | None) -> Stats:
+        """Count the rows of tables, and return the report."""
+        rows: Counter[str] = Counter({name: 0 for table in tables for name in _names_of(table)})
+        sources: dict[object, int] = {}
+        absent: tuple[str, ...] = ()
+        for row in table_rows(tables, OF_STATS, progress):
+            rows[row.table] += 1
+            absent = row.absent
+            if row.has_request and row.cells["outcome"] == MALFORMED and not row.has_result:
+                self._requests.malformed += 1
+            elif row.has_request:
+                file = sources.setdefault(row.cells["input_source"], len(sources))
+                body = row.request_body()
+                self._requests.add_request(row.cells["custom_id"], row.cells["endpoint"], body, file)
+            if row.has_result and not self._results.add_result(row.result(), row.cells["custom_id"], row.endpoint()):
+                self._name(*row.place())
+        self.end_part()
+        sizes = {part.name: part.size() or 0 for table in tables for part in table.parts if isinstance(part, Source)}
+        files = [FileStats(name=name, role="table", lines=count, bytes=sizes.get(name, 0)) for name, count in rows.items()]
+        self._files = list(enumerate(files))
+        return replace(self.report(), absent_columns=absent)
 
     def end_part(self) -> None:
         """End a part of a campaign: ids may restart in the next one."""

@@ -1,148 +1,45 @@
-"""The text output of `stats`, `join` and `export`: tables, and a sentence for each further finding."""
+"""The summaries of `stats` and `errors`: tables, and a sentence for each fact needed to understand them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from batchfiles.cli.outputs import not_read_lines
-from batchfiles.cli.text import cut, cut_in_front, size, text_table, visible, width_of
-from batchfiles.findings import counts_of, plural, sentence_of, share
-from batchfiles.jobs.stats.report import money
+from batchfiles.findings import plural, sentence_of, share
+from batchfiles.jobs.stats.price import money
+from batchfiles.jobs.summaries import not_read_lines
+from batchfiles.layout import PLAIN, Screen, cut, cut_in_middle, size, visible, wrapped
+from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.join.report import JoinReport, TableReport
+    from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
     from batchfiles.jobs.stats.report import Lengths, ModelEstimate, Stats
 
-__all__ = ["format_note", "money", "notes", "notes_of_join", "notes_of_table", "outcome_table", "share", "tables"]
-
-
-EXAMPLES = 3
-FINDINGS = 3
-"""How many places and findings the summary names; the report has more."""
-
-LABEL = 13
-"""The width of the labels, below the outcomes."""
-
-LONGEST = 600
-"""The maximum width of a sentence, which may quote a file."""
-
-Note = tuple[str, str]
-"""A label and a sentence."""
-
-
-def outcome_table(report: TableReport, noun: str) -> list[str]:
-    """Return a line for each outcome that occurs, with its count and share; the noun is the heading."""
-    found = {outcome: count for outcome, count in report.outcomes.items() if count}
-    total = sum(found.values())
-    width = max(len(noun), len(f"{total:,}"))
-    lines = [f"{'outcome':{LABEL}}{noun:>{width}}   share"]
-    lines += [f"{outcome:{LABEL}}{count:>{width},}  {share(count, total):>6}" for outcome, count in found.items()]
-    return [*lines, f"{'all':{LABEL}}{total:>{width},}"] if len(found) != 1 else lines
-
-
-def notes_of_join(report: JoinReport) -> Iterator[Note]:
-    """Yield the findings of a join."""
-    if report.unknown:
-        yield "unknown", f"{plural(report.unknown, 'result')} without a request{_places(report, 'unknown')}"
-    if report.superseded:
-        yield "superseded", f"{plural(report.superseded, 'result')} replaced by a better or later one"
-    if report.conflicting:
-        words = f"{report.conflicting:,} of them succeeded with a different answer"
-        yield "conflicting", words + _places(report, "conflicting")
-    if report.duplicate_inputs:
-        words = (
-            f"{plural(report.duplicate_inputs, 'request')} with the custom_id of an earlier one; all of them got the same result"
-        )
-        yield "duplicate", words + _places(report, "duplicate")
-    if report.unmatched:
-        yield "unmatched", f"{plural(report.unmatched, 'row')} without a row in the table of --with: its columns are null"
-    if report.malformed_inputs:
-        yield "malformed", f"{plural(report.malformed_inputs, 'request line')} that can't be read; each has a row"
-    if report.malformed_results:
-        words = f"{plural(report.malformed_results, 'result line')} that can't be read"
-        if report.malformed_unmatched:
-            words += f"; {report.malformed_unmatched:,} of them without a request"
-        yield "malformed", words + _places(report, "malformed")
-
-
-def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
-    """Yield the findings that joins and exports share."""
-    if report.formula_cells:
-        words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would run as formulas; "
-        yield "formulas", words + ("prefixed with '" if csv_safe else "--csv-safe prefixes them with '")
-    if report.embeddings_in_requests:
-        words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, which are not in this table; "
-        yield "embeddings", words + "--table embeddings writes a row for each vector; the bodies are kept unless --bodies none"
-    if report.parse_errors:
-        words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: "
-        yield "parse_error", words + "parsed is null, and parse_error has the reason"
-    for name in counts_of("join"):
-        if number := getattr(report, name):
-            yield name, f"{sentence_of(name, number)}{_places(report, name)}"
-    if report.conversion_errors:
-        words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, null there; "
-        yield "conversion_errors", words + "the response_body is kept unless --bodies none"
-    if report.repaired_lines:
-        yield (
-            "repaired",
-            f"{plural(report.repaired_lines, 'line')} that are not strict JSON (half a surrogate pair, NaN), read anyway",
-        )
-    if report.blank_lines:
-        yield "blank", f"{plural(report.blank_lines, 'blank line')}, skipped"
-    empty = [file["path"] for file in report.files if file["role"] == "empty"]
-    if empty:
-        yield "empty", f"{plural(len(empty), 'file')} without lines: {_some(empty)}"
-    for finding in islice(report.findings, FINDINGS):
-        yield "finding", str(finding)
-    listed, others = len(report.findings), report.findings_not_listed
-    if listed > FINDINGS:
-        words = f"the first {listed:,}" if others else "all"
-        yield "findings", f"{listed - FINDINGS + others:,} more: --report FILE writes {words}"
-
-
-def _places(report: TableReport, kind: str) -> str:
-    places = report.examples.get(kind, ())
-    return f": {_some(places)}" if places else ""
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
-
-
-def format_note(note: Note, width: int) -> list[str]:
-    """Wrap a note next to its label; words are not broken, so that paths can be copied."""
-    label, sentence = note
-    lines = [f"{label:{LABEL - 2}}  "]
-    for word in cut(visible(sentence), LONGEST).split(" "):
-        if width_of(lines[-1]) + width_of(word) > width and lines[-1].strip() != label and lines[-1].strip():
-            lines.append(" " * LABEL)
-        lines[-1] += f"{word} "
-    return [line.rstrip() for line in lines]
-
+__all__ = ["digest_blocks", "error_lines", "error_notes", "error_page", "stats_blocks", "stats_notes", "stats_tables"]
 
 NAME_WIDTH = 48
 ENDPOINTS = 3
 FILES = 10
 """Up to this many files are listed, else only counted."""
 
+OPTIONAL = ("reasoning", "cached", "input cost", "results", "requests")
+
 NO_MODEL = "(no model named)"
 
 
-def tables(found: Stats, *, priced: bool) -> list[str]:
-    """Return the lines of all tables that are not empty, with blank lines between them."""
-    parts = [_files(found), _totals(found), _outcomes(found), _usage(found, priced=priced), _lengths(found)]
-    if not found.results.count:
-        parts[3] = _estimates(found, priced=priced)
-    lines: list[str] = []
-    for part in filter(None, parts):
-        lines += ["", *part] if lines else part
-    return lines
+def stats_tables(found: Stats, *, priced: bool) -> Iterator[Block]:
+    """Yield all tables that are not empty, with blank lines between them."""
+    usage = _usage(found, priced=priced) if found.results.count else _estimates(found, priced=priced)
+    parts: list[Block] = [_files(found), _totals(found), _outcomes(found), usage, _lengths(found)]
+    shown = [part for part in parts if (part.rows if isinstance(part, Table) else part != Sentences([]))]
+    for number, part in enumerate(shown):
+        if number:
+            yield Sentences([""])
+        yield part
 
 
-def notes(found: Stats, *, priced: bool) -> Iterator[str]:
+def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
     """Yield a sentence for each fact needed to understand the tables."""
     malformed = found.requests.malformed + found.results.outcomes.get("malformed", 0)
     if malformed:
@@ -154,6 +51,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
     yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
+    yield from absent_columns_notes(found.absent_columns)
     if found.results.token_conversion_errors:
         words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
@@ -166,6 +64,11 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield "input tokens are estimated: one for each 4 bytes of text; images, audio and files are not counted"
     if priced:
         yield from _price_notes(found)
+
+
+def absent_columns_notes(columns: Sequence[str]) -> list[str]:
+    """Return a line with the columns that a table doesn't have, if any."""
+    return [f"not in the table, and not counted: {', '.join(columns)}"] if columns else []
 
 
 def _successes(found: Stats) -> Iterator[str]:
@@ -232,30 +135,29 @@ def _percent(part: Decimal | None) -> str:
     return f"{((part or Decimal(0)) * 100).normalize():f}%"
 
 
-def _files(found: Stats) -> list[str]:
-    if len(found.files) > FILES:
-        return []
-    return text_table(
+def _files(found: Stats) -> Table:
+    return Table(
         ("file", "role", "lines", "size"),
         [
-            (cut_in_front(visible(file.name), NAME_WIDTH), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
-            for file in found.files
+            (visible(file.name), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
+            for file in found.files[: FILES if len(found.files) <= FILES else 0]
         ],
         texts=2,
+        whole=("role",),
     )
 
 
-_ROLES = {"inputs": "requests", "results": "results", "empty": "empty"}
+_ROLES = {"table": "table", "inputs": "requests", "results": "results", "empty": "empty"}
 
 
-def _totals(found: Stats) -> list[str]:
+def _totals(found: Stats) -> Sentences:
     lines = []
     for noun, role, part in (("requests", "inputs", found.requests), ("results", "results", found.results)):
         if part.count:
-            files = sum(file.role == role for file in found.files)
-            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}, {size(part.bytes)}"
+            files = sum(file.role in (role, "table") for file in found.files)
+            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}" + (f", {size(part.bytes)}" if part.bytes else "")
             lines.append(words + _endpoints(part.endpoints, part.count))
-    return lines
+    return Sentences(lines)
 
 
 def _endpoints(endpoints: Mapping[str | None, int], total: int) -> str:
@@ -269,13 +171,13 @@ def _endpoints(endpoints: Mapping[str | None, int], total: int) -> str:
     return f", {', '.join(words)}{', …' if len(named) > ENDPOINTS else ''}"
 
 
-def _outcomes(found: Stats) -> list[str]:
+def _outcomes(found: Stats) -> Table:
     total = found.results.count
     rows = [(outcome, f"{count:,}", share(count, total)) for outcome, count in found.results.outcomes.items()]
-    return text_table(("outcome", "results", "share"), rows)
+    return Table(("outcome", "results", "share"), rows)
 
 
-def _usage(found: Stats, *, priced: bool) -> list[str]:
+def _usage(found: Stats, *, priced: bool) -> Table:
     """Return the tokens and costs of the results by model."""
     models = found.results.models
     counts: list[tuple[int, ...]] = [
@@ -293,10 +195,10 @@ def _usage(found: Stats, *, priced: bool) -> list[str]:
         headings.append(_heading("cost", found))
         for row, cost in zip(rows, costs, strict=True):
             row.append(money(cost))
-    return text_table(headings, rows)
+    return Table(headings, rows, optional=OPTIONAL, has_total=len(models) > 1)
 
 
-def _estimates(found: Stats, *, priced: bool) -> list[str]:
+def _estimates(found: Stats, *, priced: bool) -> Table:
     """Return the estimated tokens and costs of the requests by model."""
     models = found.requests.models
     rows = [
@@ -308,7 +210,7 @@ def _estimates(found: Stats, *, priced: bool) -> list[str]:
         headings += [_heading("input cost", found), "cost at most"]
         for row, estimate in zip(rows, models, strict=True):
             row += [money(estimate.input_cost), "-" if estimate.without_limit else money(estimate.cost_at_most)]
-    return text_table(headings, rows)
+    return Table(headings, rows, optional=OPTIONAL)
 
 
 def _at_most(estimate: ModelEstimate) -> str:
@@ -325,7 +227,7 @@ def _model(name: str | None) -> str:
     return NO_MODEL if name is None else cut(visible(name), NAME_WIDTH)
 
 
-def _lengths(found: Stats) -> list[str]:
+def _lengths(found: Stats) -> Table:
     """Return the lengths of lines and texts."""
     requests, results = found.requests, found.results
     rows: list[tuple[str, Lengths | None]] = [
@@ -341,4 +243,105 @@ def _lengths(found: Stats) -> list[str]:
         for name, each in rows
         if each is not None
     ]
-    return text_table(("length", "count", "min", "50%", "90%", "99%", "max"), cells)
+    return Table(("length", "count", "min", "50%", "90%", "99%", "max"), cells, optional=("count", "99%", "90%"))
+
+
+MOST = 20
+"""How many errors are shown."""
+NAMES = 3
+MESSAGE_LINES = 4
+PLACE_WIDTH = 28
+INDENT = " " * 4
+ID_WIDTH = 60
+
+
+def error_lines(digest: ErrorDigest, most: int, screen: Screen = PLAIN) -> list[str]:
+    """Return the text output: a total, and a few lines for each group of errors."""
+    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} without success"]
+    if digest.errors:
+        lines[0] += f" ({share(digest.errors, digest.results)})"
+    for group in digest.groups[:most]:
+        lines += ["", *_group_lines(group, digest.results, screen)]
+    return lines
+
+
+def _group_lines(group: ErrorGroup, total: int, screen: Screen) -> list[str]:
+    """Return the lines of one group."""
+    status = [] if group.status_code is None else [str(group.status_code)]
+    code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
+    width = screen.width or WIDTH
+    words = " ".join([screen.painted(group.outcome), *status, *code]) + (", retryable" if group.retryable else "")
+    lines = [f"{group.count:,} ({share(group.count, total)})  {words}"]
+    if group.message is not None:
+        lines += _indented(group.message, width)
+    first = f"first: {group.path}:{group.line_number}"
+    if group.custom_id is not None:
+        first += f"  {cut(visible(group.custom_id), ID_WIDTH)}"
+    lines.append(INDENT + visible(first))
+    if group.example is not None and group.example != group.message:
+        lines += _indented(f"says: {group.example}", width)
+    if group.custom_ids:
+        more = ", …" if group.count > len(group.custom_ids) else ""
+        names = ", ".join(cut(visible(custom_id), ID_WIDTH) for custom_id in group.custom_ids)
+        lines.append(f"{INDENT}ids: {names}{more}")
+    return lines
+
+
+def _indented(text: str, width: int) -> list[str]:
+    return [INDENT + line for line in wrapped(visible(text), max(width - len(INDENT), 20), MESSAGE_LINES)]
+
+
+def error_notes(digest: ErrorDigest, most: int, names: Interface) -> list[str]:
+    """Return a sentence for each thing that is not listed."""
+    lines = []
+    hidden = len(digest.groups) - most
+    if hidden > 0:
+        lines.append(f"{plural(hidden, 'more error')}: {names.more_errors}")
+    if digest.other:
+        lines.append(
+            f"{plural(digest.other, 'result')} with other errors: only the first {len(digest.groups):,} are distinguished"
+        )
+    if digest.skipped:
+        skipped = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
+        lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {skipped}")
+    lines += not_read_lines(digest.not_read, digest.examples)
+    lines += absent_columns_notes(digest.absent_columns)
+    return lines
+
+
+def error_page(digest: ErrorDigest) -> str:
+    """Return the most frequent errors as HTML."""
+    total, *_ = error_lines(digest, 0)
+    notes = [visible(note) for note in error_notes(digest, MOST, PYTHON)]
+    return page_part("ErrorDigest", html_of([Sentences([total]), _error_table(digest), Sentences(notes)]))
+
+
+def _error_table(digest: ErrorDigest) -> Table:
+    rows = [
+        (
+            f"{group.count:,}",
+            share(group.count, digest.results),
+            group.outcome,
+            "" if group.status_code is None else str(group.status_code),
+            cut(visible(group.code or ""), ID_WIDTH),
+            "yes" if group.retryable else "no",
+            cut(visible(group.message or ""), MESSAGE_LINES * WIDTH),
+            f"{cut_in_middle(visible(group.path), PLACE_WIDTH)}:{group.line_number}",
+        )
+        for group in digest.groups[:MOST]
+    ]
+    headings = ("count", "share", "outcome", "status", "code", "retryable", "message", "first")
+    return Table(headings, rows, texts=("outcome", "code", "retryable", "message", "first"), sentences=("message",))
+
+
+def stats_blocks(found: Stats) -> Iterator[Block]:
+    """Yield the whole summary of `stats`."""
+    priced = found.batch_discount is not None
+    yield from stats_tables(found, priced=priced)
+    yield Sentences(["", *map(visible, stats_notes(found, priced=priced))])
+
+
+def digest_blocks(digest: ErrorDigest, names: Interface = PYTHON) -> Iterator[Block]:
+    """Yield the whole summary of `errors`."""
+    yield Sentences(error_lines(digest, MOST, Screen(WIDTH)))
+    yield Sentences([visible(note) for note in error_notes(digest, MOST, names)])

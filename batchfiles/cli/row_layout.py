@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchfiles.cli.text import cut, json_of_row, padded, visible, width_of, wrapped
+from batchfiles.cli.json_text import json_of_row
+from batchfiles.layout import PLAIN, Screen, cut, padded, visible, width_of, wrapped
 
 __all__ = ["Layout", "lay_out"]
 
@@ -45,6 +46,9 @@ FIRST = (
 )
 """The preferred columns if not all fit; the others follow in their order."""
 
+COLORED = ("outcome", "status")
+"""Columns whose words have colors."""
+
 ALWAYS = ("custom_id", "outcome", "text")
 """Columns that are shown even if they are the same in every row."""
 
@@ -62,7 +66,15 @@ class Layout:
     notes: list[str]
 
 
-def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = False) -> Layout:
+def lay_out(
+    columns: list[str],
+    rows: list[Row],
+    width: int,
+    *,
+    asked: bool = False,
+    screen: Screen = PLAIN,
+    numbers: Sequence[int] = (),
+) -> Layout:
     """Lay rows out for a terminal.
 
     Args:
@@ -70,6 +82,8 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
         rows: The rows, as JSON values by column.
         width: The columns of the terminal.
         asked: Whether the columns were named by the user: then all of them are shown, even empty ones.
+        screen: The colors.
+        numbers: What the rows are called; from 1 on if there are none.
     """
     if not rows:
         return Layout([], [f"columns: {_names(columns)}"] if columns else [])
@@ -83,9 +97,9 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
     if len(rows) > FEW_ROWS and not asked and _comfortable_width(texts) > width:
         texts, note = _without_repetition(texts, len(rows))
         notes += note
-    if len(rows) > FEW_ROWS and width >= NARROW and (table := _table(texts, rows, width)):
+    if len(rows) > FEW_ROWS and width >= NARROW and (table := _table(texts, rows, width, screen)):
         return Layout(table.lines, notes + table.notes)
-    return Layout(list(_records(texts, len(rows), width, with_empty=asked)), notes)
+    return Layout(list(_records(texts, numbers or range(1, len(rows) + 1), width, screen, with_empty=asked)), notes)
 
 
 def _opened(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
@@ -134,7 +148,7 @@ def _without_repetition(texts: dict[str, list[str]], count: int) -> tuple[dict[s
     return {name: cells for name, cells in texts.items() if name not in same}, [f"the same in {_these_rows(count)}: {values}"]
 
 
-def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout | None:
+def _table(texts: dict[str, list[str]], rows: list[Row], width: int, screen: Screen) -> Layout | None:
     """Lay out a table of the columns that fit; None if too few do."""
     shown = _fitting(texts, width)
     if len(shown) < min(3, len(texts)):
@@ -144,7 +158,7 @@ def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout |
     widths = _widths({name: texts[name] for name in shown}, width)
     right = {name for name in shown if all(isinstance(row.get(name), (int, float, type(None))) for row in rows)}
     lines = [_line({name: visible(name) for name in shown}, widths, right), "  ".join("─" * widths[name] for name in shown)]
-    lines += [_line({name: texts[name][number] for name in shown}, widths, right) for number in range(len(rows))]
+    lines += [_line({name: texts[name][number] for name in shown}, widths, right, screen) for number in range(len(rows))]
     return Layout(lines, notes)
 
 
@@ -188,25 +202,29 @@ def _widths(texts: dict[str, list[str]], width: int) -> dict[str, int]:
     return widths
 
 
-def _line(cells: dict[str, str], widths: dict[str, int], right: set[str]) -> str:
+def _line(cells: dict[str, str], widths: dict[str, int], right: set[str], screen: Screen = PLAIN) -> str:
     parts = []
     for name, text in cells.items():
         short = cut(text, widths[name])
-        parts.append(" " * (widths[name] - width_of(short)) + short if name in right else padded(short, widths[name]))
+        part = " " * (widths[name] - width_of(short)) + short if name in right else padded(short, widths[name])
+        parts.append(screen.painted(part) if name in COLORED else part)
     return (" " * GAP).join(parts).rstrip()
 
 
-def _records(texts: dict[str, list[str]], count: int, width: int, *, with_empty: bool) -> Iterator[str]:
+def _records(
+    texts: dict[str, list[str]], numbers: Sequence[int], width: int, screen: Screen, *, with_empty: bool
+) -> Iterator[str]:
     """Write each row as lines of name and value."""
     names = {name: cut(visible(name), max(width // 3, 1)) for name in texts}
     left = max(map(width_of, names.values()))
     room = max(width - left - GAP, 1)
-    for number in range(count):
-        yield cut(f"── row {number + 1} ".ljust(min(width, 40), "─"), width)
+    for number, called in enumerate(numbers):
+        yield cut(f"── row {called:,} ".ljust(min(width, 40), "─"), width)
         for name, cells in texts.items():
             first, *rest = wrapped(cells[number], room, RECORD_LINES)
             if first or with_empty:
-                yield f"{padded(names[name], left)}{' ' * GAP}{first}".rstrip()
+                value = screen.painted(first) if name in COLORED else first
+                yield f"{screen.faint(padded(names[name], left))}{' ' * GAP}{value}".rstrip()
             for line in rest:
                 yield " " * (left + GAP) + line
 

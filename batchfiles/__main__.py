@@ -1,0 +1,5 @@
+"""`python -m batchfiles` is the command line."""
+
+from batchfiles.cli import program
+
+program()

@@ -1,0 +1,103 @@
+"""The sections of the page of commands that are made from the code of the command line, when the site is built."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+
+import click
+
+from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main
+
+MARK = "<!-- here the site lists all options -->"
+
+Record = tuple[str, str]
+"""The declaration of an option, and its help."""
+
+
+def commands_page(text: str) -> str:
+    """Replace the mark of the page by a section for each command, and link the names in the tables to them."""
+    linked = re.sub(r"^\| (`([a-z]+)`) \|", r"| [\1](#\2) |", text, flags=re.MULTILINE)
+    return linked.replace(MARK, "\n".join(_sections()))
+
+
+def commands_of(group: click.Group, names: Iterable[str], context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """Yield the full names of commands, each followed by its own commands."""
+    for name in names:
+        command = group.get_command(context, name)
+        assert command is not None, name
+        full = f"{context.command_path} {name}"
+        yield full, command
+        if isinstance(command, click.Group):
+            inner = click.Context(command, info_name=name, parent=context)
+            yield from commands_of(command, command.list_commands(inner), inner)
+
+
+def records_of(command: click.Command) -> list[Record]:
+    """Return the options of a command as its help shows them."""
+    context = click.Context(command)
+    records = (option.get_help_record(context) for option in command.get_params(context))
+    return [record for record in records if record is not None and record[1] and record[0] != "-h, --help"]
+
+
+def shared_records() -> list[Record]:
+    """Return the options that all commands for the service have."""
+    context = click.Context(main, info_name="batchfiles")
+    found = commands_of(main, SERVICE_COMMANDS, context)
+    options = [records_of(command) for _, command in found if not isinstance(command, click.Group)]
+    return [record for record in options[0] if all(record in others for others in options)]
+
+
+def _sections() -> Iterator[str]:
+    context = click.Context(main, info_name="batchfiles")
+    shared = shared_records()
+    for heading, names in SECTIONS:
+        yield f"## {heading}\n"
+        if names is SERVICE_COMMANDS:
+            yield "All of them have these options:\n"
+            yield from _options(shared)
+        for full, command in commands_of(main, names, context):
+            yield from _section(full, command, shared)
+
+
+def _section(full: str, command: click.Command, shared: list[Record]) -> Iterator[str]:
+    context = click.Context(command, info_name=full)
+    pieces = command.collect_usage_pieces(context)
+    name = full.removeprefix("batchfiles ")
+    yield f"### {name}\n\n```text\n{' '.join([full, *pieces])}\n```\n"
+    for block in re.split(r"\n{2,}", inspect.cleandoc((command.help or "").replace("\f", "\n"))):
+        yield from _block(block)
+    own = records_of(command)
+    yield from _options([record for record in own if record not in shared])
+    if all(record in own for record in shared):
+        yield "And the [options of all commands for the service](#commands-for-the-service).\n"
+
+
+def _block(block: str) -> Iterator[str]:
+    """Yield a paragraph of the help as Markdown; what `-h` prints line by line is code, and exit codes are a table."""
+    if not block.startswith("\b"):
+        yield f"{_escaped(' '.join(block.split()))}\n"
+        return
+    title, *lines = block.lstrip("\b\n").splitlines()
+    if title == "Exit codes:":
+        entries = [re.match(r"\s*(\d+)\s+(.*)", line) for line in lines]
+        yield _table("exit code", "meaning", [(entry[1], _escaped(entry[2])) for entry in entries if entry])
+    elif title.startswith(" "):
+        yield f"```text\n{inspect.cleandoc(chr(10).join(['', title, *lines]))}\n```\n"
+    else:
+        yield f"{_escaped(title)}\n\n```shell\n{inspect.cleandoc(chr(10).join(['', *lines]))}\n```\n"
+
+
+def _options(records: list[Record]) -> Iterator[str]:
+    if records:
+        yield _table("option", "meaning", [(f"`{name.replace('|', chr(92) + '|')}`", _escaped(words)) for name, words in records])
+
+
+def _table(first: str, second: str, rows: list[tuple[str, str]]) -> str:
+    return "\n".join([f"| {first} | {second} |", "|---|---|", *(f"| {left} | {right} |" for left, right in rows), ""])
+
+
+def _escaped(words: str) -> str:
+    """Escape what Markdown would read as markup."""
+    return re.sub(r"([\\`*_\[\]<>|{}#~])", r"\\\1", words)
