@@ -136,22 +136,24 @@ class PlainRows(RequestRows):
             return exact
         found, count = self._reader.take()
         columns = [_column(field.name, field.type, found.get(field.name), count) for field in self._schema]
-        if exact is not None:
-            order = pa.array(_order(before, count), pa.int64())
-            columns = [pa.concat_arrays(pair).take(order) for pair in zip(columns, exact.columns, strict=True)]
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        plain = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        if exact is None:
+            return plain
+        # Slices, not `take`: no column is walked in Python, and pyarrow.compute is not imported.
+        (mixed,) = pa.Table.from_batches(_in_order(plain, exact, before)).combine_chunks().to_batches()
+        return mixed
 
 
-def _order(before: list[int], count: int) -> list[int]:
-    """Return the order of rows of which the first `count` are compiled, and each other has so many of them before it."""
-    order: list[int] = []
+def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow
+    """Yield the rows of two batches; each of the second has so many of the first before it."""
     done = 0
-    for number, place in enumerate(before, count):
-        order += range(done, place)
-        order.append(number)
-        done = place
-    order += range(done, count)
-    return order
+    for number, place in enumerate(before):
+        if place > done:
+            yield plain.slice(done, place - done)
+            done = place
+        yield exact.slice(number, 1)
+    if done < plain.num_rows:
+        yield plain.slice(done)
 
 
 def _column(name: str, kind: Any, found: tuple[int, list[bytes | None]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow

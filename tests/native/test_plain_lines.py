@@ -89,7 +89,7 @@ def test_plain_requests_are_taken(tmp_path: Path) -> None:
 @compiled
 @pytest.mark.parametrize("seed", [1, 2])
 def test_lines_that_are_nearly_plain(tmp_path: Path, seed: int) -> None:
-    """Tables and reports of a join and an export, of lines with a value, a key or a byte changed; 500,000 such lines agreed."""
+    """Tables and reports of a join and an export, of lines with a value, a key or a byte changed."""
     compared(tmp_path, seed, 1500)
 
 
