@@ -16,7 +16,7 @@ import batchfiles
 sys.path.insert(0, str(Path(__file__).parent))
 
 import llms
-from reference import commands_page
+from reference import on_site
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement, document
@@ -104,22 +104,20 @@ def leave_factories(
     return None if signature is None else (signature.replace("<factory>", "..."), returned)
 
 
-def add_commands(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Add the sections that are made from the code."""
-    if docname == "commands":
-        source[0] = commands_page(source[0])
+def add_sections(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Add what is not in the file of the page."""
+    source[0] = on_site(docname, source[0])
 
 
 def write_markdown(app: Sphinx, error: Exception | None) -> None:
     """Write the pages as Markdown, once they are built."""
     if error is None:
-        sources = {name: Path(app.srcdir, f"{name}.md").read_text("utf-8") for name in app.env.found_docs}
-        llms.write(app, {**sources, "commands": commands_page(sources["commands"])})
+        llms.write(app, {name: on_site(name, Path(app.srcdir, f"{name}.md").read_text("utf-8")) for name in app.env.found_docs})
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions of this file."""
-    app.connect("source-read", add_commands)
+    app.connect("source-read", add_sections)
     app.connect("build-finished", write_markdown)
     app.connect("missing-reference", link_by_home)
     app.connect("autodoc-process-docstring", docstring_of_data, priority=600)  # after napoleon

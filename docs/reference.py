@@ -1,10 +1,11 @@
-"""The sections of the page of commands that are made from the code of the command line, when the site is built."""
+"""What the site has in addition to the pages: the options of all commands, from the code, and the README."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 
@@ -12,8 +13,28 @@ from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main
 
 MARK = "<!-- here the site lists all options -->"
 
+README = Path(__file__).parents[1] / "README.md"
+
+OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(findings/[^)#]*)[^)]*\)")
+"""A link to a page outside `docs`, which is not on the site."""
+
 Record = tuple[str, str]
 """The declaration of an option, and its help."""
+
+
+def on_site(name: str, text: str) -> str:
+    """Return the Markdown that the site has for a page.
+
+    Args:
+        name: The page, such as `howto/ci`.
+        text: Its file.
+    """
+    if name == "readme":
+        text = README.read_text("utf-8").replace("](docs/", "](").replace('="docs/', '="')
+        return text.replace("# batchfiles\n", "# README\n", 1)
+    text = text.replace("](../README.md", "](readme.md").replace("](../../README.md", "](../readme.md")
+    text = OUTSIDE.sub(r"\1 (`\2` in the repository)", text)
+    return commands_page(text) if name == "commands" else text
 
 
 def commands_page(text: str) -> str:

@@ -3,7 +3,7 @@
 #
 # One would guess: choosing lines of a JSONL file and writing them as JSONL gives these lines, perhaps with other spaces or key order.
 # What happens: an object is a struct with the keys of all lines, and the writer writes each of them. The JSON Schema of one tool gets the
-#   property of another tool, as "zone": null, which is no schema, and the body gets "seed": null. jq and grep keep the lines.
+#   property of another tool, as "zone": null, which is no schema, and the body gets "seed": null. jq and grep add nothing.
 # Version: duckdb 2.0.1, polars 2.1.0, Python 3.11, 2026-11-28.
 # Why it matters for batch files: "select the requests that failed and send them again" is the usual reason for a query on a request file.
 #   The new file is valid JSONL with the right ids, and the service is asked for something else than the first time.

@@ -191,9 +191,10 @@ def test_the_words_of_python_are_used_in_python() -> None:
     report = batchfiles.JoinReport(table="requests", rows=1, outcomes={"succeeded": 1}, formula_cells=2, embeddings_in_requests=1)
     from batchfiles.jobs.join.summary import join_blocks
 
-    assert "csv_safe=True prefixes them" in str(report)
-    assert 'table="embeddings" writes a row' in str(report)
-    command = "\n".join(text_of(join_blocks(report, COMMAND_LINE), Screen(100)))
+    words = " ".join(str(report).split())
+    assert "csv_safe=True prefixes them" in words
+    assert 'table="embeddings" writes a row' in words
+    command = " ".join(" ".join(text_of(join_blocks(report, COMMAND_LINE), Screen(100))).split())
     assert "--csv-safe prefixes them" in command
     assert "--table embeddings writes a row" in command
     assert not any(word.startswith("--") for word in PYTHON)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.main import Group
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
-from batchfiles.cli.options import Group, overwrite_option
+from batchfiles.cli.options import Command, overwrite_option
 from batchfiles.cli.progress import TransferProgress, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.io.target import PathTarget, Target
@@ -31,7 +32,13 @@ USAGE, FAILED = 2, 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(cls=Group, invoke_without_command=True)
+class FileCommands(Group):
+    """A group whose commands have the options of all commands."""
+
+    command_class = Command
+
+
+@click.group(cls=FileCommands, invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
     """Upload, list, download and delete files at the service.

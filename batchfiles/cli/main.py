@@ -29,12 +29,11 @@ from typing import NoReturn
 
 import click
 
-from batchfiles.cli.options import Group
 from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError, StillRunningError
 from batchfiles.findings import nearest
 from batchfiles.layout import cut, visible
 
-__all__ = ["Commands", "main", "run"]
+__all__ = ["Commands", "Group", "main", "run"]
 
 USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 
@@ -107,6 +106,18 @@ Data goes to standard output, messages go to standard error. - means standard in
 """
 
 EPILOG = "Exit codes: 0 done, 1 done with findings, 2 wrong usage, 3 failed, 4 not finished yet, 70 a bug."
+
+
+class Group(click.Group):
+    """A group that suggests a similar command for an unknown one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; an unknown one is an error that suggests a similar one."""
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = nearest(args[0], names)
+            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
+        return super().resolve_command(ctx, args)
 
 
 class Commands(Group):

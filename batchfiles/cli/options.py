@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from batchfiles.cli.completion import with_completion, words_beginning
 from batchfiles.cli.progress import COLOR, log_on_stderr
-from batchfiles.findings import instead_of, nearest
+from batchfiles.findings import instead_of
 from batchfiles.jsontext.edits import Edit
 from batchfiles.limits import LINE_CAP
 from batchfiles.limits.profile import bytes_of
@@ -25,7 +25,6 @@ __all__ = [
     "EditingCommand",
     "FailOn",
     "FilesOrPairs",
-    "Group",
     "Size",
     "counts_option",
     "csv_null_option",
@@ -119,20 +118,6 @@ class Command(click.Command):
             raise click.UsageError("-q and -v exclude each other: use one of them.", ctx)
         with log_on_stderr(quiet=quiet, verbose=verbose, color=color):
             return super().invoke(ctx)
-
-
-class Group(click.Group):
-    """A group that suggests a similar command for an unknown one."""
-
-    command_class = Command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command; an unknown one is an error that suggests a similar one."""
-        names = self.list_commands(ctx)
-        if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = nearest(args[0], names)
-            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
-        return super().resolve_command(ctx, args)
 
 
 class FilesOrPairs(Command):

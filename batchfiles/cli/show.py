@@ -9,9 +9,9 @@ import click
 from batchfiles.cli.completion import ColumnName
 from batchfiles.cli.json_text import json_of_row
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import print_lines, screen
-from batchfiles.findings import plural
-from batchfiles.layout import Screen, cut, cut_in_middle, visible, width_of, wrapped
+from batchfiles.cli.progress import print_lines, say, screen
+from batchfiles.findings import instead_of, plural
+from batchfiles.layout import Screen, cut, cut_in_front, visible, width_of, wrapped
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def show(
     """
     import_pyarrow()
     from batchfiles.cli.conversation import conversations
+    from batchfiles.outcome import OUTCOMES
     from batchfiles.table.preview import first_rows
     from batchfiles.table.where import Where, WhereError
 
@@ -114,6 +115,10 @@ def show(
     if is_one and names is None:
         print_lines(conversations(preview, screen(fallback=WIDTH)))
         return
+    if condition is not None and not preview.rows:
+        for word in condition.texts("outcome"):
+            if word not in OUTCOMES:
+                say(f"{word!r} is not an outcome{instead_of(word, OUTCOMES)}")
     print_lines(_page(preview, screen(fallback=WIDTH), asked=names is not None, where=where))
 
 
@@ -163,7 +168,7 @@ def _header(preview: Preview, width: int, where: str | None) -> str:
         parts.append(_size(preview.size))
     if preview.schema_version is not None:
         parts.append(f"schema version {visible(preview.schema_version[:20])}")
-    return f"{cut_in_middle(visible(preview.name), max(width - FACTS_WIDTH, MIN_NAME_WIDTH))}: {', '.join(parts)}"
+    return f"{cut_in_front(visible(preview.name), max(width - FACTS_WIDTH, MIN_NAME_WIDTH))}: {', '.join(parts)}"
 
 
 def _size(count: int) -> str:

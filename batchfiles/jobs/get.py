@@ -191,6 +191,8 @@ def _rows(table: JoinedTable, custom_id: str) -> Iterator[Occurrence]:
             found = first_rows(part, MOST_ROWS, where=Where.of_id(custom_id))
         except WhereError as error:
             raise MismatchError(f"it is not a table of `join` or `export`: {error.reason}", path=part.name) from None
+        if found.columns and "outcome" not in found.columns:
+            raise MismatchError("has no column outcome: it is not a table of `join` or `export`", path=part.name)
         for row, number in zip(found.rows, found.numbers, strict=True):
             yield Occurrence(part.name, number, None, "row", dumps(row))
 

@@ -246,6 +246,7 @@ class Preparation:
             self.tables[name] = number
             with bad_row(name, number):
                 custom_id = self._ids.of(row)
+            with bad_row(name, number, of_null=NULL_OPTIONS):
                 text = dumps({"custom_id": custom_id, **self._line.fill(row)})
                 self._check(text, writer.count + 1)
                 writer.write_line(text, custom_id)
@@ -296,9 +297,18 @@ class Preparation:
         return "a row"
 
 
+NULL_OPTIONS = ": use null='null' to write null, or null='drop' to leave out the key"
+"""What helps if a template has a null; an id always needs a value."""
+
+
 @contextmanager
-def bad_row(name: str, number: int) -> Iterator[None]:
+def bad_row(name: str, number: int, *, of_null: str = "") -> Iterator[None]:
     """Name the row in its errors.
+
+    Args:
+        name: The name of the table.
+        number: The number of the row.
+        of_null: The end of the message about a null.
 
     Raises:
         InvalidLineError: The row has an error.
@@ -309,7 +319,7 @@ def bad_row(name: str, number: int) -> Iterator[None]:
         code = "missing_value" if error.missing else "null_value"
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
         if not error.missing:
-            what += ": use null='null' to write null, or null='drop' to leave the key out"
+            what += of_null
     except NotANumber as error:
         code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON can't represent it"
     except IntegerTooLarge as error:

@@ -1,6 +1,6 @@
 """Conditions on rows, such as `outcome = 'failed' and output_tokens > 100`, as expressions of pyarrow.
 
-A column is compared with a value of its own kind. In CSV and JSONL, which have no types, a text may be a number.
+Texts are compared with texts, and numbers with numbers. In CSV and JSONL, which have no types, a text can also be a number.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Where:
     def columns(self) -> list[Column]:
         """The columns that the condition names, each once."""
         return list({test.column.name: test.column for test in self._root.tests()}.values())
+
+    def texts(self, column: str) -> list[str]:
+        """Return the texts that a column is compared with, without those of long lists."""
+        return [test.value for test in self._root.tests() if test.column.name == column and isinstance(test.value, str)]
 
     def expression(self, schema: pa.Schema) -> pc.Expression:
         """Return the condition for a table of this schema.

@@ -60,7 +60,8 @@ def test_a_row_that_cannot_become_a_request_exits_with_3_and_leaves_no_file(ask,
     """The sentence names table, row and column."""
     code, out, err = ask(*PREPARE)
     assert (code, out) == (3, "")
-    assert err == "batchfiles: error: t.parquet: row 2 has a null for 'n' (null_value)\n"
+    hint = "use --null null to write null, or --null drop to leave out the key"
+    assert err == f"batchfiles: error: t.parquet: row 2 has a null for 'n': {hint} (null_value)\n"
     assert not (files / "r.jsonl").exists()
 
 

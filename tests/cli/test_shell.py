@@ -180,7 +180,7 @@ def test_every_command_has_a_page(pages: Path) -> None:
     "tool", [["mandoc", "-Tlint", "-W", "warning"], ["groff", "-ww", "-man", "-Tutf8", "-z"]], ids=lambda tool: tool[0]
 )
 def test_the_pages_are_valid(pages: Path, tool: list[str]) -> None:
-    """No warning but for the date, which would make each build another file."""
+    """No warning except about the date, which would make each build another file."""
     if shutil.which(tool[0]) is None:
         pytest.skip(f"{tool[0]} is not installed")
     ran = subprocess.run([*tool, *sorted(map(str, pages.iterdir()))], capture_output=True, text=True, check=False)

@@ -392,6 +392,14 @@ def test_a_wrong_condition_is_pointed_at(ask: Callable[..., Outcome], joined: Pa
     assert "\x1b" not in err
 
 
+def test_an_outcome_that_is_none_is_suggested(ask: Callable[..., Outcome], joined: Path) -> None:
+    """A misspelt value is not wrong: it only finds nothing."""
+    code, out, err = ask(joined, "--where", "outcome = 'faild'")
+    assert (code, err) == (0, "'faild' is not an outcome; did you mean 'failed'?\n")
+    assert "0 rows where" in out
+    assert ask(joined, "--where", "outcome = 'cancelled'")[2] == ""
+
+
 def test_one_row_is_request_and_answer(ask: Callable[..., Outcome], joined: Path) -> None:
     """By its id or its number; texts are whole, JSON is indented, and facts follow."""
     code, out, _ = ask(joined, "--id", "ticket-0003", width=80)

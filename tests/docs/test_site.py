@@ -28,7 +28,8 @@ PACKAGE = ROOT / "batchfiles"
 IMAGES = DOCS / "images"
 
 sys.path.insert(0, str(DOCS))
-import pictures  # noqa: E402 - a script next to the pages
+import pictures  # noqa: E402 - scripts next to the pages
+import reference  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -190,6 +191,16 @@ def test_the_page_of_commands_has_each_command_with_its_options(site: Path) -> N
     assert "\u2013" not in text, "a dash instead of the two hyphens of an option"
     for option in ("--fail-on LIST", "--key-command CMD", "--set ", "--dry-run"):
         assert option in re.sub(r"<[^>]*>", "", text), option
+
+
+def test_the_site_has_the_readme(site: Path, pages: dict[Path, Page]) -> None:
+    """With links to the pages of the site; links of pages to the README lead there."""
+    text = re.sub(r"<[^>]*>", "", (site / "readme.html").read_text("utf-8"))
+    for heading in re.findall(r"^## (.*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE):
+        assert heading in text, heading
+    assert "outcomes.html" in pages[site / "readme.html"].links
+    assert reference.on_site("howto/ci", "[a](../../README.md#python)") == "[a](../readme.md#python)"
+    assert reference.on_site("engines", "[a](../findings/README.md)") == "a (`findings/README.md` in the repository)"
 
 
 def test_the_page_of_commands_has_the_exit_codes() -> None:

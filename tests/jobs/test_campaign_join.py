@@ -256,7 +256,7 @@ def test_every_format_is_written(tmp_path: Path, name: str) -> None:
         job.write(tmp_path / name)
         one.write(tmp_path / f"one-{name}")
         assert (tmp_path / name).read_bytes() == (tmp_path / f"one-{name}").read_bytes()
-        assert "3 inputs" in repr(job)
+        assert "Join: 3 request files" in repr(job)
         assert "part-2.jsonl" in job._repr_html_()
         assert list(job) == list(one)
 

@@ -121,6 +121,7 @@ def describe(name: str, files: Sequence[dict[str, Any]], options: TableOptions, 
 
 
 def page(
+    name: str,
     table: LazyTable[Any],
     files: Sequence[dict[str, Any]],
     options: TableOptions,
@@ -131,6 +132,7 @@ def page(
     """Return the page of a table for a notebook, with what can be read within a second.
 
     Args:
+        name: What it is called.
         table: The table.
         files: Its files.
         options: Its options.
@@ -156,7 +158,7 @@ def page(
     about = "; ".join((f"{plural(len(files), 'file')}, {size(total)}", *chosen_options(options)))
     file_table = html_table(("", "file", "size"), [*listed, *more], numbers={2})
     details = f"<details><summary>{escape(about)}</summary>{file_table}</details>"
-    return page_part(type(table).__name__, *parts, rows, details)
+    return page_part(name, *parts, rows, details)
 
 
 def _rows_page(rows: pa.Table, report: TableReport | None) -> str:

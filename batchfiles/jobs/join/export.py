@@ -157,6 +157,8 @@ def _moved(batch: Any, column: str, before: int) -> Any:  # noqa: ANN401 - pyarr
 class Export(LazyTable[ExportReport]):
     """Results as a table: what `export` returns."""
 
+    _name = "Export"
+
     def _table_of_files(self) -> TableName:
         return table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
 

@@ -81,6 +81,8 @@ class Join(LazyTable[JoinReport]):
     The object is lazy: until the table, its rows or its report are requested, only first lines are read.
     """
 
+    _name = "Join"
+
     def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
         self._user_columns: UserTableSpec | None = None
         super().__init__(options, roles, spool)

@@ -7,7 +7,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
@@ -54,6 +54,7 @@ class LazyTable(Generic[ReportT]):
     protocol (DuckDB, polars, pyarrow) takes the object itself. Each of them reads the files once more.
     """
 
+    _name: ClassVar[str]  # that it shows
     _resumes = False
     """Whether a folder of this table can be continued."""
 
@@ -76,11 +77,11 @@ class LazyTable(Generic[ReportT]):
 
     def __repr__(self) -> str:
         """Return the files, the options, and the rows once they are known."""
-        return describe(type(self).__name__, self._roles.described(), self._options, self._report)
+        return describe(self._name, self._roles.described(), self._options, self._report)
 
     def _repr_html_(self) -> str:
         """Return outcomes and first rows for a notebook, as far as they can be read within a second, and the files."""
-        return page(self, self._roles.described(), self._options, self._report, self._bytes(), self._bytes_of_head())
+        return page(self._name, self, self._roles.described(), self._options, self._report, self._bytes(), self._bytes_of_head())
 
     def head(self, n: int = 5) -> pa.Table:
         """Return the first rows of the table.
@@ -103,11 +104,10 @@ class LazyTable(Generic[ReportT]):
     def quick_copy(self) -> Self:
         """Return the same table, read in this process and without progress. What it reads is not reported by this object."""
         other = copy(self)
-        other._options = replace(self._options, workers=1, progress=None)  # noqa: SLF001 - of the same class
+        other._options = replace(self._options, workers=1, progress=None)  # noqa: SLF001
         return other
 
     def _bytes_of_head(self) -> int:
-        """Return how many bytes are read for the first rows."""
         return self._bytes()
 
     @property
