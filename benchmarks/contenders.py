@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from batchfiles.native import SWITCH
 from benchmarks.data import Batch
 from benchmarks.rounds import Command
 
-__all__ = ["afresh", "batchfiles", "duckdb", "python"]
+__all__ = ["afresh", "batchfiles", "duckdb", "is_compiled", "python"]
 
 
 def python(module: str, *arguments: str | Path) -> list[str]:
@@ -18,10 +20,16 @@ def python(module: str, *arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def batchfiles(command: str, files: Sequence[str], output: Path) -> Command:
-    """Return what runs our command line; it prints its counts as JSON."""
+def batchfiles(command: str, files: Sequence[str], output: Path, *, compiled: bool = False) -> Command:
+    """Return what runs our command line, in pure Python or with compiled code; it prints its counts as JSON."""
     program = "from batchfiles.cli.main import run; run()"
-    return afresh(output, [sys.executable, "-c", program, command, *files, "-o", str(output), "--json"])
+    switch = f"{SWITCH}={int(compiled)}"
+    return afresh(output, ["env", switch, sys.executable, "-c", program, command, *files, "-o", str(output), "--json"])
+
+
+def is_compiled() -> bool:
+    """Return whether compiled code is installed."""
+    return find_spec("batchfiles_native") is not None
 
 
 def duckdb(files: Batch, output: Path, *arguments: str) -> Command:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agreement import agree, cells, of_requests
-from benchmarks.contenders import afresh, batchfiles, duckdb, python
+from benchmarks.contenders import afresh, batchfiles, duckdb, is_compiled, python
 from benchmarks.data import Batch, batch
-from benchmarks.figures import Finding
+from benchmarks.figures import Comparison, Finding
 from benchmarks.process import Run
 from benchmarks.rounds import compared, programs, watched
 
@@ -23,7 +23,12 @@ PARTS_TARGET = 1.0
 PANDAS_TARGET = 0.25
 
 MIB = 1 << 20
+COMPILED_TARGET = 0.65
+COMPILED_PARTS_TARGET = 0.8
+COMPILED_MEMORY_TARGET = 1 / 6
+
 OURS = "batchfiles join"
+COMPILED = "batchfiles join, compiled"
 FAST = "DuckDB"
 LEAN = "DuckDB, plan of least memory"
 PANDAS = "json + pandas script"
@@ -50,9 +55,12 @@ def join(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Fin
             FAST: duckdb(files, output / "fast.parquet", "--plan", "fast"),
             LEAN: duckdb(files, output / "lean.parquet", "--plan", "lean"),
         }
+        outputs = {OURS: output / "ours.parquet", FAST: output / "fast.parquet", LEAN: output / "lean.parquet"}
+        if is_compiled():
+            outputs[COMPILED] = output / "compiled.parquet"
+            contenders[COMPILED] = batchfiles("join", files.files, outputs[COMPILED], compiled=True)
         runs = programs(contenders, rounds)
         looked = watched(contenders, max(1, min(rounds, 2)))
-        outputs = {OURS: output / "ours.parquet", FAST: output / "fast.parquet", LEAN: output / "lean.parquet"}
         agreement = _agreed(runs, outputs)
         sizes = {name: path.stat().st_size / MIB for name, path in outputs.items()}
     return Finding(
@@ -65,6 +73,8 @@ def join(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Fin
             compared("rss", looked, OURS, FAST),
             compared("time", runs, OURS, LEAN, JOIN_TARGET),
             compared("pss", looked, OURS, LEAN),
+            *_compiled(runs, COMPILED_TARGET),
+            *([compared("pss", looked, COMPILED, FAST, COMPILED_MEMORY_TARGET)] if COMPILED in looked else []),
         ],
         not_equal=[*NOT_EQUAL, ORDER, f"File size: {', '.join(f'{name} {size:,.1f} MiB' for name, size in sizes.items())}."],
         agreement=agreement,
@@ -80,13 +90,20 @@ def parts(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Fi
             OURS: batchfiles("join", files.files, outputs[OURS]),
             FAST: duckdb(files, outputs[FAST], "--plan", "fast", "--parts"),
         }
+        if is_compiled():
+            outputs[COMPILED] = Path(folder) / "compiled"
+            contenders[COMPILED] = batchfiles("join", files.files, outputs[COMPILED], compiled=True)
         runs = programs(contenders, rounds)
         agreement = _agreed(runs, outputs, in_order=False)
         numbers = {name: len(list(path.glob("*.parquet"))) for name, path in outputs.items()}
     return Finding(
         benchmark="parts",
         work=_work(files, f"a folder of Parquet parts ({numbers[OURS]} of ours, {numbers[FAST]} of DuckDB's)"),
-        comparisons=[compared("time", runs, OURS, FAST, PARTS_TARGET), compared("cpu", runs, OURS, FAST)],
+        comparisons=[
+            compared("time", runs, OURS, FAST, PARTS_TARGET),
+            compared("cpu", runs, OURS, FAST),
+            *_compiled(runs, COMPILED_PARTS_TARGET),
+        ],
         not_equal=[*NOT_EQUAL, NO_ORDER],
         agreement=agreement,
     )
@@ -110,6 +127,18 @@ def pandas(data: Path, lines: int, rounds: int) -> Finding:
         ],
         agreement=agreement,
     )
+
+
+def _compiled(runs: Mapping[str, Sequence[Run]], target: float) -> list[Comparison]:
+    """Compare compiled code, if it is installed, with DuckDB and with pure Python."""
+    if COMPILED not in runs:
+        return []
+    return [
+        compared("time", runs, COMPILED, FAST, target),
+        compared("cpu", runs, COMPILED, FAST),
+        compared("time", runs, COMPILED, OURS),
+        compared("cpu", runs, COMPILED, OURS),
+    ]
 
 
 def _agreed(runs: Mapping[str, Sequence[Run]], outputs: Mapping[str, Path], *, in_order: bool = True) -> dict[str, Any]:

@@ -142,10 +142,23 @@ class Commands(Group):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
+def _show_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
+    """Print the version, and which code reads lines."""
+    if is_asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        from batchfiles.native import describe
+
+        click.echo(f"batchfiles {version('batchfiles')} ({describe()})")
+        ctx.exit()
+
+
 @click.group(
     cls=Commands, help=HELP, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="batchfiles", message="%(prog)s %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version and exit."
+)
 def main() -> None:
     """Group the commands; the help is `HELP`."""
 

@@ -18,6 +18,7 @@ import pytest
 from batchfiles import errors
 from batchfiles.cli import main as module
 from batchfiles.cli.main import COMMANDS, exit_code, main
+from batchfiles.native import describe
 from batchfiles.table.schema import schema
 
 PROGRAM = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
@@ -116,7 +117,7 @@ def test_no_command_is_wrong_usage_and_shows_the_help(ask: Callable[..., Outcome
 
 def test_version(ask: Callable[..., Outcome]) -> None:
     """The version is the package's."""
-    assert ask("--version") == (0, f"batchfiles {version('batchfiles')}\n", "")
+    assert ask("--version") == (0, f"batchfiles {version('batchfiles')} ({describe()})\n", "")
 
 
 def test_an_unknown_command_names_the_one_that_may_be_meant(ask: Callable[..., Outcome]) -> None:

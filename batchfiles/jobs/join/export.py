@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,8 +34,10 @@ from batchfiles.jobs.join.rows import RowWork
 from batchfiles.jobs.join.scan import with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.native import NativeRows
 from batchfiles.outcome import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
+from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, ResultRef
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
@@ -60,8 +63,20 @@ class ExportRows(RowWork):
     def _file(self, number: int) -> tuple[str, str]:
         return self._files[number].name, self._files[number].path
 
+    @cached_property
+    def _plain_reader(self) -> NativeRows | None:
+        return plain_reader(self._files, bodies=self._spec["bodies"])
+
     def _add_block(self, block: Block, file: int) -> None:
-        """Add the rows of a block. Flat on purpose: it runs once a line."""
+        """Add the rows of a block."""
+        if isinstance(self._columns, PlainRows):
+            for others in self._columns.add_results(block, file):
+                self._add_exactly(others, file)
+        else:
+            self._add_exactly(block, file)
+
+    def _add_exactly(self, block: Block, file: int) -> None:
+        """Add the rows of lines. Flat on purpose: it runs once a line."""
         add, outcomes = self._columns.add, self._outcomes
         if isinstance(self._columns, EmbeddingRows):
             self._columns.text_sizes = self._spec["text_sizes"][file]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding, add_example
-from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
+from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, digests_of_bytes
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
@@ -25,7 +26,9 @@ from batchfiles.jobs.join.scan import head_of_line
 from batchfiles.jobs.join.table_files import part_name
 from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans
+from batchfiles.native import NativeRows
 from batchfiles.table.embedding_rows import EmbeddingRows
+from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, RequestRows, malformed_input
 from batchfiles.table.schema import schema
 from batchfiles.workers.pool import Job, Product, Spec
@@ -78,6 +81,8 @@ class RowWork(Job):
         ranges = task.get("ranges") or [task]
         batches = chain.from_iterable(map(self._batches, ranges))
         yield from self._write(batches, task["part"]) if self._spec.get("folder") else batches
+        if isinstance(self._columns, PlainRows):
+            self._outcomes.update(self._columns.take_outcomes())
         self._counts["conversion_errors"] = self._columns.conversion_errors
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
@@ -156,7 +161,13 @@ class RowWork(Job):
             from batchfiles.table.parsed.values import ParsedColumns
 
             return ParsedColumns(self.schema, keep=keep, **parsed)
-        return RequestRows(self.schema, keep=keep)
+        reader = self._plain_reader
+        return RequestRows(self.schema, keep=keep) if reader is None else PlainRows(self.schema, keep=keep, reader=reader)
+
+    @cached_property
+    def _plain_reader(self) -> NativeRows | None:
+        """The compiled reader of plain lines; None without it."""
+        raise NotImplementedError
 
     def _write(self, batches: Iterator[Product], number: int) -> Iterator[Product]:
         """Write the batches of some ranges to a file, and pass on everything else.
@@ -270,8 +281,8 @@ class JoinRows(RowWork):
         super().__init__(spec)
         self._index = Index(Path(spec["index"]), spec["count"])
         self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
-        files = [ResultFile(*fields) for fields in spec["results"]]
-        self._lookup = ResultLookup(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._files = [ResultFile(*fields) for fields in spec["results"]]
+        self._lookup = ResultLookup(self._index, self._marks, self._files, refuse_duplicates=spec["refuse_duplicates"])
         repeated = spec["repeated"]
         self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
         self._user_columns = None if spec["user_columns"] is None else UserColumns(spec["user_columns"])
@@ -317,6 +328,16 @@ class JoinRows(RowWork):
             self._user_columns.unmatched = 0
             yield found
 
+    @cached_property
+    def _plain_reader(self) -> NativeRows | None:
+        shift, starts = self._index.directory()
+        return plain_reader(
+            self._files,
+            bodies=self._spec["bodies"],
+            request_bodies=self._spec["request_bodies"],
+            index={"path": self._spec["index"], "count": self._spec["count"], "shift": shift, "starts": starts},
+        )
+
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block, except lines that repeat one of another file."""
         if not self._repeated:
@@ -331,10 +352,21 @@ class JoinRows(RowWork):
             self._add_lines(lines, file)
 
     def _add_lines(self, block: Block, file: int) -> None:
-        """Add the rows of lines. Flat on purpose: it runs once a line of every input."""
-        add, best, take = self._columns.add, self._lookup.best, self._lines.take
+        """Add the rows of lines, and index their ids."""
         if self._prefetches:
             self._lookup.prefetch(_keys(block.lines))
+        if isinstance(self._columns, PlainRows):
+            keys, others = self._columns.add_requests(block, file, self._marks.used, digests_of_bytes)
+            for lines in others:
+                start = lines.line_number - block.line_number
+                keys[start : start + len(lines.lines)] = self._add_exactly(lines, file)
+        else:
+            keys = self._add_exactly(block, file)
+        self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+
+    def _add_exactly(self, block: Block, file: int) -> list[int | None]:
+        """Add the rows of lines, and return the digests of their ids. Flat on purpose: it runs once a line of every input."""
+        add, best, take = self._columns.add, self._lookup.best, self._lines.take
         outcomes = self._outcomes
         new: Any = tuple.__new__
         name, number, offset = block.path, block.line_number, block.byte_offset
@@ -356,7 +388,7 @@ class JoinRows(RowWork):
                 add(new(RequestRef, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1
-        self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+        return keys
 
     def _add_malformed(self, file: int, line: bytes, error: InvalidLineError, number: int) -> None:  # noqa: ARG002 - the export's
         self._counts["malformed_inputs"] += 1

@@ -1,0 +1,188 @@
+//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
+
+mod columns;
+mod grammar;
+mod index;
+mod rows;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::index::{Entry, Found, Index, IndexSpec};
+use crate::rows::{Facts, MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
+
+/// Result files that are open at the same time.
+const OPEN_FILES: usize = 16;
+
+/// A result file.
+#[derive(FromPyObject)]
+struct ResultFile {
+    name: String,
+    path: PathBuf,
+    part: Option<u32>,
+    batch_id: Option<String>,
+}
+
+/// The rows of plain lines.
+#[pyclass]
+struct Rows {
+    table: Table,
+    files: Vec<ResultFile>,
+    open: Vec<(usize, File)>,
+    index: Option<Index>,
+}
+
+/// Places of lines that are not plain: the number of the line in its block, and the rows that wait before it.
+type Others = Vec<(usize, usize)>;
+
+#[pymethods]
+impl Rows {
+    #[new]
+    #[pyo3(signature = (facts, files, index=None))]
+    fn new(facts: Facts, files: Vec<ResultFile>, index: Option<IndexSpec>) -> PyResult<Self> {
+        let index = index.map(Index::open).transpose()?;
+        Ok(Rows { table: Table::new(facts), files, open: Vec::new(), index })
+    }
+
+    fn __len__(&self) -> usize {
+        self.table.count
+    }
+
+    /// Add the rows of plain result lines, and return the places of the others.
+    fn add_results(&mut self, py: Python, lines: Vec<Bound<PyBytes>>, file: usize, line_number: i64) -> Others {
+        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+        py.detach(|| {
+            let Some(file) = self.files.get(file) else { return Others::new() };
+            let mut others = Others::new();
+            for (number, line) in lines.iter().enumerate() {
+                let place = ResultPlace {
+                    source: &file.name,
+                    line_number: line_number + number as i64,
+                    batch_id: file.batch_id.as_deref(),
+                    attempts: None,
+                };
+                if !self.table.add(line, &place, None) {
+                    others.push((number, self.table.count));
+                }
+            }
+            others
+        })
+    }
+
+    /// Add the rows of plain requests with at most one result, if it is plain.
+    ///
+    /// `digests_of` is called once with the ids in UTF-8, and returns those digests that the index has.
+    ///
+    /// Returns the digests of the ids, None for the other lines; the places of the other lines; and the numbers of the index
+    /// entries that were used.
+    fn add_requests<'py>(
+        &mut self,
+        py: Python<'py>,
+        lines: Vec<Bound<'py, PyBytes>>,
+        source: &str,
+        file: u32,
+        line_number: i64,
+        digests_of: &Bound<'py, PyAny>,
+    ) -> PyResult<(Vec<Option<u64>>, Others, Vec<u64>)> {
+        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+        let facts = &self.table.facts;
+        let requests: Vec<_> = py.detach(|| lines.iter().map(|line| Request::read(line, facts)).collect());
+        let ids = requests.iter().flatten().map(|request| PyBytes::new(py, request.custom_id().as_bytes()));
+        let mut found = digests_of.call1((PyList::new(py, ids.collect::<Vec<_>>())?,))?.extract::<Vec<u64>>()?.into_iter();
+        let digests: Vec<Option<u64>> = requests.iter().map(|request| request.as_ref().and_then(|_| found.next())).collect();
+        let (others, used) = py.detach(|| {
+            let (mut others, mut used, mut line) = (Others::new(), Vec::new(), Vec::new());
+            for (number, (request, digest)) in requests.iter().zip(&digests).enumerate() {
+                let line_number = line_number + number as i64;
+                let place = request.as_ref().map(|request| RequestPlace { request, source, line_number });
+                let plain = place.zip(*digest);
+                if !plain.is_some_and(|(place, digest)| self.add_request(&place, digest, file, &mut used, &mut line)) {
+                    others.push((number, self.table.count));
+                }
+            }
+            (others, used)
+        });
+        Ok((digests, others, used))
+    }
+
+    /// Return the buffers of the columns and the number of rows, and forget them.
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, usize)> {
+        Ok((self.table.columns.take(py)?, std::mem::take(&mut self.table.count)))
+    }
+
+    /// Return how many rows there were by outcome since the last call.
+    fn take_outcomes(&mut self) -> HashMap<String, u64> {
+        std::mem::take(&mut self.table.outcomes)
+    }
+}
+
+impl Rows {
+    /// Add the row of a request with its result or without; false if the result is not plain, or there are several.
+    fn add_request(
+        &mut self,
+        request: &RequestPlace,
+        digest: u64,
+        input_file: u32,
+        used: &mut Vec<u64>,
+        line: &mut Vec<u8>,
+    ) -> bool {
+        match self.index.as_ref().map(|index| index.find(digest)) {
+            Some(Found::Nothing) => {
+                self.table.add_missing(request);
+                true
+            }
+            Some(Found::One(entry)) if self.add_pair(request, &entry, input_file, line) => {
+                used.push(entry.number);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Add the row of a request with its result; false if it is not plain, or belongs to another part.
+    fn add_pair(&mut self, request: &RequestPlace, entry: &Entry, input_file: u32, line: &mut Vec<u8>) -> bool {
+        let Rows { table, files, open, .. } = self;
+        let Some(file) = files.get(entry.file).filter(|file| file.part.is_none_or(|part| part == input_file)) else {
+            return false;
+        };
+        if entry.length > MOST_BYTES || read(open, entry, file, line).is_err() {
+            return false;
+        }
+        let place = ResultPlace {
+            source: &file.name,
+            line_number: i64::from(entry.line_number),
+            batch_id: file.batch_id.as_deref(),
+            attempts: Some(1),
+        };
+        table.add(line, &place, Some(request))
+    }
+}
+
+/// Read the bytes of a line.
+fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mut Vec<u8>) -> std::io::Result<()> {
+    line.resize(entry.length, 0);
+    if let Some((_, file)) = open.iter().find(|(number, _)| *number == entry.file) {
+        return file.read_exact_at(line, entry.offset);
+    }
+    let file = File::open(&of.path)?;
+    file.read_exact_at(line, entry.offset)?;
+    if open.len() == OPEN_FILES {
+        open.remove(0);
+    }
+    open.push((entry.file, file));
+    Ok(())
+}
+
+#[pymodule]
+mod batchfiles_native {
+    #[pymodule_export]
+    use super::Rows;
+
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,231 @@
+"""Lines that are nearly plain, and a comparison of what compiled code and Python make of them.
+
+`python -m tests.native.mutations 500000` compares so many lines; the tests compare a few thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+
+import batchfiles
+from batchfiles.native import SWITCH
+from tests.native.plain import FAILURES, REQUESTS, RESULTS
+
+WORDS = [
+    "id", "custom_id", "response", "error", "status_code", "request_id", "body", "choices", "message", "content", "refusal",
+    "annotations", "tool_calls",
+    "function_call", "function", "arguments", "name", "reasoning", "reasoning_content", "audio", "usage",
+    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details", "cached_tokens",
+    "cache_write_tokens", "audio_tokens", "reasoning_tokens", "model", "created", "object", "finish_reason", "logprobs", "index",
+    "code", "type", "param", "errors", "success", "base_resp", "native_finish_reason", "stop_reason", "url", "method", "x", "",
+    "choices\n", "detail", "custom", "input", "output", "texts", "service_tier", "system_fingerprint", "metadata", "user", "seed",
+]  # fmt: skip
+VALUES = [
+    "null", "true", "false",
+    "0", "1", "-1", "200", "200.0", "2e2", "-0", "01", "1.", "9223372036854775807", "9223372036854775808",
+    "18446744073709551616", "1e400", "253402300800", "NaN", "Infinity", '""', '"stop"', '"STOP"', '"length"', '"tool_calls"',
+    '"content_filter"', '"error"', '"eos"', '"a"', '"0"', '"200"', '"429"', '"batch_expired"', '"Batch_Cancelled"', '"expired"',
+    '"chat.completion"', '"text_completion"', '"/v1/embeddings"', '"/v1/chat/completions?x=1"', '"/openai/chat/completions"',
+    '"\\ud83d"',
+    '"\\ud83d\\ude00"', '"\\ude00\\ud83d"', '"caf\\u00e9"', '"a\\u0000b"', '"\\x"', '"\t"', "[]", "{}", "[[]]", "[{}]",
+    '[""]',
+    '{"x": null}', '{"x": 1}', '["a", 200]', "[" * 130 + "]" * 130, "[" * 1100 + "]" * 1100, '{"code": 0, "message": "ok"}',
+    '{"message": "no", "type": null, "param": null, "code": null}', '[{"type": "text", "text": "a"}]',
+    '{"error": {"message": "inner"}}', '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}', "[1, 2, 3]",
+    '{"reasoning_tokens": 7}', '{"audio_tokens": 3}', '{"cached_tokens": 3, "cache_write_tokens": 4}',
+]  # fmt: skip
+LINES = 5000
+"""Requests of one comparison."""
+
+BYTES = b'{}[],:"\\ \t\r\x00\x1f\x7f\x80\xc3\xa9\xed\xa0\xff0123456789eE.+-aunltrfs'
+
+
+@lru_cache(maxsize=64)
+def tokens(text: str) -> list[tuple[int, int]]:
+    """Return where each value begins and ends that is a string, a number or a word; also keys."""
+    found, at, decoder = [], 0, json.JSONDecoder()
+    while at < len(text):
+        if text[at] in '"-0123456789tfn':
+            try:
+                _, end = decoder.raw_decode(text, at)
+            except ValueError:
+                return found
+            found.append((at, end))
+            at = end
+        else:
+            at += 1
+    return found
+
+
+@lru_cache(maxsize=64)
+def values(text: str) -> list[tuple[int, int]]:
+    """Return where each value begins and ends, of any type."""
+    found, decoder = [], json.JSONDecoder()
+    at = 0
+    while at < len(text):
+        if text[at] == '"':
+            try:
+                _, at = decoder.raw_decode(text, at)
+            except ValueError:
+                return found
+        if at < len(text) and text[at] in ":[,":
+            start = at + 1 + len(text[at + 1 :]) - len(text[at + 1 :].lstrip())
+            try:
+                _, end = decoder.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                found.append((start, end))
+        at += 1
+    return found
+
+
+def mutated(line: bytes, random: Random) -> bytes:
+    """Return a line with a few changes, without a newline."""
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        line = random.choice(CHANGES)(line, random)
+    return line.replace(b"\n", b" ")
+
+
+def _value(line: bytes, random: Random) -> bytes:
+    """Replace a value."""
+    text = line.decode("utf-8", "surrogateescape")
+    places = values(text)
+    if not places:
+        return line
+    start, end = random.choice(places)
+    return (text[:start] + random.choice(VALUES) + text[end:]).encode("utf-8", "surrogateescape")
+
+
+def _key(line: bytes, random: Random) -> bytes:
+    """Rename a key or a string."""
+    text = line.decode("utf-8", "surrogateescape")
+    strings = [place for place in tokens(text) if text[place[0]] == '"']
+    if not strings:
+        return line
+    start, end = random.choice(strings)
+    word = json.dumps(random.choice(WORDS)) if random.random() < 0.7 else escaped(text[start:end], random)
+    return (text[:start] + word + text[end:]).encode("utf-8", "surrogateescape")
+
+
+def escaped(string: str, random: Random) -> str:
+    """Write one letter of a string as an escape."""
+    if len(string) < 3 or "\\" in string:
+        return string
+    at = random.randrange(1, len(string) - 1)
+    return f"{string[:at]}\\u{ord(string[at]) & 0xFFFF:04x}{string[at + 1 :]}"
+
+
+def _member(line: bytes, random: Random) -> bytes:
+    """Add a member to an object, which may repeat a key."""
+    places = [at for at, byte in enumerate(line) if byte == ord("{")]
+    if not places:
+        return line
+    at = random.choice(places) + 1
+    comma = b"" if line[at : at + 1] == b"}" else b", "
+    return line[:at] + json.dumps(random.choice(WORDS)).encode() + b": " + random.choice(VALUES).encode() + comma + line[at:]
+
+
+def _removed(line: bytes, random: Random) -> bytes:
+    """Remove a member of the decoded line, or move it to the end."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    objects = [value]
+    for each in objects:
+        objects += [inner for inner in (each.values() if isinstance(each, dict) else each) if isinstance(inner, dict | list)]
+    chosen = random.choice([each for each in objects if isinstance(each, dict) and each] or [{"": 0}])
+    key = random.choice(list(chosen))
+    moved = chosen.pop(key)
+    if random.random() < 0.5:
+        chosen[key] = moved
+    return json.dumps(value, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+def _as_list(line: bytes, random: Random) -> bytes:
+    """Write an object as the list of its values."""
+    text = line.decode("utf-8", "surrogateescape")
+    places = [(start, end) for start, end in values(text) if text[start] == "{"]
+    if not places:
+        return line
+    start, end = random.choice(places)
+    listed = json.dumps(list(json.loads(text[start:end]).values()))
+    return (text[:start] + listed + text[end:]).encode("utf-8", "surrogateescape")
+
+
+def _byte(line: bytes, random: Random) -> bytes:
+    """Change, remove, repeat or insert a byte."""
+    at = random.randrange(len(line) + 1)
+    new = bytes([random.choice(BYTES)])
+    return random.choice((line[:at] + new + line[at + 1 :], line[:at] + new + line[at:], line[:at] + line[at + 1 :], line[:at]))
+
+
+CHANGES = (_value, _value, _value, _key, _key, _member, _member, _removed, _as_list, _byte)
+
+
+def batch(count: int, random: Random) -> tuple[list[bytes], list[bytes]]:
+    """Return request lines and result lines of the same ids, of which most are changed."""
+    requests, results = [], []
+    for number in range(count):
+        custom_id = f"id-{number}".encode()
+        # First changed and then given an id: the places in a template are found once.
+        request = random.choice(REQUESTS) if number else REQUESTS[0]
+        result = random.choice(RESULTS + FAILURES)
+        changed = mutated(request, random) if number and random.random() < 0.3 else request
+        requests.append(changed.replace(b"ID", custom_id))
+        if random.random() < 0.97:
+            changed = mutated(result, random) if number and random.random() < 0.9 else result
+            results.append(changed.replace(b"ID", custom_id))
+        if random.random() < 0.02:
+            results.append(result.replace(b"ID", custom_id))
+    random.shuffle(results)
+    return requests, [RESULTS[0].replace(b"ID", b"id-0-again"), *results]
+
+
+def compared(folder: Path, seed: int, count: int) -> None:
+    """Join and export a batch with compiled code and without, and compare tables and reports.
+
+    Raises:
+        AssertionError: They differ; the message has the first row that does.
+    """
+    random = Random(seed)
+    requests, results = batch(count, random)
+    paths = folder / f"requests-{seed}.jsonl", folder / f"results-{seed}_output.jsonl"
+    for path, lines in zip(paths, (requests, results), strict=True):
+        path.write_bytes(b"\n".join(lines) + b"\n")
+    bodies, request_bodies = random.choice(("auto", "auto", "all", "none")), random.choice(("all", "none"))
+    tables = {}
+    for switch in ("0", "1"):
+        os.environ[SWITCH] = switch
+        joined = batchfiles.join(*paths, bodies=bodies, request_bodies=request_bodies)
+        exported = batchfiles.export(paths[1], bodies=bodies)
+        tables[switch] = [(job.to_arrow(), job.report.to_dict() | {"seconds": 0}) for job in (joined, exported)]
+    for (exact, exact_report), (fast, report) in zip(tables["0"], tables["1"], strict=True):
+        fast.validate(full=True)
+        assert fast.num_rows == exact.num_rows
+        if not fast.equals(exact):
+            for one, other in zip(exact.to_pylist(), fast.to_pylist(), strict=True):
+                assert other == one, (seed, {name: (one[name], other[name]) for name in one if one[name] != other[name]})
+        assert fast.equals(exact)
+        assert report == exact_report, seed
+
+
+def main(lines: int) -> None:
+    """Compare many lines; those of each seed are others than those of the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(1, -(-lines // LINES) + 1):
+            compared(Path(folder), 1000 + number, LINES)
+            for path in Path(folder).iterdir():
+                path.unlink()
+            print(f"{number * LINES:,} requests and as many results: no difference", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
