@@ -6,6 +6,9 @@ import os
 
 from hypothesis import settings
 
+# readline sets it in the process that starts the workers of pytest-xdist, and terminals export it: then tables would be cut.
+os.environ.pop("COLUMNS", None)
+
 # The duration of one example is meaningless on a shared machine.
 settings.register_profile("batchfiles", deadline=None)
 # In CI the examples are always the same; on a desk each run has new ones.

@@ -35,10 +35,13 @@ def campaign(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_errors_are_listed_the_most_frequent_first(ask: Callable[..., Outcome], campaign: Path) -> None:
+def test_errors_are_listed_the_most_frequent_first(
+    ask: Callable[..., Outcome], campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With share, place and message; that they are there is no failure of the command."""
-    code, out, err = ask(campaign)
-    path = campaign / "x_error.jsonl"
+    monkeypatch.chdir(campaign.parent)
+    code, out, err = ask(campaign.name)
+    path = Path(campaign.name, "x_error.jsonl")
     assert code == 0
     assert out.splitlines() == [
         "9 results, 8 without success (88.9%)",

@@ -128,8 +128,11 @@ def test_other_commands_refuse_the_file_with_the_same_words(name, tmp_path):
     for work in (
         lambda: join(requests, results).to_parquet(tmp_path / "joined.parquet"),
         lambda: export(results).to_parquet(tmp_path / "exported.parquet"),
-        *([] if name == "Parquet" else [lambda: retry(requests, results, output=tmp_path / "retry.jsonl")]),  # reads tables
-        lambda: stats(results),
+        *(  # these read tables, and say that this one is damaged
+            []
+            if name == "Parquet"
+            else [lambda: retry(requests, results, output=tmp_path / "retry.jsonl"), lambda: stats(results)]
+        ),
         lambda: merge(results, results, output=tmp_path / "merged.jsonl"),
     ):
         with pytest.raises(MismatchError, match=r"b_output\.jsonl") as refused:

@@ -218,7 +218,7 @@ def test_an_existing_file_is_refused_before_the_block(tmp_path):
     """Hours of work must not end in a refusal."""
     path = tmp_path / "f"
     path.write_bytes(OLD)
-    with pytest.raises(OutputExistsError, match="exists already: choose another name, or use --force"), atomic_file(path):
+    with pytest.raises(OutputExistsError, match="exists already: choose another name, or use overwrite=True"), atomic_file(path):
         pytest.fail("the block must not begin")
     assert path.read_bytes() == OLD
 

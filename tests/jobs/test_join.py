@@ -469,7 +469,7 @@ def test_a_join_may_be_taken_as_often_as_one_likes(tmp_path: Path, workers: int)
     assert job.to_arrow().to_pylist() == rows
     job.to_parquet(tmp_path / "table.parquet")
     assert pq.read_table(tmp_path / "table.parquet").to_pylist() == rows
-    job.to_parquet(tmp_path / "parts")
+    job.to_parquet(tmp_path / "parts", min_file_bytes=0)
     parts = sorted((tmp_path / "parts").iterdir())
     assert len(parts) > 1
     assert [row for part in parts for row in pq.read_table(part).to_pylist()] == rows
