@@ -47,7 +47,7 @@ VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
 """Lines of progress, which a command on a busy machine writes every 10 seconds."""
-SERVER = re.compile(r"^(?:\$ )?python -m batchfiles\.testing (?P<options>.*--port 8000.*)\n(?P<printed>.*export .*)?", re.MULTILINE)
+SERVER = re.compile(r"^(?:\$ )?python -m batchfiles\.testing (?P<options>.*--port 8000.*)\n(?P<line>.*export .*)?", re.MULTILINE)
 """The command that starts the server in another terminal, and the line that it prints."""
 
 
@@ -90,7 +90,7 @@ def vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the local server for a page that mentions it, as the page starts it, with the variables that it asks people to export."""
+    """Run the local server for a page that mentions it, as the page starts it, with the variables that it exports."""
     if "python -m batchfiles.testing" not in page.read_text():
         yield
         return
@@ -125,7 +125,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     run_blocks(page)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "another terminal, and" in page.read_text()], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if "another terminal, and" in page.read_text()], ids=Path.as_posix)
 def test_a_reader_can_start_the_server_of_a_page_and_paste_its_line(page: Path) -> None:
     """Pages showed a server whose batches take seconds, with commands that need them completed, and two lines to paste as one."""
     pytest.importorskip("uvicorn")
@@ -137,7 +137,7 @@ def test_a_reader_can_start_the_server_of_a_page_and_paste_its_line(page: Path) 
     options = parser().parse_args(started["options"].split())
     variables = variables_of(options, "http://127.0.0.1:8000" if options.azure else "http://127.0.0.1:8000/v1")
     exported = f"export {' '.join(f'{name}={value}' for name, value in variables.items())}"
-    assert started["printed"] == ("unset OPENAI_BASE_URL; " if options.azure else "") + exported
+    assert started["line"] == ("unset OPENAI_BASE_URL; " if options.azure else "") + exported
     assert options.stage_seconds == 0
 
 
@@ -208,6 +208,24 @@ def test_links_between_the_pages_lead_somewhere() -> None:
             linked = page.parent / target if target else page
             assert linked.exists(), f"{page.name}: {target}"
             assert not heading or heading in anchors_of(linked), f"{page.name}: {target}#{heading}"
+
+
+def test_the_how_tos_have_one_order() -> None:
+    """That of the README: the side bar of the site had them by file name, with the list of all in the middle."""
+    names = [page.stem for page in (ROOT / "docs" / "howto").glob("*.md") if page.stem != "index"]
+    in_readme = re.findall(r"\]\(docs/howto/([\w-]+)\.md\)", (ROOT / "README.md").read_text())
+    in_list = re.findall(r"\]\(([\w-]+)\.md\)", (ROOT / "docs" / "howto" / "index.md").read_text())
+    on_site = re.findall(r"^howto/([\w-]+)$", (ROOT / "docs" / "index.md").read_text(), re.MULTILINE)
+    assert sorted(in_readme) == sorted(names)
+    assert in_list == in_readme
+    assert on_site == ["index", *in_readme]
+
+
+def test_no_page_installs_the_package_from_a_registry_that_does_not_have_it() -> None:
+    """The notebook said `pip install 'batchfiles[client]'`, which fails."""
+    notebook = (ROOT / "docs" / "notebook.ipynb").read_text()
+    for text in (notebook, *(page.read_text() for page in PAGES)):
+        assert not re.search(r"pip install (?:-\S+ )*['\"]?batchfiles\b", text)
 
 
 def anchors_of(page: Path) -> set[str]:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, BinaryIO, Self, TypeAlias, TypeVar
 
 from batchfiles.io.sources import Source
+from batchfiles.layout import size as byte_size
 
 __all__ = [
     "PIECE",
@@ -236,7 +237,7 @@ class ProgressBar:
         if now < self._next and not is_last:
             return
         self._next = now + (REDRAW_SECONDS if on_terminal else LINE_SECONDS)
-        share = f"{done / total:4.0%}  {done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total else f"{done / 1e6:,.1f} MB"
+        share = f"{done / total:4.0%}  {byte_size(done)} of {byte_size(total)}" if total else byte_size(done)
         self._drawn = on_terminal
         start, end = ("\r", "") if on_terminal else ("", "\n")
         print(f"{start}{self._label}: {share}", end=end, file=sys.stderr, flush=True)  # noqa: T201 - what the caller asked for
@@ -256,13 +257,14 @@ def _tqdm() -> Any:  # noqa: ANN401 - tqdm has no types
 
 
 def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], None]:
-    """Return a function that takes the bytes of each step and reports their sum."""
+    """Return a function that takes the bytes of each step and reports their sum, but not again if a later step has none."""
     done = 0
 
     def step(size: int) -> None:
         nonlocal done
+        is_news = size > 0 or not done
         done += size
-        if progress is not None:
+        if progress is not None and is_news:
             progress(done, total)
 
     return step

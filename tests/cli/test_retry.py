@@ -46,8 +46,8 @@ def test_it_says_what_is_left_out_and_why(ask: Callable[..., Outcome], batch: Pa
     assert lines == [
         "outcome     status  error          requests",
         "succeeded      200                        1  left out: succeeded",
-        "incomplete     200                        1  left out: would end the same way",
-        "failed         400                        1  left out: would end the same way",
+        "incomplete     200                        1  left out: not retryable",
+        "failed         400                        1  left out: not retryable",
         "expired             batch_expired         1  written",
         "missing                                   1  written",
         "all                                       5  2 written, 3 left out",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -56,7 +58,7 @@ def test_without_tqdm_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch) -
         bar(done, 4_000_000)
     first, *rest = shown.getvalue().split("\r")
     assert first == ""
-    assert rest == ["join:  25%  1.0 of 4.0 MB", "join:  75%  3.0 of 4.0 MB", "join: 100%  4.0 of 4.0 MB\n"]
+    assert rest == ["join:  25%  1.0 MB of 4.0 MB", "join:  75%  3.0 MB of 4.0 MB", "join: 100%  4.0 MB of 4.0 MB\n"]
 
 
 @pytest.mark.usefixtures("without_tqdm")
@@ -70,7 +72,7 @@ def test_without_tqdm_a_log_has_a_line_every_ten_seconds(monkeypatch: pytest.Mon
     bar.close()
     assert shown.getvalue() == "stats: 3.0 MB\n"
     ProgressBar("edit")(5_000_000, 5_000_000)
-    assert shown.getvalue() == "stats: 3.0 MB\nedit: 100%  5.0 of 5.0 MB\n"
+    assert shown.getvalue() == "stats: 3.0 MB\nedit: 100%  5.0 MB of 5.0 MB\n"
 
 
 def test_with_tqdm_the_bar_is_its(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +91,7 @@ def test_with_tqdm_the_bar_is_its(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_job_shows_a_bar(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the name of the job, at 100 % in the end."""
+    """One line with the name of the job at 100 %, in a unit that fits: `validate` showed two, and small files had 0.0 MB."""
     monkeypatch.setattr(ProgressBar, "__init__", _without_tqdm(ProgressBar.__init__))
     target = {"output": tmp_path / "out"} if name in {"split", "merge", "edit", "retry"} else {}
     target |= {"output": tmp_path / "o.jsonl"} if name in {"merge", "edit", "retry"} else {}
@@ -100,7 +102,19 @@ def test_every_job_shows_a_bar(
     if name in {"join", "export"}:
         made.summarize()
     label = {"error_digest": "errors"}.get(name, name)
-    assert f"{label}: 100%" in capsys.readouterr().err
+    assert re.findall(rf"{label}: 100%  [1-9][\d.]* kB of [1-9][\d.]* kB\n", capsys.readouterr().err) == [ANY]
+
+
+def test_a_campaign_reports_its_end_once(tmp_path: Path) -> None:
+    """It did so twice, which showed two bars at 100 %, one of them in a line of its own."""
+    batchfiles.split(CHAT / "requests.jsonl", output=tmp_path / "parts", max_requests=6)
+    calls: list[tuple[int, int | None]] = []
+    joined = batchfiles.join(tmp_path / "parts", progress=lambda done, total: calls.append((done, total)))
+    for target in ("one.parquet", "folder/"):
+        calls.clear()
+        joined.to_parquet(f"{tmp_path}/{target}")
+        assert [done == total for done, total in calls].count(True) == 1
+        assert calls[-1][0] == calls[-1][1]
 
 
 def _without_tqdm(init: object) -> object:

@@ -85,7 +85,7 @@ def test_head_is_the_beginning_of_the_table(joined):
     for count in (0, 1, 5, 16, 100):
         assert fresh.head(count) == table.slice(0, count)
     assert fresh.head().num_rows == 5
-    with pytest.raises(ValueError, match="n is not negative"):
+    with pytest.raises(ValueError, match="n must be 0 or more, not -1"):
         fresh.head(-1)
     with pytest.raises(RuntimeError):
         _ = fresh.report

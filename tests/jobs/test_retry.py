@@ -60,8 +60,8 @@ def test_what_may_succeed_is_written_in_the_order_of_the_requests(batch: Path, t
     left_out = {(group.outcome, group.status_code): group.left_out for group in report.groups if group.left_out is not None}
     assert left_out == {
         ("succeeded", 200): "succeeded",
-        ("incomplete", 200): "would end the same way",
-        ("failed", 400): "would end the same way",
+        ("incomplete", 200): "not retryable",
+        ("failed", 400): "not retryable",
     }
     assert sum(group.requests for group in report.groups) == report.inputs
 

@@ -195,7 +195,7 @@ def test_a_table_and_files_together_are_refused(batch: Path, tmp_path: Path) -> 
         batchfiles.report(tmp_path / "t.csv", output=io.BytesIO())
     with pytest.raises(TypeError, match="at least one"):
         batchfiles.report(output=io.BytesIO())
-    with pytest.raises(ValueError, match="rows"):
+    with pytest.raises(ValueError, match="rows must be 0 or more, not -1"):
         batchfiles.report(batch, output=io.BytesIO(), rows=-1)
 
 

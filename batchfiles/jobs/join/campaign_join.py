@@ -222,15 +222,13 @@ class CampaignJoin(PartsJoin):
                 self._count(_entry(numbers, product["facts"]), rejects)
                 rejects = []
                 done += self._starts[numbers.stop] - self._starts[numbers.start]
-                if self._options.progress is not None:
-                    self._options.progress(done, self._starts[-1])
+                self._show(done)
 
     def _job_of(self, file: NewFile) -> PartsJoin:
         """Open the parts of a file."""
-        progress, start, total = self._options.progress, self._starts[file.numbers.start], self._starts[-1]
-        options = self._part_options
-        if progress is not None:
-            options = {**options, "progress": lambda done, _: progress(start + done, total)}
+        start, options = self._starts[file.numbers.start], self._part_options
+        if self._options.progress is not None:
+            options = {**options, "progress": lambda done, _: self._show(start + done)}
         return PartsJoin.of(self._units[file.numbers.start : file.numbers.stop], options, self.choices_of_all())
 
     def _task(self, file: NewFile, *, named: bool = True) -> Spec:

@@ -86,7 +86,7 @@ def first_rows(table: LazyTable[Any], count: int) -> pa.Table:
     import pyarrow as pa
 
     if count < 0:
-        raise ValueError(f"n is not negative: {count}")
+        raise ValueError(f"n must be 0 or more, not {count}")
     batches: list[pa.RecordBatch] = []
     with closing(cast("Generator[pa.RecordBatch, None, None]", table.to_batches())) as products:
         while count and (batch := next(products, None)) is not None:

@@ -215,6 +215,7 @@ class PartsJoin(Join):
         self._starts = list(accumulate((unit.part.bytes for unit in units), initial=0))
         self._entries: list[Entry] = []
         self._rejects: dict[int, Path] = {}
+        self._shown = -1  # bytes that were last reported as progress
         self._stamp: Mapping[str, Any] = {}
         self.holds_other_results = False
         refuse_duplicates = options.get("on_duplicate") == "error"
@@ -284,15 +285,20 @@ class PartsJoin(Join):
 
     def _progress_from(self, number: int) -> Progress | None:
         """Return the progress of a part, by its bytes as they are stored, as one of all parts."""
-        progress = self._options.progress
-        if progress is None:
+        if self._options.progress is None:
             return None
-        start, end, total = self._starts[number], self._starts[number + 1], self._starts[-1]
+        start, end = self._starts[number], self._starts[number + 1]
 
         def report(done: int, size: int | None) -> None:
-            progress(start + ((end - start) * done // size if size else 0), total)
+            self._show(start + ((end - start) * done // size if size else 0))
 
         return report
+
+    def _show(self, done: int) -> None:
+        """Report progress, each number of bytes once: a repeated end would be a second bar."""
+        if self._options.progress is not None and done != self._shown:
+            self._shown = done
+            self._options.progress(done, self._starts[-1])
 
     def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         assert folder is None  # noqa: S101 - a folder is written by `_write_folder`
@@ -312,6 +318,7 @@ class PartsJoin(Join):
     def _start_counts(self) -> None:
         self._entries = []
         self._rejects = {}
+        self._shown = -1
 
     def _count(self, entry: Entry, rejects: Iterable[bytes] = ()) -> None:
         """Store a report, and for each of its parts the packed places of what is not in the table."""
@@ -342,8 +349,7 @@ class PartsJoin(Join):
             not_read=not_read["not_read"],
             examples={**total.examples, **not_read["examples"]},
         )
-        if self._options.progress is not None:
-            self._options.progress(self._starts[-1], self._starts[-1])
+        self._show(self._starts[-1])
 
     def _check_total(self, total: JoinReport) -> None:
         """Refuse reports that no campaign has."""

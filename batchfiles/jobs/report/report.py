@@ -112,7 +112,7 @@ def report(
     from batchfiles.jobs.report.words import retry_command, verdict
 
     if rows < 0:
-        raise ValueError(f"rows is not negative: {rows}")
+        raise ValueError(f"rows must be 0 or more, not {rows}")
     require()
     target = Target.at(output, filesystem=filesystem, folder=False)
     target.check(overwrite=overwrite)

@@ -134,7 +134,7 @@ class RetryChoice:
         elif result.outcome == MALFORMED and result.error_code == "line_too_long":
             return TOO_LONG
         elif not self._everything and not result.retryable:
-            return "would end the same way"
+            return "not retryable"
         if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):
             return "in --except"
         return None
