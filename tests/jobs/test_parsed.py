@@ -103,7 +103,7 @@ def test_an_export_takes_a_schema_that_somebody_names(files: tuple[Path, Path], 
     job = batchfiles.export(files[1], parsed=True, schema=BOOK, workers=workers)
     assert typed(job) == EXPECTED
     assert job.summarize().parse_errors == 2
-    with pytest.raises(ValueError, match="parsed needs a schema here"):
+    with pytest.raises(ValueError, match="parsed needs schema= here"):
         batchfiles.export(files[1], parsed=True)
 
 
@@ -298,7 +298,7 @@ def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -
 def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
     """Before any row is made, with what to do."""
     without = put(tmp_path / "without.jsonl", asking("a", None), request("b", response_format={"type": "json_object"}))
-    with pytest.raises(MismatchError, match=r"without\.jsonl: no request asks for a JSON Schema.*--schema"):
+    with pytest.raises(MismatchError, match=r"without\.jsonl: no request asks for a JSON Schema.*use schema="):
         batchfiles.join(without, parsed=True)
     broken = put(tmp_path / "broken.jsonl", asking("a", {"$ref": "#/$defs/none"}))
     with pytest.raises(MismatchError, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):

@@ -121,7 +121,7 @@ def test_several_tables_are_one(asked, tmp_path):
 def test_a_column_that_the_results_have_too_is_refused_or_gets_a_prefix(asked):
     """In any case of its letters: SQL knows no difference."""
     mine = pa.table({"doc": ["d0"], "chunk": [0], "Text": ["mine"]})
-    with pytest.raises(MismatchError, match="columns called 'Text' too: give a prefix"):
+    with pytest.raises(MismatchError, match="columns called 'Text' too: use with_prefix="):
         join(*asked(), with_table=mine, id_template=NAME)
     table = join(*asked(name="b"), with_table=mine, id_template=NAME, with_prefix="my_").to_arrow()
     assert table.schema.names[-3:] == ["my_doc", "my_chunk", "my_Text"]
