@@ -301,7 +301,7 @@ def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
     with pytest.raises(MismatchError, match=r"without\.jsonl: no request asks for a JSON Schema.*use schema="):
         batchfiles.join(without, parsed=True)
     broken = put(tmp_path / "broken.jsonl", asking("a", {"$ref": "#/$defs/none"}))
-    with pytest.raises(MismatchError, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):
+    with pytest.raises(MismatchError, match=r"broken\.jsonl:1: .*leads nowhere.*use schema= with another"):
         batchfiles.join(broken, parsed=True)
     deep: Any = {}
     for _ in range(300):

@@ -400,7 +400,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     try:
         read_schema(load_schema(json_schema), parse_dates=parse_dates)
     except MismatchError as error:
-        reason = f"{error.reason}; or use schema= with another one"
+        reason = f"{error.reason}: correct it, or use schema= with another one"
     else:
         return {"json_schema": json_schema, "parse_dates": parse_dates, "named": False, "requests_ask": True}
     raise MismatchError(reason, path=name, line_number=line_number, role="input")
