@@ -106,7 +106,7 @@ def test_every_job_shows_a_bar(
 
 
 def test_a_campaign_reports_its_end_once(tmp_path: Path) -> None:
-    """It did so twice, which showed two bars at 100 %, one of them in a line of its own."""
+    """It did so twice, which showed two bars at 100 %."""
     batchfiles.split(CHAT / "requests.jsonl", output=tmp_path / "parts", max_requests=6)
     calls: list[tuple[int, int | None]] = []
     joined = batchfiles.join(tmp_path / "parts", progress=lambda done, total: calls.append((done, total)))
