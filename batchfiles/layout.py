@@ -118,7 +118,7 @@ SPACES: Final = re.compile(r"( +)")
 def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
     """Break visible text at spaces, and indent the lines after the first.
 
-    A word that fits only without the indent, such as a path, has a line of its own. A wider word is left in its line.
+    A wider word, such as a path, is left in its line, but two of them are in two lines.
 
     Args:
         text: The text.
@@ -133,11 +133,10 @@ def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
         if number % 2:
             gap = part
         elif lines[-1].strip() and (used := width_of(lines[-1])) + len(gap) + width_of(part) > width:
-            wide = width_of(part)
-            if wide > width >= used:
+            if width_of(indent + part) > width >= used:
                 lines[-1] += gap + part
             else:
-                lines.append(indent + part if wide + len(indent) <= width or wide > width else part)
+                lines.append(indent + part)
         else:
             lines[-1] += gap + part
     return lines
