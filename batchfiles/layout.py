@@ -116,7 +116,9 @@ SPACES: Final = re.compile(r"( +)")
 
 
 def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
-    """Break visible text at spaces, and indent the lines after the first. A wider word, such as a path, is left in its line.
+    """Break visible text at spaces, and indent the lines after the first.
+
+    A wider word, such as a path, is left in its line, but two of them are in two lines.
 
     Args:
         text: The text.
@@ -130,8 +132,11 @@ def folded(text: str, width: int | None, indent: str = "    ") -> list[str]:
     for number, part in enumerate(SPACES.split(text)):
         if number % 2:
             gap = part
-        elif lines[-1].strip() and width_of(lines[-1]) + len(gap) + width_of(part) > width >= width_of(indent + part):
-            lines.append(indent + part)
+        elif lines[-1].strip() and (used := width_of(lines[-1])) + len(gap) + width_of(part) > width:
+            if width_of(indent + part) > width >= used:
+                lines[-1] += gap + part
+            else:
+                lines.append(indent + part)
         else:
             lines[-1] += gap + part
     return lines
@@ -244,12 +249,34 @@ class _Column:
 
     def narrow(self, width: int) -> None:
         """Cut the cells to a width."""
-        shorten = cut if self.is_sentence else cut_in_middle
-        self.cells = [shorten(cell, width) for cell in self.cells]
+        if self.is_sentence:
+            self.cells = [cut(cell, width) for cell in self.cells]
+        else:
+            heading, *names = self.cells
+            self.cells = [cut_in_middle(heading, width), *_cut_apart(names, width)]
 
     def aligned(self, number: int) -> str:
         cell = self.cells[number]
         return padded(cell, self.width) if self.is_text else " " * (self.width - width_of(cell)) + cell
+
+
+def _cut_apart(names: list[str], width: int) -> list[str]:
+    """Cut names to a width so that as many as possible still differ: in the middle, in front, or what they share first."""
+    start, end = _shared(names), _shared([name[::-1] for name in names])
+    before, after = ELLIPSIS if start else "", ELLIPSIS if end else ""
+    inner = [before + name[start : len(name) - end] + after if len(name) > start + end else name for name in names]
+    ways = (
+        [cut_in_middle(name, width) for name in names],
+        [cut_in_front(name, width) for name in names],
+        [cut_in_middle(name, width) for name in inner],
+    )
+    return max(ways, key=lambda way: len(set(way)))  # the first of those with the most
+
+
+def _shared(names: list[str]) -> int:
+    """Return how many letters all names have in common at their start."""
+    first, last = min(names), max(names)
+    return next((place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
 
 
 def _fitting(columns: list[_Column], optional: Sequence[str], width: int | None) -> tuple[list[_Column], list[str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchfiles.cli.named_batches import ids_of_lines
 from batchfiles.errors import DataError, FileError
-from batchfiles.layout import PLAIN, Screen, age, cut, folded, local_time, text_table, visible
+from batchfiles.layout import PLAIN, Screen, age, cut, cut_in_middle, folded, local_time, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -67,8 +67,9 @@ def batch_record(batch: Batch, source: Source | None, screen: Screen = PLAIN) ->
     facts = [(label, visible(words)) for label, words in _facts(batch, source)]
     width = max(len(label) for label, _ in facts)
     lines = []
+    room = None if screen.width is None else screen.width - width - 2
     for label, words in facts:
-        first, *rest = folded(words, None if screen.width is None else screen.width - width - 2, "")
+        first, *rest = [cut_in_middle(words, room)] if label == "file" and room is not None else folded(words, room, "")
         if label == "status":
             status, separator, more = first.partition(", ")
             first = screen.painted(status) + separator + more

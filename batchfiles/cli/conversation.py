@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.cli.json_text import pretty_json
@@ -24,8 +25,22 @@ def conversations(preview: Preview, screen: Screen) -> Iterator[str]:
     for count, (row, number) in enumerate(zip(preview.rows, preview.numbers, strict=True)):
         if count:
             yield ""
-        cells = row if "outcome" in row else _cells_of_line(row)
+        cells = _with_types(row) if "outcome" in row else _cells_of_line(row)
         yield from _conversation(cells, f"row {number:,} of {visible(preview.name)}", screen)
+
+
+def _with_types(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the cells of a table; those of CSV, which are all text, with the types that other formats have."""
+    from batchfiles.codec import loads
+    from batchfiles.errors import InvalidLineError
+
+    cells = dict(row)
+    if isinstance(cells.get("retryable"), str):
+        cells["retryable"] = cells["retryable"] == "true"
+    if isinstance(calls := cells.get("tool_calls"), str):
+        with suppress(InvalidLineError):  # then it is shown as text
+            cells["tool_calls"] = loads(b'{"value":' + calls.encode() + b"}")["value"]
+    return cells
 
 
 def _conversation(cells: dict[str, Any], place: str, screen: Screen) -> Iterator[str]:

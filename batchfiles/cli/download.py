@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import TransferProgress, say
+from batchfiles.cli.progress import TransferProgress, print_error, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.errors import APIError, StillRunningError
 from batchfiles.layout import size, visible
@@ -72,7 +72,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
                     raise
                 # the others are still downloaded
                 hint = what_to_do(error, service)
-                click.echo(visible(f"batchfiles: error: {error}{f': {hint}' if hint else ''}"), err=True)
+                print_error(f"batchfiles: error: {error}{f': {hint}' if hint else ''}")
                 codes.add(FAILED)
     context.exit(max(codes, key=WORST.index))
 
@@ -84,7 +84,7 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
         return UNFINISHED
     if batch.status == "failed":
         results = "with partial results" if batch.result_file_ids else "without results"
-        click.echo(visible(f"{batch.id}: failed, {results}: see 'batchfiles status'"), err=True)
+        print_error(f"{batch.id}: failed, {results}: see 'batchfiles status'")
     with TransferProgress(batch.id, quiet=as_json) as progress:
         paths = client.download(batch, target, progress=progress.update)
     _print(batch, paths, as_json=as_json)
@@ -99,14 +99,14 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
         try:  # a completed batch may not have its file ids yet
             return client.wait(named.id, timeout=0)
         except StillRunningError:
-            click.echo(visible(f"{batch.id}: {batch.status}, but the service has not named its files yet"), err=True)
+            print_error(f"{batch.id}: {batch.status}, but the service has not named its files yet")
             return None
     noted(batch)
     if not batch.status.is_known and batch.result_file_ids:
         words = f"unknown status {batch.status!r}: these files may not be all of its results"
-        click.echo(visible(f"{batch.id}: {words}"), err=True)
+        print_error(f"{batch.id}: {words}")
         return batch
-    click.echo(visible(f"{batch.id}: {batch.status}, not finished yet"), err=True)
+    print_error(f"{batch.id}: {batch.status}, not finished yet")
     return None
 
 

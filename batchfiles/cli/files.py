@@ -14,7 +14,7 @@ import click
 from batchfiles.cli.main import Group
 from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.options import Command, overwrite_option
-from batchfiles.cli.progress import TransferProgress, print_lines, say, screen
+from batchfiles.cli.progress import TransferProgress, print_error, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.layout import age, local_time, size, text_table, visible
@@ -223,7 +223,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
             elif done.deleted:
                 say(f"{done.id}: deleted")
             else:
-                click.echo(visible(f"{done.id}: not deleted"), err=True)
+                print_error(f"{done.id}: not deleted")
     if kept:
         context.exit(FAILED)
 

@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.progress import Progress, say
+from batchfiles.cli.progress import Progress, print_error, print_lines, say
 from batchfiles.findings import EXAMPLES, plural
 from batchfiles.jobs.summaries import not_read_lines
 from batchfiles.layout import visible
@@ -96,7 +96,7 @@ def get(
             "use --pair REQUESTS=RESULTS"
         )
     if not count:
-        click.echo(visible(f"batchfiles: no line has the custom_id {custom_id!r}"), err=True)
+        print_error(f"batchfiles: no line has the custom_id {custom_id!r}")
         context.exit(1)
 
 
@@ -105,7 +105,7 @@ def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
     value, words = _described(occurrence)
     if blank_line:
         click.echo()
-    click.echo(visible(f"{occurrence.path}:{occurrence.line_number}: {words}"))
+    print_lines([visible(f"{occurrence.path}:{occurrence.line_number}: {words}")])
     text = occurrence.data.decode(errors="backslashreplace")
     for line in pretty_json(text) if value is not None else [visible(text)]:
         click.echo(line)

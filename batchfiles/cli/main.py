@@ -222,8 +222,10 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Print an error in one line, and return its exit code."""
 
     def _print(words: str) -> None:
+        from batchfiles.cli.progress import print_error
+
         words = in_options(words)
-        click.echo(f"batchfiles: {visible(_without_secrets(words, arguments))}", err=True)
+        print_error(f"batchfiles: {_without_secrets(words, arguments)}")
 
     if _is_closed_pipe(error):
         _forget_stdout()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import print_lines, say, screen
+from batchfiles.cli.progress import print_error, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.findings import plural
 from batchfiles.layout import cut, text_table, visible
@@ -132,7 +132,7 @@ def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str
 
 
 def _print_finding(finding: Finding) -> None:
-    click.echo(visible(str(finding)), err=True)
+    print_error(str(finding))
 
 
 def _probed(number: int, custom_id: str, url: str, response: Response, seconds: float) -> Probed:

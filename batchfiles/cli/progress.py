@@ -22,6 +22,7 @@ __all__ = [
     "StatusLine",
     "TransferProgress",
     "log_on_stderr",
+    "print_error",
     "print_lines",
     "say",
     "say_lines",
@@ -100,8 +101,13 @@ def say(words: str) -> None:
     if STATE.drawn is not None:
         STATE.drawn.put_above(visible(words))
     else:
-        for line in folded(visible(words), screen(err=True).width if sys.stderr.isatty() else None):
-            click.echo(line, err=True)
+        print_error(words)
+
+
+def print_error(words: str) -> None:
+    """Print a message on standard error, also with `-q`; a terminal gets lines that are broken at spaces."""
+    for line in folded(visible(words), screen(err=True).width if sys.stderr.isatty() else None):
+        click.echo(line, err=True)
 
 
 class _LogHandler(logging.Handler):

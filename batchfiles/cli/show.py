@@ -9,7 +9,7 @@ import click
 from batchfiles.cli.completion import ColumnName
 from batchfiles.cli.json_text import json_of_row
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import print_lines, say, screen
+from batchfiles.cli.progress import print_error, print_lines, say, screen
 from batchfiles.findings import instead_of, plural
 from batchfiles.layout import Screen, cut, cut_in_front, visible, width_of, wrapped
 from batchfiles.workers.worker import import_pyarrow
@@ -105,7 +105,7 @@ def show(
     is_one = custom_id is not None or row is not None
     if is_one and not preview.rows:
         has = f"row {row:,}" if row is not None else f"row with the custom_id {custom_id!r}"
-        click.echo(visible(f"batchfiles: {preview.name} has no {has}"), err=True)
+        print_error(f"batchfiles: {preview.name} has no {has}")
         context.exit(1)
     if as_json:
         for each in preview.rows:
@@ -119,6 +119,8 @@ def show(
         for word in condition.texts("outcome"):
             if word not in OUTCOMES:
                 say(f"{word!r} is not an outcome{instead_of(word, OUTCOMES)}")
+        for path in sorted(preview.absent):
+            say(f"no row has {path!r}")
     print_lines(_page(preview, screen(fallback=WIDTH), asked=names is not None, where=where))
 
 

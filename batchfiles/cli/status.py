@@ -19,7 +19,7 @@ from batchfiles.cli.named_batches import (
     report_pagination,
 )
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import StatusLine, print_lines, screen
+from batchfiles.cli.progress import StatusLine, print_error, print_lines, screen
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
 from batchfiles.findings import plural
@@ -280,7 +280,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
                 late += 1
                 batch = client.batches.retrieve(each.id)
                 found.append(batch)
-                click.echo(visible(f"{batch.id} is {batch.status} and can't be cancelled any more"), err=True)
+                print_error(f"{batch.id} is {batch.status} and can't be cancelled any more")
             except NotFoundError as error:
                 found.append(error)
     code = print_batches(found, with_files(named, found, ()), as_json=as_json, service=service)
@@ -338,7 +338,7 @@ def print_batches(
             print_lines(failure_words(batch, sources.get(batch.id)))
     for each in found:
         if isinstance(each, BatchFilesError):
-            click.echo(visible(f"batchfiles: {_words(each, service)}"), err=True)
+            print_error(f"batchfiles: {_words(each, service)}")
     return exit_code_of(found)
 
 

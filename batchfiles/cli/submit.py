@@ -14,7 +14,7 @@ from batchfiles.cli.batch_format import batch_json
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import Command, files_argument, temp_dir_option
-from batchfiles.cli.progress import Progress, TransferProgress, say
+from batchfiles.cli.progress import Progress, TransferProgress, print_error, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
@@ -90,12 +90,12 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
         report = validate(*sources, limits=limits, progress=progress.update)
     groups = [group for group in report.groups if group.first.severity == "error"][:LISTED]
     for group in groups:
-        click.echo(visible(str(group)), err=True)
+        print_error(str(group))
     if (rest := report.error_count - sum(group.count for group in groups)) > 0:
-        click.echo(f"{rest:,} more errors are not listed: 'batchfiles validate' prints them", err=True)
+        print_error(f"{rest:,} more errors are not listed: 'batchfiles validate' prints them")
     if not report.ok:
         errors = plural(report.error_count, "error")
-        click.echo(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it anyway", err=True)
+        print_error(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it anyway")
     return report.ok
 
 
@@ -298,7 +298,7 @@ class _Submitter:
         self.refused += 1
         known = f"{error.batch_id} has the same requests and is {error.status}"
         words = f"not sent: {known}; use it with 'batchfiles wait' and 'batchfiles download', or pay again with --again"
-        click.echo(visible(f"{file.source.name}: {words}"), err=True)
+        print_error(f"{file.source.name}: {words}")
 
 
 def _say(file: RequestFile, words: str) -> None:

@@ -47,6 +47,7 @@ class Preview:
         size: Bytes on disk; None for a pipe.
         schema_version: The version of our schema that the file was written with; None for other files.
         files: How many files there are, for a folder of parts.
+        absent: The paths of the condition that no row of text has.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Preview:
     size: int | None = None
     schema_version: str | None = None
     files: int = 1
+    absent: frozenset[str] = frozenset()
 
 
 def first_rows(name: str, count: int, columns: list[str] | None = None, *, where: Where | None = None, skip: int = 0) -> Preview:
@@ -128,6 +130,7 @@ def _first_of_folder(name: str, parts: list[Source], wanted: _Wanted) -> Preview
         row_count=None if None in counts or len(previews) < len(parts) else sum(each or 0 for each in counts),
         size=sum(part.size() or 0 for part in parts),
         files=len(parts),
+        absent=frozenset.intersection(*(preview.absent for preview in previews)),
     )
 
 
@@ -289,6 +292,7 @@ def _of_text(
     names: dict[str, None] = dict.fromkeys(header or ())
     kept: list[Row] = []
     numbers: list[int] = []
+    absent = where.absent([]) if where is not None else set()  # all of its paths
     found = before = 0
     waiting = iter(rows)
     while found < wanted.all:
@@ -297,6 +301,8 @@ def _of_text(
             break
         if header is None:
             names |= dict.fromkeys(chain.from_iterable(some))
+        if where is not None and absent:
+            absent &= where.absent(some)
         at: Sequence[int] = range(len(some)) if where is None else where.among_rows(some)[: wanted.all - found]
         shown = at[max(wanted.skip - found, 0) :]
         kept += (some[each] for each in shown)
@@ -308,7 +314,13 @@ def _of_text(
     there = list(names) if header is not None or where is None else list(dict.fromkeys(chain.from_iterable(kept)))
     columns = _chosen(wanted.columns, list(names)) if wanted.columns is not None and names else there
     preview = Preview(
-        name=source.name, format=kind, columns=columns, rows=kept, numbers=numbers, row_count=_all_of(found, wanted.all)
+        name=source.name,
+        format=kind,
+        columns=columns,
+        rows=kept,
+        numbers=numbers,
+        row_count=_all_of(found, wanted.all),
+        absent=frozenset(absent),
     )
     return preview, min(found, wanted.skip), before
 

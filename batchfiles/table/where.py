@@ -105,6 +105,11 @@ class Where:
             if column.name not in names and column.name.partition(".")[0] not in names:
                 raise self._unknown(column, names)
 
+    def absent(self, rows: Sequence[dict[str, Any]]) -> set[str]:
+        """Return the paths into columns that none of these rows of text has."""
+        paths = {column.name for column in self.columns if "." in column.name}
+        return {path for path in paths if not any(_has(row, path) for row in rows)}
+
     def heads(self, names: Sequence[str]) -> list[str]:
         """Return the columns of a table that are read for the condition, in their order."""
         wanted = {column.name if column.name in names else column.name.partition(".")[0] for column in self.columns}
@@ -144,6 +149,17 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _is_view(kind: pa.DataType) -> bool:
     return str(kind) == "string_view"
+
+
+def _has(row: dict[str, Any], name: str) -> bool:
+    """Return whether a row has a column, or a path in it."""
+    if name in row:
+        return True
+    *heads, last = name.split(".")
+    found: Any = row
+    for part in heads:
+        found = found.get(part) if isinstance(found, dict) else None
+    return isinstance(found, dict) and last in found
 
 
 def _cell(row: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value

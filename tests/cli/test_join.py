@@ -376,7 +376,7 @@ def test_resume_continues_the_folder_of_a_campaign(ask: Callable[..., Outcome], 
     assert (report["missing"], report["kept_parts"]) == (3, 1)
     assert (tmp_path / "t" / "part-0.parquet").stat().st_mtime_ns == before
     code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--resume")
-    assert (code, "resume is for a folder of Parquet parts of a campaign" in err) == (2, True)
+    assert (code, "use --resume only for a folder of Parquet parts" in err) == (2, True)
     code, _, err = ask("-o", tmp_path / "t.parquet", folder, "--min-file-bytes", 0)
     assert (code, "--min-file-bytes needs a folder" in err) == (2, True)
     assert ask("-o", tmp_path / "t2", folder)[0] == 0

@@ -273,3 +273,14 @@ def test_colors_are_for_terminals(
         text.splitlines() for text in plain
     ]
     assert not has_colors or "\x1b[31mfailed" in found[0]
+
+
+def test_an_error_is_broken_at_spaces_on_a_terminal(tmp_path: Path) -> None:
+    """The terminal broke the words of long messages."""
+    terminal = Terminal(["bash", "--norc"], tmp_path)
+    try:
+        terminal.type("stty cols 60\n", "$ ", 2)
+        shown = terminal.type("batchfiles show none.jsonl --where 'a = 1' --id some-id-of-a-request; echo do''ne\n", "done")
+    finally:
+        terminal.close()
+    assert "batchfiles: error: --where, --id and --row exclude each\r\n    other: use one of them.\r\n" in shown

@@ -436,3 +436,27 @@ def test_a_row_that_is_not_there_is_reported(ask: Callable[..., Outcome], joined
     assert ask(joined, "--id", "nope")[::2] == (1, f"batchfiles: {joined} has no row with the custom_id 'nope'\n")
     assert ask(joined, "--row", "17")[::2] == (1, f"batchfiles: {joined} has no row 17\n")
     assert ask(joined, "--row", "1", "--where", "retryable")[0] == 2
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "csv"])
+def test_one_row_is_shown_the_same_from_every_format(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
+    """In CSV, the text `false` of retryable was taken for true, and tool calls were JSON."""
+    table = tmp_path / f"joined.{suffix}"
+    assert exit_code(["join", str(FIXTURES / "chat_completions"), "-o", str(table), "-q"]) == 0
+    code, out, _ = ask(table, "--id", "ticket-0003")
+    assert code == 0
+    assert "sent again" not in out
+    assert '    find_book({"title":"The Salt Road","branch":"south"})\n' in out
+    assert "may succeed if sent again" in ask(table, "--id", "ticket-0014")[1]
+
+
+def test_a_path_that_no_line_has_is_reported(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Nothing said why a condition with a misspelt path found no row."""
+    requests = FIXTURES / "chat_completions" / "requests.jsonl"
+    code, _, err = ask(requests, "--where", "body.modle = 'x'")
+    assert (code, err) == (0, "no row has 'body.modle'\n")
+    assert ask(requests, "--where", "body.model = 'x'")[2] == ""
+
+    for name, line in (("1.jsonl", {"a": {"b": 1}}), ("2.jsonl", {"a": {"c": 1}})):
+        (tmp_path / name).write_text(json.dumps(line))
+    assert ask(tmp_path, "--where", "a.b = 5 and a.c = 5 and a.d = 5")[2] == "no row has 'a.d'\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.layout import cut, cut_in_front, padded, visible, width_of, wrapped
+from batchfiles.layout import cut, cut_in_front, folded, padded, visible, width_of, wrapped
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,15 @@ def test_words_are_kept_whole_where_lines_break() -> None:
     """A line breaks at a space if there is one not too far back."""
     assert wrapped("the quick brown fox", 10, 3) == ["the quick", "brown fox"]
     assert wrapped("abcdefghijklmno", 5, 2) == ["abcde", "fghi…"]
+
+
+def test_two_long_paths_are_in_two_lines() -> None:
+    """Two paths that are wider than the terminal were put into one line."""
+    assert folded("not read: 123456789/abcdef-23456, 123456789/ghijkl-23456 end", 20) == [
+        "not read: 123456789/abcdef-23456,",
+        "    123456789/ghijkl-23456",
+        "    end",
+    ]
 
 
 @given(st.text(), st.integers(2, 30), st.integers(1, 5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchfiles.layout import text_table
+from batchfiles.layout import Screen, text_table
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
@@ -31,3 +31,15 @@ def test_wide_letters_count_as_two_columns() -> None:
 def test_without_a_row_there_is_no_table() -> None:
     """Headings alone are not printed."""
     assert text_table(("model", "tokens"), []) == []
+
+
+def test_names_that_are_cut_still_differ() -> None:
+    """All parts of a campaign had the name `camp/….jsonl` in `status` at 80 columns."""
+    names = [f"camp/requests-{number:05}.jsonl" for number in (1, 2, 10)]
+    cells = [line.split()[0] for line in text_table(("for", "n"), [(name, "7") for name in names], screen=Screen(15))[1:]]
+    assert len(set(cells)) == len(names)
+    assert all(f"{number:05}" in cell for number, cell in zip((1, 2, 10), cells, strict=True))
+
+    names = [f"camp/q{number}-requests-of-a-day-00001.jsonl" for number in (1, 2, 3)]
+    cells = [line.split()[0] for line in text_table(("for", "n"), [(name, "7") for name in names], screen=Screen(16))[1:]]
+    assert len(set(cells)) == len(names)

@@ -519,9 +519,9 @@ batchfiles.join({str(folder)!r}).to_parquet({str(table)!r}, min_file_bytes=0)
 def test_resume_is_for_folders_of_campaigns(tmp_path: Path) -> None:
     """Other tables are written as a whole."""
     folder = simple(tmp_path / "c")
-    with batchfiles.join(folder) as job, pytest.raises(ValueError, match="resume is for a folder"):
+    with batchfiles.join(folder) as job, pytest.raises(ValueError, match="use resume=True only for a folder"):
         job.to_parquet(tmp_path / "t.parquet", resume=True)
-    with at_once(folder) as job, pytest.raises(ValueError, match="resume is for a folder"):
+    with at_once(folder) as job, pytest.raises(ValueError, match="use resume=True only for a folder"):
         job.to_parquet(tmp_path / "t", resume=True)
 
 

@@ -66,7 +66,7 @@ HIDDEN = re.compile(r"(hidden)*[._]")
 PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
 
 NO_RESUME = (
-    "resume is for a folder of Parquet parts of a campaign: a folder with a manifest, whose results name their parts. "
+    "use resume=True only for a folder of Parquet parts, and a campaign whose manifest names the results of each part. "
     "Other tables are written as a whole"
 )
 
