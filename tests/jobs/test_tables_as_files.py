@@ -123,3 +123,14 @@ def test_columns_that_are_missing_are_named(joined: Path, tmp_path: Path, capsys
         assert "has no column outcome: it is not a table of `join` or `export`" in capsys.readouterr().err
     assert exit_code(["stats", str(tmp_path / "without_text.parquet")]) == 0
     assert "not in the table, and not counted: text, cached_tokens" in capsys.readouterr().err
+
+
+def test_a_column_that_only_the_first_table_lacks_is_named(tmp_path: Path) -> None:
+    """The columns of the last table were taken for those of all."""
+    batchfiles.join(FIXTURES / "chat_completions").to_parquet(tmp_path / "whole.parquet")
+    table = pq.read_table(tmp_path / "whole.parquet")
+    pq.write_table(table.drop_columns(["error_code", "finish_reason"]), tmp_path / "cut.parquet")
+    tables = [tmp_path / "cut.parquet", tmp_path / "whole.parquet"]
+    for named in (tables, tables[::-1]):
+        assert batchfiles.error_digest(*named).absent_columns == ("error_code", "finish_reason")
+        assert batchfiles.stats(*named).absent_columns == ("error_code", "finish_reason")

@@ -136,7 +136,7 @@ class ErrorDigest(Displayed):
         skipped: The files of requests, which have no errors.
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
-        absent_columns: Columns that a table doesn't have, so that errors are not distinguished by them.
+        absent_columns: Columns that one of the tables doesn't have, so that errors are not distinguished by them.
     """
 
     results: int
@@ -213,12 +213,11 @@ def error_digest(
     tables, others = joined_tables(sources, filesystem)
     refuse_mixed(tables, others, tuple(pairs))
     if tables:
-        absent: tuple[str, ...] = ()
-        for row in table_rows(tables, OF_ERRORS, progress_of(progress, "errors")):
-            absent = row.absent
+        absent: set[str] = set()
+        for row in table_rows(tables, OF_ERRORS, absent, progress_of(progress, "errors")):
             if row.has_result:
                 totals.add_result(row.result(), row.cells["custom_id"], *row.place())
-        return replace(totals.digest(()), absent_columns=absent)
+        return replace(totals.digest(()), absent_columns=tuple(name for name in OF_ERRORS if name in absent))
     files = files_and_pairs(others, pairs, filesystem)
     for file in classified_files(
         files.sources,

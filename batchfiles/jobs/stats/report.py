@@ -262,7 +262,7 @@ class Stats(Displayed):
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
         repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
-        absent_columns: Columns that a table doesn't have: what they hold is not counted.
+        absent_columns: Columns that one of the tables doesn't have: what they hold is not counted.
     """
 
     files: tuple[FileStats, ...]

@@ -223,10 +223,9 @@ class _Counts:
         """Count the rows of tables, and return the report."""
         rows: Counter[str] = Counter({name: 0 for table in tables for name in _names_of(table)})
         sources: dict[object, int] = {}
-        absent: tuple[str, ...] = ()
-        for row in table_rows(tables, OF_STATS, progress):
+        absent: set[str] = set()
+        for row in table_rows(tables, OF_STATS, absent, progress):
             rows[row.table] += 1
-            absent = row.absent
             if row.has_request and row.cells["outcome"] == MALFORMED and not row.has_result:
                 self._requests.malformed += 1
             elif row.has_request:
@@ -239,7 +238,7 @@ class _Counts:
         sizes = {part.name: part.size() or 0 for table in tables for part in table.parts if isinstance(part, Source)}
         files = [FileStats(name=name, role="table", lines=count, bytes=sizes.get(name, 0)) for name, count in rows.items()]
         self._files = list(enumerate(files))
-        return replace(self.report(), absent_columns=absent)
+        return replace(self.report(), absent_columns=tuple(name for name in OF_STATS if name in absent))
 
     def end_part(self) -> None:
         """End a part of a campaign: ids may restart in the next one."""

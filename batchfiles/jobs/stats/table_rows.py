@@ -51,13 +51,11 @@ class TableRow(NamedTuple):
         cells: Its cells, null where the table has no such column.
         table: The name of the file, or of the table.
         number: The number of the row in the file, from 1.
-        absent: The columns that the table doesn't have.
     """
 
     cells: Mapping[str, Any]
     table: str
     number: int
-    absent: tuple[str, ...]
 
     @property
     def has_request(self) -> bool:
@@ -139,8 +137,16 @@ def _decoded(body: str | None) -> dict[str, Any] | None:
         return None
 
 
-def table_rows(tables: Sequence[JoinedTable], columns: Sequence[str], progress: Progress | None = None) -> Iterator[TableRow]:
+def table_rows(
+    tables: Sequence[JoinedTable], columns: Sequence[str], absent: set[str], progress: Progress | None = None
+) -> Iterator[TableRow]:
     """Yield the rows of tables; of embeddings, the first row of each request.
+
+    Args:
+        tables: The tables.
+        columns: The columns to read.
+        absent: Gets those of the columns that no row of one of the tables has.
+        progress: Called after each file.
 
     Raises:
         MismatchError: A needed column is missing, or a value does not fit its column.
@@ -153,11 +159,14 @@ def table_rows(tables: Sequence[JoinedTable], columns: Sequence[str], progress: 
     done = 0
     for part, size in zip(parts, sizes, strict=True):
         name = part.name if isinstance(part, Source) else "a table in memory"
+        number, missing = 0, set(columns)
         for number, row in enumerate(own_rows(part, wanted, needed=NEEDED, max_line_bytes=RESULT_LINE_CAP), 1):
-            absent = tuple(column for column in columns if column not in row)
-            found = TableRow(dict.fromkeys(ALL) | row, name, number, absent)
+            missing.difference_update(row)
+            found = TableRow(dict.fromkeys(ALL) | row, name, number)
             if not found.cells["embedding_index"]:
                 yield found
+        if number:
+            absent |= missing
         done += size
         if progress is not None:
             progress(done, sum(sizes))
