@@ -108,7 +108,7 @@ class Where:
     def absent(self, rows: Sequence[dict[str, Any]]) -> set[str]:
         """Return the paths into columns that none of these rows of text has."""
         paths = {column.name for column in self.columns if "." in column.name}
-        return {path for path in paths if not any(_has(row, path) for row in rows)}
+        return {path for path in paths if all(_cell(row, path, ABSENT) is ABSENT for row in rows)}
 
     def heads(self, names: Sequence[str]) -> list[str]:
         """Return the columns of a table that are read for the condition, in their order."""
@@ -151,26 +151,18 @@ def _is_view(kind: pa.DataType) -> bool:
     return str(kind) == "string_view"
 
 
-def _has(row: dict[str, Any], name: str) -> bool:
-    """Return whether a row has a column, or a path in it."""
-    if name in row:
-        return True
-    *heads, last = name.split(".")
-    found: Any = row
-    for part in heads:
-        found = found.get(part) if isinstance(found, dict) else None
-    return isinstance(found, dict) and last in found
+ABSENT: Final = object()
 
 
-def _cell(row: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a column, or of a path in it."""
+def _cell(row: dict[str, Any], name: str, default: object = None) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a column, or of a path in it; the default if the row has neither."""
     if name in row:
         return row[name]
     found: Any = row
     for part in name.split("."):
-        if not isinstance(found, dict):
-            return None
-        found = found.get(part)
+        if not isinstance(found, dict) or part not in found:
+            return default
+        found = found[part]
     return found
 
 
