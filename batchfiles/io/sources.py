@@ -168,15 +168,15 @@ class Source:
         with told_as_file_error(self.name):
             return self.remote.filesystem.open_input_file(self.remote.path)
 
-    def sha256(self) -> Digest:
-        """Return the digest of the file's uncompressed bytes.
+    def sha256(self, *, stored: bool = False) -> Digest:
+        """Return the digest of the file's uncompressed bytes, or of the bytes that are stored.
 
         Raises:
             FileError: The file can't be read.
             TruncatedFileError: It is compressed and damaged.
         """
         digest, size = hashlib.sha256(), 0
-        with self.open() as file:
+        with self.stored() if stored else self.open() as file:
             while chunk := file.read(HASHED_BYTES):
                 digest.update(chunk)
                 size += len(chunk)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles.campaign.manifest import parts_of
-from batchfiles.errors import MismatchError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
-from batchfiles.io.threads import PIECE, Progress
+from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_join import JoinOptions, table_options
 from batchfiles.jobs.join.report import JoinReport
@@ -26,7 +25,7 @@ from batchfiles.runner.journal import RunState
 from batchfiles.runner.report import RunReport
 from batchfiles.table.open import TableFormat, format_of_target, table_target
 from batchfiles.table.parsed.source import load_schema
-from batchfiles.table.read import TableLike, table_sources
+from batchfiles.table.read import TableLike, refused_by_pyarrow, table_sources
 
 __all__ = ["OutputOptions", "RunTable", "add_retry_round", "changed_words"]
 
@@ -266,11 +265,8 @@ def _repeatable(options: JoinOptions) -> JoinOptions:
     if table is None:
         return options
     if hasattr(table, "__arrow_c_stream__"):
-        try:
+        with refused_by_pyarrow():
             return {**options, "with_table": pa.RecordBatchReader.from_stream(table).read_all()}
-        except pa.ArrowException as error:
-            reason = str(error).partition("\n")[0]
-            raise MismatchError(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
     items = table if isinstance(table, (list, tuple)) else [table]
     if any(hasattr(item, "read") or str(item) == STDOUT for item in items):
         raise TypeError("a run reads its tables again when it is resumed: name a file instead of standard input or an open file")
@@ -290,12 +286,4 @@ def _digests(table: TableLike, filesystem: object) -> list[str]:
         for batch in table.to_batches():
             digest.update(batch.serialize())
         return [digest.hexdigest()]
-    return [_digest_of_file(source) for source in table_sources(table, filesystem=filesystem)]
-
-
-def _digest_of_file(source: Source) -> str:
-    digest = hashlib.sha256()
-    with source.stored() as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+    return [source.sha256(stored=True).hex for source in table_sources(table, filesystem=filesystem)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import pyarrow as pa
@@ -23,7 +23,17 @@ from batchfiles.table.csv import CSV_NULLS, CsvCells
 from batchfiles.table.formats import SUFFIXES, Peeked, endings_of
 from batchfiles.table.logical_types import LogicalTypes
 
-__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "column_values", "table_sources", "tables_in", "user_tables"]
+__all__ = [
+    "Choose",
+    "RowTable",
+    "TableLike",
+    "UserTable",
+    "column_values",
+    "refused_by_pyarrow",
+    "table_sources",
+    "tables_in",
+    "user_tables",
+]
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
@@ -168,15 +178,22 @@ def user_tables(
         TypeError: It is not a table at all.
     """
     if hasattr(table, "__arrow_c_stream__"):
-        try:
+        with refused_by_pyarrow():
             reader = pa.RecordBatchReader.from_stream(table)
-        except pa.ArrowException as error:
-            reason = str(error).partition("\n")[0]
-            raise MismatchError(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
         yield UserTable("<table>", reader.schema, lambda _: reader)
         return
     for source in table_sources(table, filesystem=filesystem):
         yield from _opened(source, max_line_bytes, csv_nulls)
+
+
+@contextmanager
+def refused_by_pyarrow() -> Iterator[None]:
+    """Turn errors of pyarrow about a table in memory into a `MismatchError`."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        reason = str(error).partition("\n")[0]
+        raise MismatchError(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
