@@ -84,7 +84,7 @@ def show(
     \b
     Exit codes:
         0   done
-        1   there is no row with this --id or of this number
+        1   no row has this --id or this number
         2   wrong usage: an unknown column, a condition that can't be read, or not a table
         3   the file doesn't exist or is damaged
     """

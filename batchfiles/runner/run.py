@@ -126,7 +126,7 @@ def run(
         FileError: A file can't be read or written, or another run uses the folder.
         DataError: The journal is damaged.
         ValueError: An option has an invalid value, or options exclude each other.
-        TypeError: There is no file, or a table can't be read twice.
+        TypeError: No file is named, or a table can't be read twice.
 
     Example:
         >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
@@ -206,7 +206,7 @@ async def run_async(  # noqa: D417 - the other arguments are those of `run`
     Raises:
         BatchFilesError: As `run`.
         ValueError: An option has an invalid value, or options exclude each other.
-        TypeError: There is no file, or a table can't be read twice.
+        TypeError: No file is named, or a table can't be read twice.
 
     Example:
         >>> report = await batchfiles.run_async("requests.jsonl", output="answers.parquet")  # doctest: +SKIP

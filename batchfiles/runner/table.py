@@ -145,8 +145,8 @@ class RunTable:
 
         Raises:
             OutputExistsError: It exists, and `overwrite` is False.
-            FileError: It is a folder with other files than parts of a table, which is never replaced; or there is no folder for
-                it.
+            FileError: It is a folder with other files than parts of a table, which is never replaced; or the folder for it
+                does not exist.
         """
         for target in self._targets:
             is_own = _key(target) in own
