@@ -13,8 +13,9 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 
 from batchfiles.cli.options import Command, overwrite_option
 from batchfiles.cli.progress import say
-from batchfiles.errors import OutputExistsError
 from batchfiles.findings import instead_of, plural
+from batchfiles.io.atomic import file_error
+from batchfiles.io.target import PathTarget
 
 __all__ = ["completion", "man"]
 
@@ -82,14 +83,17 @@ def man(command: str | None, *, folder: str | None, overwrite: bool) -> None:
         return
     if command is not None:
         raise click.UsageError("-o writes the pages of all commands: leave out COMMAND.")
-    files = {Path(folder) / f"{_called(each)}.1": page(main, top, each) for each in (None, *COMMANDS)}
-    existing = next((file for file in files if file.exists() and not overwrite), None)
-    if existing is not None:
-        raise OutputExistsError(str(existing))
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for file, text in files.items():
-        file.write_text(text, "utf-8")
-    say(f"{folder}: {plural(len(files), 'page')}")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(error, Path(folder)) from None
+    targets = {each: PathTarget.at(Path(folder, f"{_called(each)}.1"), folder=False) for each in (None, *COMMANDS)}
+    for target in targets.values():
+        target.check(overwrite=overwrite)
+    for each, target in targets.items():
+        with target.open(overwrite=overwrite) as file:
+            file.write(page(main, top, each).encode())
+    say(f"{folder}: {plural(len(targets), 'page')}")
 
 
 def _called(command: str | None) -> str:
