@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main
+from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main, root_context
 
 MARK = "<!-- here the site lists all options -->"
 
@@ -57,21 +57,21 @@ def commands_of(group: click.Group, names: Iterable[str], context: click.Context
 
 def records_of(command: click.Command) -> list[Record]:
     """Return the options of a command as its help shows them."""
-    context = click.Context(command)
+    context = click.Context(command, parent=root_context())
     records = (option.get_help_record(context) for option in command.get_params(context))
     return [record for record in records if record is not None and record[1] and record[0] != "-h, --help"]
 
 
 def shared_records() -> list[Record]:
     """Return the options that all commands for the service have."""
-    context = click.Context(main, info_name="batchfiles")
+    context = root_context()
     found = commands_of(main, SERVICE_COMMANDS, context)
     options = [records_of(command) for _, command in found if not isinstance(command, click.Group)]
     return [record for record in options[0] if all(record in others for others in options)]
 
 
 def _sections() -> Iterator[str]:
-    context = click.Context(main, info_name="batchfiles")
+    context = root_context()
     shared = shared_records()
     for heading, names in SECTIONS:
         yield f"## {heading}\n"
@@ -83,7 +83,7 @@ def _sections() -> Iterator[str]:
 
 
 def _section(full: str, command: click.Command, shared: list[Record]) -> Iterator[str]:
-    context = click.Context(command, info_name=full)
+    context = click.Context(command, info_name=full, parent=root_context())
     pieces = command.collect_usage_pieces(context)
     name = full.removeprefix("batchfiles ")
     yield f"### {name}\n\n```text\n{' '.join([full, *pieces])}\n```\n"

@@ -33,7 +33,7 @@ from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError,
 from batchfiles.findings import nearest
 from batchfiles.layout import cut, visible
 
-__all__ = ["Commands", "Group", "main", "run"]
+__all__ = ["Commands", "Group", "main", "root_context", "run"]
 
 USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 
@@ -163,6 +163,11 @@ def main() -> None:
     """Group the commands; the help is `HELP`."""
 
 
+def root_context() -> click.Context:
+    """Return the context of the program without a call, with its settings: click keeps the help option that it makes first."""
+    return click.Context(main, info_name="batchfiles", **main.context_settings)
+
+
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _end)
@@ -199,7 +204,7 @@ def _invoke(arguments: list[str]) -> int:
     if COMPLETION in os.environ:
         main.main(arguments, prog_name="batchfiles")
     if not arguments:  # releases of click differ here
-        click.echo(main.get_help(click.Context(main, info_name="batchfiles")), err=True)
+        click.echo(main.get_help(root_context()), err=True)
         return USAGE
     try:
         with main.make_context("batchfiles", arguments) as context:

@@ -73,9 +73,9 @@ def man(command: str | None, *, folder: str | None, overwrite: bool) -> None:
         2   wrong usage: an unknown command, or a page that exists
         3   a page can't be written
     """
-    from batchfiles.cli.main import COMMANDS, main
+    from batchfiles.cli.main import COMMANDS, main, root_context
 
-    top = click.Context(main, info_name=NAME)
+    top = root_context()
     if folder is None:
         if command is not None and command not in COMMANDS:
             raise click.UsageError(f"unknown command {command!r}{instead_of(command, COMMANDS)}")

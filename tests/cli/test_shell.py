@@ -18,7 +18,7 @@ import click
 import pytest
 from click.shell_completion import BashComplete
 
-from batchfiles.cli.main import COMMANDS, exit_code, main
+from batchfiles.cli.main import COMMANDS, exit_code, main, root_context
 
 Outcome = tuple[int, str, str]
 ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\(B|\][^\x07]*\x07)")
@@ -167,6 +167,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def test_the_pages_have_the_help_option_as_it_is_called(pages: Path, ask: Callable[..., Outcome]) -> None:
+    """They had `--help` only, and made `-h` an error for the rest of the process, because click keeps the option that it made."""
+    assert ".B \\-h, \\-\\-help\n" in (pages / "batchfiles-cancel.1").read_text()
+    assert ask("cancel", "-h")[0] == 0
+
+
 def test_every_command_has_a_page(pages: Path) -> None:
     """With its options, its examples and its exit codes."""
     assert {path.stem for path in pages.iterdir()} == {"batchfiles", *(f"batchfiles-{name}" for name in COMMANDS)}
@@ -207,7 +213,7 @@ def test_the_package_is_a_command() -> None:
 
 def test_all_commands_have_the_options_of_all_commands() -> None:
     """`-q` and `-v` were options of the commands for the service only."""
-    context = click.Context(main)
+    context = root_context()
     for name in COMMANDS:
         command = main.get_command(context, name)
         found = [command] if not isinstance(command, click.Group) else command.commands.values()

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from batchfiles.cli.main import COMMANDS, exit_code, main
+from batchfiles.cli.main import COMMANDS, exit_code, main, root_context
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -194,7 +194,7 @@ def json_options(group: click.Group, context: click.Context) -> Iterator[str]:
 def test_each_output_has_a_schema_and_a_recipe() -> None:
     """Of every command with `--json` or `--report`."""
     named = {command for output in schemas.OUTPUTS.values() for command in output.commands}
-    assert {*json_options(main, click.Context(main, info_name="batchfiles"))} <= named
+    assert {*json_options(main, root_context())} <= named
     assert {name: set(output.commands) for name, output in schemas.OUTPUTS.items()} == {
         name: set(recipes) for name, recipes in RECIPES.items()
     }
