@@ -11,6 +11,7 @@ from typing import Any
 from batchfiles import bodies, native
 from batchfiles.bodies import chat_completions, finish_reasons
 from batchfiles.io.lines import Block
+from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
@@ -79,48 +80,51 @@ class PlainRows(RequestRows):
         self._before.append(len(self._reader) if self._place is None else self._place)
         super().add(request_ref, result_ref)
 
-    def add_results(self, block: Block, file: int) -> Iterator[Block]:
-        """Add the rows of the plain result lines of a block, and yield the others, to be added one by one.
+    def add_results(self, text: Text, file: int) -> Iterator[Block]:
+        """Add the rows of plain result lines, and yield the others, to be added one by one.
 
         Args:
-            block: Lines of a result file.
+            text: Lines of a result file.
             file: The number of the file.
         """
-        return self._others(block, self._reader.add_results(block.lines, file, block.line_number))
+        return self._others(text, self._reader.add_results(text.text, file, text.line_number))
 
     def add_requests(
-        self, block: Block, file: int, used: memoryview[int], digests_of: Callable[[list[bytes]], list[int]]
-    ) -> tuple[list[int | None], Iterator[Block]]:
-        """Add the rows of the plain requests of a block whose results are plain.
+        self, text: Text, file: int, used: memoryview[int], digests_of: Callable[[list[bytes]], list[int]]
+    ) -> Iterator[Block]:
+        """Add the rows of plain requests whose results are plain, and yield the others, to be added one by one.
 
         Args:
-            block: Lines of a request file.
+            text: Lines of a request file.
             file: The number of the file.
             used: The flags of the results that have a row.
             digests_of: Returns the digests of ids, as the index has them.
-
-        Returns:
-            The digests of the ids, None for the other lines; and the other lines, to be added one by one.
         """
-        digests, others, entries = self._reader.add_requests(block.lines, block.path, file, block.line_number, digests_of)
+        others, entries = self._reader.add_requests(text.text, text.path, file, text.line_number, text.byte_offset, digests_of)
         for entry in entries:
             used[entry] = 1
-        return digests, self._others(block, others)
+        return self._others(text, others)
 
-    def _others(self, block: Block, places: list[tuple[int, int]]) -> Iterator[Block]:
+    def set_digests(self, number: int, digests: list[int | None]) -> None:
+        """Set the digests of lines that `add_requests` has yielded, from the line with this number in its text on."""
+        self._reader.set_digests(number, digests)
+
+    def take_entries(self) -> bytes:
+        """Return the packed index entries of all requests, and forget them."""
+        return self._reader.take_entries()
+
+    def _others(self, text: Text, places: list[tuple[int, int, int, int]]) -> Iterator[Block]:
         """Yield lines that are not plain, neighbouring ones together, each at its place."""
-        offset, at = block.byte_offset, 0
-        runs: list[list[int]] = []
-        for number, before in places:
-            if runs and runs[-1][1:] == [number, before]:
-                runs[-1][1] += 1
-            else:
-                runs.append([number, number + 1, before])
-        for first, end, before in runs:
-            offset += sum(map(len, block.lines[at:first])) + first - at
-            at = first
+        at = 0
+        while at < len(places):
+            number, start, end, before = places[at]
+            lines = [text.text[start:end]]
+            at += 1
+            while at < len(places) and places[at][0] == number + len(lines) and places[at][3] == before:
+                lines.append(text.text[places[at][1] : places[at][2]])
+                at += 1
             self._place = before
-            yield Block(block.path, block.line_number + first, offset, block.lines[first:end])
+            yield Block(text.path, text.line_number + number, text.byte_offset + start, lines)
         self._place = None
 
     def take_outcomes(self) -> dict[str, int]:
