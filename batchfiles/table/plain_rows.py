@@ -6,17 +6,23 @@ What decides an outcome is passed to the compiled code as facts, so that each is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from batchfiles import bodies, native
 from batchfiles.bodies import chat_completions, finish_reasons
-from batchfiles.io.lines import Block
+from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
 
-__all__ = ["PlainRows", "plain_reader"]
+__all__ = ["PlainRows", "is_mostly_plain", "plain_reader"]
+
+LOOKED_AT = 4
+"""Result files of which the first lines are looked at."""
 
 STATUSES = range(400, 600)
 """The statuses of plain failures."""
@@ -37,6 +43,21 @@ def plain_reader(
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies}, files, index)
+
+
+def is_mostly_plain(paths: Sequence[Path]) -> bool:
+    """Return whether compiled code reads most of the first lines of result files; False without it."""
+    reader = plain_reader([SimpleNamespace(name="", path="", part=None, batch_id=None)], bodies="none")
+    if reader is None:
+        return False
+    lines = others = 0
+    for path in paths[:LOOKED_AT]:
+        with suppress(OSError), path.open("rb", buffering=0) as file:  # an error is reported when it is read
+            head = file.read(BLOCK_SIZE)
+            head = head[: head.rfind(b"\n") + 1]
+            lines += head.count(b"\n")
+            others += len(reader.add_results(head, 0, 1))
+    return 2 * others <= lines
 
 
 def _facts() -> dict[str, Any]:

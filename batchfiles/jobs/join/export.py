@@ -155,6 +155,7 @@ class Export(LazyTable[ExportReport]):
     """Results as a table: what `export` returns."""
 
     _name = "Export"
+    _main_works = True
 
     def _table_of_files(self) -> TableName:
         return table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
@@ -169,9 +170,6 @@ class Export(LazyTable[ExportReport]):
 
     def _bytes_of_head(self) -> int:
         return min(self._bytes(), TASK_BYTES)
-
-    def _pool(self, *, parts: bool) -> WorkerPool:
-        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 
     def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         started = time.perf_counter()
