@@ -69,8 +69,12 @@ class NativeRows(Protocol):
     def take_entries(self) -> bytes:
         """Return the entries of all requests that have a digest, packed as `IndexEntries` are, and forget them."""
 
-    def take(self) -> tuple[dict[str, tuple[int, list[bytes | None]]], int]:
-        """Return the columns that are not null everywhere, as the number of nulls and Arrow buffers, and the number of rows."""
+    def take(self, allocate: Callable[[int], Any]) -> tuple[dict[str, tuple[int, list[Any]]], int]:
+        """Return the columns that are not null everywhere, as the number of nulls and buffers, and the number of rows.
+
+        Args:
+            allocate: Makes a `pyarrow.Buffer` of some bytes.
+        """
 
     def take_outcomes(self) -> dict[str, int]:
         """Return how many rows there were by outcome since the last call."""

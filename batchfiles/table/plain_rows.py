@@ -24,6 +24,9 @@ __all__ = ["PlainRows", "is_mostly_plain", "plain_reader"]
 LOOKED_AT = 4
 """Result files of which the first lines are looked at."""
 
+FEW = 100
+"""Rows made by Python are few if each has so many others: then their batch is not copied to have all rows in one."""
+
 STATUSES = range(400, 600)
 """The statuses of plain failures."""
 
@@ -156,17 +159,30 @@ class PlainRows(RequestRows):
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
         import pyarrow as pa
 
+        found = list(self.batches())
+        if len(found) < 2:
+            return found[0] if found else None
+        (batch,) = pa.Table.from_batches(found).combine_chunks().to_batches()
+        return batch
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the rows added so far, and forget them; in several record batches if Python made few rows between others."""
+        import pyarrow as pa
+
         exact, before, self._before = super().flush(), self._before, []
         if not len(self._reader):
-            return exact
-        found, count = self._reader.take()
+            yield from [] if exact is None else [exact]
+            return
+        found, count = self._reader.take(pa.allocate_buffer)
         columns = [_column(field.name, field.type, found.get(field.name), count) for field in self._schema]
         plain = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         if exact is None:
-            return plain
-        # Slices, not `take`: no column is walked in Python, and pyarrow.compute is not imported.
-        (mixed,) = pa.Table.from_batches(_in_order(plain, exact, before)).combine_chunks().to_batches()
-        return mixed
+            yield plain
+        elif len(before) * FEW > count:
+            # Slices, not `take`: no column is walked in Python, and pyarrow.compute is not imported.
+            yield from pa.Table.from_batches(_in_order(plain, exact, before)).combine_chunks().to_batches()
+        else:
+            yield from _in_order(plain, exact, before)
 
 
 def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow
@@ -181,19 +197,18 @@ def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # no
         yield plain.slice(done)
 
 
-def _column(name: str, kind: Any, found: tuple[int, list[bytes | None]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
-    """Wrap the buffers of a column."""
+def _column(name: str, kind: Any, found: tuple[int, list[Any]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
+    """Make a column of its buffers."""
     import pyarrow as pa
 
     if found is None:
         return pa.nulls(count, kind)
-    nulls, parts = found
-    buffers = [None if part is None else pa.py_buffer(part) for part in parts]
+    nulls, buffers = found
     if name != "tool_calls":
         return pa.Array.from_buffers(kind, count, buffers, nulls)
     # The list's own buffers, and then those of the three strings of a call.
     item = kind.value_type
-    calls = len(parts[3] or b"") // 4 - 1
+    calls = buffers[3].size // 4 - 1
     fields = [
         pa.Array.from_buffers(item.field(number).type, calls, buffers[start : start + 3], 0)
         for number, start in enumerate((2, 5, 8))

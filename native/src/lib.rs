@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::columns::Allocator;
 use crate::index::{Entries, Entry, Found, Index, IndexSpec};
 use crate::lines::Lines;
 use crate::rows::{Facts, MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
@@ -128,9 +129,9 @@ impl Rows {
         PyBytes::new(py, &self.entries.take())
     }
 
-    /// Return the buffers of the columns and the number of rows, and forget them.
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, usize)> {
-        Ok((self.table.columns.take(py)?, std::mem::take(&mut self.table.count)))
+    /// Return the buffers of the columns and the number of rows, and forget them. `allocate` makes a buffer of some bytes.
+    fn take<'py>(&mut self, allocate: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyDict>, usize)> {
+        Ok((self.table.columns.take(&Allocator(allocate))?, std::mem::take(&mut self.table.count)))
     }
 
     /// Return how many rows there were by outcome since the last call.

@@ -139,7 +139,7 @@ class RowWork(Job):
         yield from self._flush()
 
     def _flush(self) -> Iterator[Product]:
-        if (batch := self._columns.flush()) is not None:
+        for batch in self._columns.batches():
             self._counts["rows"] += batch.num_rows
             yield batch
 
