@@ -19,6 +19,7 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Severity
 from batchfiles.jsontext.paths import EscapedLetters
+from batchfiles.native import native_lines
 from batchfiles.limits import Limits
 
 __all__ = [
@@ -209,6 +210,8 @@ def name_of(url: str) -> str:
 ENDPOINT = "embeddings"
 LETTERS = ENDPOINT.encode()
 ESCAPED_LETTERS = EscapedLetters(ENDPOINT)
+LARGE = 16 * 1024
+"""Bytes from which compiled code is looked for, which takes as long as a search in so many."""
 r"""The url may be `/v1/embedding\u0073`."""
 
 
@@ -252,5 +255,8 @@ def may_embed(text: bytes) -> bool:
     Args:
         text: Any number of whole lines.
     """
+    native = native_lines() if len(text) > LARGE else None
+    if native is not None:
+        return native.may_hold(text, LETTERS)
     # Most lines have no escapes at all, and a search for one byte is the fastest check.
     return LETTERS in text or (b"\\" in text and ESCAPED_LETTERS.stand_in(text))

@@ -2,6 +2,7 @@
 
 mod columns;
 mod grammar;
+mod ids;
 mod index;
 mod lines;
 mod rows;
@@ -201,6 +202,8 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 mod batchfiles_native {
     #[pymodule_export]
     use super::Rows;
+    #[pymodule_export]
+    use crate::ids::{IndexEntries, ListedIds, PlainIds, count_newlines, may_hold, measure_lines, repeated};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
