@@ -1,8 +1,15 @@
 //! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
 
+mod answers;
+mod chat;
 mod columns;
+mod completions;
+mod facts;
 mod grammar;
 mod index;
+mod moderations;
+mod requests;
+mod responses;
 mod rows;
 
 use std::collections::HashMap;
@@ -13,8 +20,10 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::facts::Facts;
 use crate::index::{Entry, Found, Index, IndexSpec};
-use crate::rows::{Facts, MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
+
+use crate::rows::{MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
 
 /// Result files that are open at the same time.
 const OPEN_FILES: usize = 16;
