@@ -133,21 +133,26 @@ class NativeEntries(Protocol):
         """Add one line."""
 
     def add_lines(
-        self, lines: list[bytes], file: int, offset: int, line_number: int, digest_of: Callable[[int, int, int], int | None]
-    ) -> None:
+        self, text: bytes, file: int, offset: int, line_number: int, digests_of: Callable[[list[bytes]], list[int]]
+    ) -> list[tuple[int, int, int]]:
         """Add neighbouring lines, which are read without the interpreter lock.
 
         Args:
-            lines: The lines without their newlines.
+            text: The lines, each with its newline.
             file: The number of the file.
             offset: Where the first one begins.
             line_number: That of the first one.
-            digest_of: Called for each line whose id is not plain, with its number in `lines`, its line number and its offset;
-                returns the digest of its id, or None to leave it out.
+            digests_of: Returns the digests of ids.
+
+        Returns:
+            For each line whose id is not plain its number in `text`, and where it begins and ends there.
         """
 
-    def to_bytes(self) -> bytes:
-        """Pack the columns one after the other."""
+    def set_digest(self, number: int, digest: int) -> None:
+        """Set the digest of a line of the last `text`; without one it is left out."""
+
+    def take(self) -> bytes:
+        """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
 
 
 def native_lines() -> NativeLines | None:

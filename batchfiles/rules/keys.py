@@ -19,8 +19,8 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Severity
 from batchfiles.jsontext.paths import EscapedLetters
-from batchfiles.native import native_lines
 from batchfiles.limits import Limits
+from batchfiles.native import native_lines
 
 __all__ = [
     "LINE_KEYS",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from sys import byteorder
 from types import SimpleNamespace
 from typing import Any
 
 from batchfiles import bodies, native
-from batchfiles.bodies import chat_completions, finish_reasons
+from batchfiles.bodies import chat_completions, errors, finish_reasons, other, responses
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
@@ -64,21 +66,45 @@ def is_mostly_plain(paths: Sequence[Path]) -> bool:
 
 
 def _facts() -> dict[str, Any]:
-    meanings = {word: finish_reasons.meaning_of(word) for word in finish_reasons.WORDS}
+    words = {spelled for word in finish_reasons.WORDS for spelled in (word, word.upper())}
+    meanings = {word: finish_reasons.meaning_of(word) for word in words}
+    readers = {
+        "chat": chat_completions.read,
+        "completion": other.read_completion,
+        "response": responses.read,
+        "moderation": other.read_moderation,
+    }
     return {
         "finish_reasons": {
             word: (meaning.finish_reason or word, meaning.outcome)
             for word, meaning in meanings.items()
             if meaning is not None and meaning.outcome in ANSWERED
         },
+        "outcomes": list(chat_completions.OUTCOMES),
+        "response_ends": (_response_ends(TEXT), _response_ends(TEXT, CALL)),
         "endings": {f"batch_{word}": (outcome, retryable(outcome, None)) for word, outcome in ENDINGS.items()},
         "statuses": {status: retryable(FAILED, status) for status in STATUSES},
         "missing": (MISSING, retryable(MISSING, None)),
         "succeeded": SUCCEEDED,
         "failed": FAILED,
-        "endpoint": bodies.ENDPOINTS[chat_completions.read],
+        "endpoints": {name: bodies.ENDPOINTS[reader] for name, reader in readers.items()},
         "text_urls": list(bodies.TEXT_PATHS),
+        "moderation_urls": [f"/{name}" for name, kind in bodies.OTHER_KINDS.items() if kind == "moderations"],
     }
+
+
+TEXT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+CALL = {"type": "function_call", "call_id": "a", "name": "a", "arguments": "{}"}
+
+
+def _response_ends(*items: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    """Return what each status of a response with such items means: the outcome and the finish reason."""
+    ends = {}
+    for status in errors.OUTCOMES:
+        answer = responses.read({"object": "response", "status": status, "output": list(items)})
+        if answer.outcome in ANSWERED:
+            ends[status] = answer.outcome, answer.finish_reason
+    return ends
 
 
 class PlainRows(RequestRows):
@@ -174,7 +200,7 @@ class PlainRows(RequestRows):
             yield from [] if exact is None else [exact]
             return
         found, count = self._reader.take(pa.allocate_buffer)
-        columns = [_column(field.name, field.type, found.get(field.name), count) for field in self._schema]
+        columns = [_column(field.type, found.get(field.name), count) for field in self._schema]
         plain = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         if exact is None:
             yield plain
@@ -197,21 +223,25 @@ def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # no
         yield plain.slice(done)
 
 
-def _column(name: str, kind: Any, found: tuple[int, list[Any]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
+def _column(kind: Any, found: tuple[int, list[Any]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
     """Make a column of its buffers."""
     import pyarrow as pa
 
-    if found is None:
-        return pa.nulls(count, kind)
-    nulls, buffers = found
-    if name != "tool_calls":
-        return pa.Array.from_buffers(kind, count, buffers, nulls)
-    # The list's own buffers, and then those of the three strings of a call.
-    item = kind.value_type
-    calls = buffers[3].size // 4 - 1
-    fields = [
-        pa.Array.from_buffers(item.field(number).type, calls, buffers[start : start + 3], 0)
-        for number, start in enumerate((2, 5, 8))
-    ]
-    items = pa.StructArray.from_arrays(fields, fields=[item.field(number) for number in range(3)])
-    return pa.Array.from_buffers(kind, count, buffers[:2], nulls, children=[items])
+    return pa.nulls(count, kind) if found is None else _array(kind, count, found[0], iter(found[1]))
+
+
+def _array(kind: Any, count: int, nulls: int, parts: Iterator[Any]) -> Any:  # noqa: ANN401 - pyarrow
+    """Take the next buffers: a value's own, and then those of the values in it."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        fields = [_array(kind.field(number).type, count, 0, parts) for number in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(fields, fields=[kind.field(number) for number in range(kind.num_fields)])
+    is_nested = pa.types.is_nested(kind)
+    buffers = list(islice(parts, 2 if is_nested else kind.num_buffers))
+    children = []
+    if is_nested:
+        items = int.from_bytes(buffers[1].slice(buffers[1].size - 4), byteorder)  # the last offset
+        inner = pa.struct([kind.key_field, kind.item_field]) if pa.types.is_map(kind) else kind.value_type
+        children = [_array(inner, items, 0, parts)]
+    return pa.Array.from_buffers(kind, count, buffers, nulls, children=children)

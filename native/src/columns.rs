@@ -134,61 +134,126 @@ impl<const WIDTH: usize> Column for Numbers<WIDTH> {
     }
 }
 
-/// Booleans without nulls.
+/// Booleans.
 #[derive(Default)]
-pub struct Flags(Bits);
+pub struct Flags {
+    valid: Bits,
+    data: Bits,
+}
 
 impl Flags {
     /// Add a row.
-    pub fn push(&mut self, flag: bool) {
-        self.0.push(flag);
+    pub fn push(&mut self, flag: impl Into<Option<bool>>) {
+        let flag = flag.into();
+        self.valid.push(flag.is_some());
+        self.data.push(flag.unwrap_or_default());
     }
 }
 
 impl Column for Flags {
     fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
         let column = std::mem::take(self);
-        Ok(Some((0, to.list([to.validity(&Bits::default())?, to.copy(&column.0.bytes)?])?)))
+        if column.valid.zeros == column.valid.count {
+            return Ok(None);
+        }
+        Ok(Some((column.valid.zeros, to.list([to.validity(&column.valid)?, to.copy(&column.data.bytes)?])?)))
     }
 }
 
-/// Lists of function calls: id, name and arguments.
-#[derive(Default)]
-pub struct Calls {
+/// Lists of items with `WIDTH` strings each: texts, or function calls with id, name and arguments.
+pub struct Lists<const WIDTH: usize> {
     valid: Bits,
     ends: Vec<u8>,
     count: i32,
-    fields: [Texts; 3],
+    fields: [Texts; WIDTH],
 }
 
-impl Calls {
-    /// Add one call to the row that `end` finishes.
-    pub fn push(&mut self, call: [&str; 3]) {
-        for (field, text) in self.fields.iter_mut().zip(call) {
-            field.push(Some(text));
-        }
-        self.count += 1;
+impl<const WIDTH: usize> Default for Lists<WIDTH> {
+    fn default() -> Self {
+        Lists { valid: Bits::default(), ends: Vec::new(), count: 0, fields: std::array::from_fn(|_| Texts::default()) }
     }
+}
 
-    /// Finish a row; None if it has no list.
-    pub fn end(&mut self, is_list: bool) {
-        self.valid.push(is_list);
+impl<const WIDTH: usize> Lists<WIDTH> {
+    fn add<'a>(&mut self, items: Option<impl Iterator<Item = [&'a str; WIDTH]>>) {
+        self.valid.push(items.is_some());
+        for item in items.into_iter().flatten() {
+            for (field, text) in self.fields.iter_mut().zip(item) {
+                field.push(Some(text));
+            }
+            self.count += 1;
+        }
         self.ends.extend_from_slice(&self.count.to_ne_bytes());
     }
 }
 
-impl Column for Calls {
-    /// The buffers of the list, and then those of each field of its items.
+impl Lists<1> {
+    /// Add a row.
+    pub fn push(&mut self, texts: Option<&[&str]>) {
+        self.add(texts.map(|texts| texts.iter().map(|text| [*text])));
+    }
+}
+
+impl Lists<3> {
+    /// Add a row.
+    pub fn push(&mut self, calls: Option<&[[&str; 3]]>) {
+        self.add(calls.map(|calls| calls.iter().copied()));
+    }
+}
+
+impl<const WIDTH: usize> Column for Lists<WIDTH> {
+    /// The buffers of the list, and then those of each string of its items.
     fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
         let column = std::mem::take(self);
         if column.valid.zeros == column.valid.count {
             return Ok(None);
         }
-        let offsets = [&[0; 4], column.ends.as_slice()].concat();
-        let buffers = to.list([to.validity(&column.valid)?, to.copy(&offsets)?])?;
-        for buffer in column.fields.iter().map(|field| field.buffers(to)).collect::<PyResult<Vec<_>>>()? {
-            buffers.call_method1("extend", (buffer.1,))?;
+        let buffers = list_buffers(to, &column.valid, &column.ends)?;
+        for field in &column.fields {
+            buffers.call_method1("extend", (field.buffers(to)?.1,))?;
         }
+        Ok(Some((column.valid.zeros, buffers)))
+    }
+}
+
+fn list_buffers<'py>(to: &Allocator<'_, 'py>, valid: &Bits, ends: &[u8]) -> PyResult<Bound<'py, PyList>> {
+    to.list([to.validity(valid)?, to.copy(&[&[0; 4], ends].concat())?])
+}
+
+/// Maps of strings to floats.
+#[derive(Default)]
+pub struct Scores {
+    valid: Bits,
+    ends: Vec<u8>,
+    count: i32,
+    keys: Texts,
+    values: Vec<u8>,
+}
+
+impl Scores {
+    /// Add a row.
+    pub fn push(&mut self, scores: Option<&[(&str, f64)]>) {
+        self.valid.push(scores.is_some());
+        for (key, score) in scores.unwrap_or_default() {
+            self.keys.push(Some(key));
+            self.values.extend_from_slice(&score.to_ne_bytes());
+            self.count += 1;
+        }
+        self.ends.extend_from_slice(&self.count.to_ne_bytes());
+    }
+}
+
+impl Column for Scores {
+    /// The buffers of the list, and then those of the keys and of the values.
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
+        let column = std::mem::take(self);
+        if column.valid.zeros == column.valid.count {
+            return Ok(None);
+        }
+        let buffers = list_buffers(to, &column.valid, &column.ends)?;
+        buffers.call_method1("extend", (column.keys.buffers(to)?.1,))?;
+        buffers.append(to.0.py().None())?;
+        buffers.append(to.copy(&column.values)?)?;
         Ok(Some((column.valid.zeros, buffers)))
     }
 }
@@ -227,14 +292,18 @@ columns! {
     model: Texts,
     finish_reason: Texts,
     text: Texts,
+    texts: Lists<1>,
     refusal: Texts,
     reasoning: Texts,
-    tool_calls: Calls,
+    tool_calls: Lists<3>,
     input_tokens: Numbers<8>,
     output_tokens: Numbers<8>,
     total_tokens: Numbers<8>,
     cached_tokens: Numbers<8>,
     reasoning_tokens: Numbers<8>,
+    flagged: Flags,
+    flagged_categories: Lists<1>,
+    category_scores: Scores,
     created_at: Numbers<8>,
     batch_id: Texts,
     batch_request_id: Texts,

@@ -11,7 +11,9 @@ use memchr::{memchr, memchr_iter, memchr2, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::grammar::RequestLine;
+use crate::index::{Entries, digests};
+use crate::lines::Lines;
+use crate::requests::RequestLine;
 use crate::rows::MOST_BYTES;
 
 /// The key of an id, without its quotes and with them.
@@ -23,9 +25,6 @@ const ESCAPE: &[u8] = b"\\u00";
 
 /// Parts of the digests, by their last bits; as in `batchfiles.ids.unique`.
 const PARTITIONS: usize = 64;
-
-/// A position packs the file's number above this many bits of byte offset; as in `batchfiles.ids.index`.
-const OFFSET_BITS: u32 = 48;
 
 /// Finds plain ids.
 struct IdFinder {
@@ -225,70 +224,57 @@ fn packed<T: Copy, const SIZE: usize>(numbers: &[T], bytes: fn(T) -> [u8; SIZE])
 
 /// Entries of the index of results, in the order of the lines.
 #[pyclass]
-#[derive(Default)]
 pub struct IndexEntries {
-    digests: Vec<u64>,
-    positions: Vec<u64>,
-    lengths: Vec<u32>,
-    line_numbers: Vec<u32>,
+    entries: Entries,
+    finder: IdFinder,
 }
 
 #[pymethods]
 impl IndexEntries {
     #[new]
     fn new() -> Self {
-        IndexEntries::default()
-    }
-
-    fn __len__(&self) -> usize {
-        self.digests.len()
+        IndexEntries { entries: Entries::default(), finder: IdFinder::new() }
     }
 
     /// Add one line.
-    fn add(&mut self, digest: u64, file: u64, offset: u64, length: u32, line_number: u32) {
-        self.digests.push(digest);
-        self.positions.push(file << OFFSET_BITS | offset);
-        self.lengths.push(length);
-        self.line_numbers.push(line_number);
+    fn add(&mut self, digest: u64, file: u32, offset: u64, length: u32, line_number: u32) {
+        self.entries.push(Some(digest), file, offset, length as usize, line_number);
     }
 
-    /// Add neighbouring lines of a file, which are given without their newlines.
+    /// Add lines, and return the places of those whose id is not plain: their numbers in the text, first and last bytes.
     ///
-    /// `digest_of` gets the number of each line whose id is not plain in `lines`, its number in the file and its offset, and
-    /// returns its digest; None to leave it out.
+    /// `digests_of` is called once with the plain ids in UTF-8.
     fn add_lines(
         &mut self,
-        lines: Vec<Bound<PyBytes>>,
-        file: u64,
+        text: &Bound<PyBytes>,
+        file: u32,
         offset: u64,
         line_number: u32,
-        digest_of: &Bound<PyAny>,
-    ) -> PyResult<()> {
-        let py = digest_of.py();
-        let texts: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        let finder = IdFinder::new();
-        let ids: Vec<_> = py.detach(|| texts.iter().map(|line| finder.find(line)).collect());
-        let (mut offset, mut line_number) = (offset, line_number);
-        for (number, (line, id)) in texts.iter().zip(ids).enumerate() {
-            let digest = match id {
-                Some(id) => Some(digest(py, id)? as u64),
-                None => digest_of.call1((number, line_number, offset))?.extract()?,
-            };
-            if let Some(digest) = digest {
-                self.add(digest, file, offset, u32::try_from(line.len())?, line_number);
+        digests_of: &Bound<PyAny>,
+    ) -> PyResult<Vec<(usize, usize, usize)>> {
+        let (py, text) = (text.py(), text.as_bytes());
+        let finder = &self.finder;
+        let lines: Vec<_> = py.detach(|| Lines::of(text).map(|line| (finder.find(line.bytes), line)).collect());
+        let mut digests = digests(digests_of, lines.iter().filter_map(|(id, _)| *id))?.into_iter();
+        self.entries.begin();
+        let mut others = Vec::new();
+        for (number, (id, line)) in lines.iter().enumerate() {
+            let digest = id.and_then(|_| digests.next());
+            self.entries.push(digest, file, offset + line.start as u64, line.bytes.len(), line_number + number as u32);
+            if digest.is_none() {
+                others.push((number, line.start, line.end()));
             }
-            offset += line.len() as u64 + 1;
-            line_number = line_number.saturating_add(1);
         }
-        Ok(())
+        Ok(others)
     }
 
-    /// Pack the columns one after the other, as `batchfiles.ids.index` does.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let mut bytes = packed(&self.digests, u64::to_ne_bytes);
-        bytes.extend(packed(&self.positions, u64::to_ne_bytes));
-        bytes.extend(packed(&self.lengths, u32::to_ne_bytes));
-        bytes.extend(packed(&self.line_numbers, u32::to_ne_bytes));
-        PyBytes::new(py, &bytes)
+    /// Give a line of the last text its digest.
+    fn set_digest(&mut self, number: usize, digest: u64) {
+        self.entries.set(number, &[Some(digest)]);
+    }
+
+    /// Return the packed entries of the lines that have a digest, and forget them.
+    fn take<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.entries.take())
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
 
 /// A position packs the file's number above this many bits of byte offset; as in `batchfiles.ids.index`.
 const OFFSET_BITS: u32 = 48;
@@ -109,6 +110,12 @@ impl Index {
             line_number: u32::from_ne_bytes(self.stored.number(20 * self.count + 4 * number)?),
         }))
     }
+}
+
+/// Return the digests of ids in UTF-8 that a function of Python makes of all of them.
+pub fn digests<'a>(digests_of: &Bound<PyAny>, ids: impl Iterator<Item = &'a [u8]>) -> PyResult<Vec<u64>> {
+    let py = digests_of.py();
+    digests_of.call1((PyList::new(py, ids.map(|id| PyBytes::new(py, id)).collect::<Vec<_>>())?,))?.extract()
 }
 
 /// Entries of an index that is built, in the order of the lines, as `batchfiles.ids.index.IndexEntries` has them.

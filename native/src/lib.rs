@@ -1,10 +1,17 @@
 //! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
 
+mod answers;
+mod chat;
 mod columns;
+mod completions;
+mod facts;
 mod grammar;
 mod ids;
 mod index;
 mod lines;
+mod moderations;
+mod requests;
+mod responses;
 mod rows;
 
 use std::collections::HashMap;
@@ -13,12 +20,13 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::columns::Allocator;
-use crate::index::{Entries, Entry, Found, Index, IndexSpec};
+use crate::facts::Facts;
+use crate::index::{Entries, Entry, Found, Index, IndexSpec, digests};
 use crate::lines::Lines;
-use crate::rows::{Facts, MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
+use crate::rows::{MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
 
 /// Result files that are open at the same time.
 const OPEN_FILES: usize = 16;
@@ -97,10 +105,8 @@ impl Rows {
         let (py, text) = (text.py(), text.as_bytes());
         let facts = &self.table.facts;
         let requests: Vec<_> = py.detach(|| Lines::of(text).map(|line| (Request::read(line.bytes, facts), line)).collect());
-        let ids =
-            requests.iter().flat_map(|(request, _)| request).map(|request| PyBytes::new(py, request.custom_id().as_bytes()));
-        let ids = PyList::new(py, ids.collect::<Vec<_>>())?;
-        let mut digests = digests_of.call1((ids,))?.extract::<Vec<u64>>()?.into_iter();
+        let ids = requests.iter().flat_map(|(request, _)| request).map(|request| request.custom_id().as_bytes());
+        let mut digests = digests(digests_of, ids)?.into_iter();
         self.entries.begin();
         for (number, (request, line)) in requests.iter().enumerate() {
             let digest = request.as_ref().and_then(|_| digests.next());
