@@ -25,19 +25,19 @@ class Text(NamedTuple):
         line_number: The number of the first line, counted from 1, blank lines included.
         byte_offset: Where it begins in the file.
         text: The lines, each with its `\n`.
-        count: How many they are.
+        line_count: How many they are.
     """
 
     path: str
     line_number: int
     byte_offset: int
     text: bytes
-    count: int
+    line_count: int
 
     @property
     def last(self) -> int:
         """The number of the last line."""
-        return self.line_number + self.count - 1
+        return self.line_number + self.line_count - 1
 
     @classmethod
     def of(cls, block: Block) -> Text:
