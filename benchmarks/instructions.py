@@ -1,9 +1,9 @@
 """Count the processor instructions a line that jobs take: `python -m benchmarks.instructions [--record]`.
 
 Times change with what else a machine does; instructions hardly do. Each job runs in valgrind with 300 and with 1,300 chat
-requests, and the difference is divided by the lines between them, so that the start of Python does not count. With `--record` the
-counts go to `benchmarks/instructions.json`. Without it they are compared with those there: more than 5 % above is an error. Counts
-are compared only between the same versions of Python and of the packages.
+requests, and the difference is divided by the lines between them, so that the start of Python does not count. With `--record`
+the counts go to `benchmarks/instructions.json`. Without it they are compared with those there: more than 5 % above is an error.
+Counts are compared only between the same versions of Python and of the packages.
 """
 
 from __future__ import annotations
