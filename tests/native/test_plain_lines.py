@@ -25,7 +25,7 @@ from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRows, ResultRef
 from batchfiles.table.schema import schema
 from tests.native.mutations import compared
-from tests.native.plain import FAILURES, REQUESTS, RESULTS, TEXT, result
+from tests.native.plain import FAILURES, NEAR, PLAIN, REQUESTS, RESULTS, TEXT, result
 
 ROOT = Path(__file__).parents[2]
 FILE = ResultFile("results.jsonl", "/nowhere", "batch_1", None)
@@ -56,17 +56,18 @@ def rows_of(lines: list[bytes], *, fast: bool) -> tuple[object, object]:
 
 
 @compiled
-@pytest.mark.parametrize("line", [*RESULTS[:7], *FAILURES[:5]])
+@pytest.mark.parametrize("line", [*PLAIN, *FAILURES[:5]])
 def test_plain_results_are_taken(line: bytes) -> None:
     """If the grammar became narrower, only the time would show it."""
     reader = plain_reader([FILE], bodies="auto")
     assert reader is not None
     assert reader.add_results([line], 0, 1) == []
     assert len(reader) == 1
+    assert rows_of([line], fast=True) == rows_of([line], fast=False)
 
 
 @compiled
-@pytest.mark.parametrize("line", [*RESULTS[7:], *FAILURES[5:]])
+@pytest.mark.parametrize("line", [*NEAR, *FAILURES[5:]])
 def test_rows_of_other_results_come_from_python(line: bytes) -> None:
     """They are in the order of the lines."""
     lines = [RESULTS[0], line, RESULTS[3], b"{", line, line, FAILURES[0], line]
@@ -82,8 +83,9 @@ def test_plain_requests_are_taken(tmp_path: Path) -> None:
     reader = plain_reader([FILE], bodies="auto", index=index)
     assert reader is not None
     digests, others, used = reader.add_requests(REQUESTS, "requests.jsonl", 0, 1, digests_of_bytes)
-    assert (digests[:3], digests[3], others, used) == (digests_of_bytes([b"ID"] * 3), None, [(3, 3)], [])
-    assert reader.take_outcomes() == {"missing": 3}
+    *plain, vectors = digests
+    assert (plain, vectors, others, used) == (digests_of_bytes([b"ID"] * len(plain)), None, [(len(plain), len(plain))], [])
+    assert reader.take_outcomes() == {"missing": len(plain)}
 
 
 @compiled
