@@ -19,8 +19,8 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Severity
 from batchfiles.jsontext.paths import EscapedLetters
-from batchfiles.native import native_lines
 from batchfiles.limits import Limits
+from batchfiles.native import native_lines
 
 __all__ = [
     "LINE_KEYS",
@@ -210,9 +210,9 @@ def name_of(url: str) -> str:
 ENDPOINT = "embeddings"
 LETTERS = ENDPOINT.encode()
 ESCAPED_LETTERS = EscapedLetters(ENDPOINT)
+r"""The url may be `/v1/embedding\u0073`."""
 LARGE = 16 * 1024
 """Bytes from which compiled code is looked for, which takes as long as a search in so many."""
-r"""The url may be `/v1/embedding\u0073`."""
 
 
 def count_embedding_inputs(value: str | Sequence[Any]) -> int:

@@ -39,15 +39,15 @@ impl IdFinder {
     }
 
     /// Return the id of a line; None if it is not plain.
-    fn find<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+    fn find<'a>(&self, line: &'a [u8]) -> Option<&'a str> {
         let (mut key, mut rest) = string(after(line, b'{')?)?;
         if key == b"id" {
             let (_, other) = string(after(rest, b':')?)?;
             (key, rest) = string(after(other, b',')?)?;
         }
         let (id, _) = string(after(rest, b':')?)?;
-        let is_plain = key == NAME && self.is_once(line) && !self.is_escaped(line) && std::str::from_utf8(id).is_ok();
-        is_plain.then_some(id)
+        let is_plain = key == NAME && self.is_once(line) && !self.is_escaped(line);
+        if is_plain { std::str::from_utf8(id).ok() } else { None }
     }
 
     /// Return whether the key is in a line once.
@@ -129,26 +129,26 @@ pub fn measure_lines(py: Python, text: &[u8]) -> (usize, usize, Vec<usize>) {
 /// Selects the lines of listed ids.
 #[pyclass]
 pub struct ListedIds {
-    ids: HashSet<Vec<u8>>,
+    ids: HashSet<String>,
     finder: IdFinder,
 }
 
 #[pymethods]
 impl ListedIds {
     #[new]
-    fn new(ids: HashSet<Vec<u8>>) -> Self {
+    fn new(ids: HashSet<String>) -> Self {
         ListedIds { ids, finder: IdFinder::new() }
     }
 
-    /// Return the lines whose id is listed or not plain: where each begins and ends, and whether it is a plain request.
-    fn find(&self, py: Python, text: &[u8]) -> Vec<(usize, usize, bool)> {
+    /// Return the lines whose id is listed or not plain: where each begins and ends, the id, and whether it is a plain request.
+    fn find<'py>(&self, py: Python<'py>, text: &'py [u8]) -> Vec<(usize, usize, Option<&'py str>, bool)> {
         py.detach(|| {
             let mut found = Vec::new();
             for range in lines(text) {
                 let Some(line) = text.get(range.clone()) else { continue };
                 let id = self.finder.find(line);
                 if id.is_none_or(|id| self.ids.contains(id)) {
-                    found.push((range.start, range.end, id.is_some() && is_request(line)));
+                    found.push((range.start, range.end, id, id.is_some() && is_request(line)));
                 }
             }
             found
@@ -191,7 +191,7 @@ impl PlainIds {
                 part.push(digest);
             }
         }
-        Ok(Some(PyBytes::new(py, &ids.join(&b'\n'))))
+        Ok(Some(PyBytes::new(py, ids.join("\n").as_bytes())))
     }
 
     /// Return the digests by their last bits, and forget them.
@@ -214,8 +214,8 @@ pub fn repeated(py: Python, digests: &[u8]) -> Vec<i64> {
 }
 
 /// Python's hash of an id.
-fn digest(py: Python, id: &[u8]) -> PyResult<i64> {
-    Ok(PyBytes::new(py, id).hash()? as i64)
+fn digest(py: Python, id: &str) -> PyResult<i64> {
+    Ok(PyBytes::new(py, id.as_bytes()).hash()? as i64)
 }
 
 /// Return the bytes of numbers, one after the other.

@@ -184,7 +184,8 @@ class IndexResults(Job):
         Line numbers count from the beginning of the range.
         """
         file = task["file"]
-        entries = native_entries() or IndexEntries()
+        own, native = IndexEntries(), native_entries()
+        entries = own if native is None else native
         unkeyed = UnkeyedLines()
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
@@ -206,10 +207,10 @@ class IndexResults(Job):
             Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
         ):
             place = block.lines, block.line_number, file, block.byte_offset
-            if isinstance(entries, IndexEntries):
-                (_index_exact if self._exact else _index_fast)(*place, entries, unkeyed, counts)
+            if native is not None:
+                _index_native(*place, native, unkeyed, counts)
             else:
-                _index_native(*place, entries, unkeyed, counts)
+                (_index_exact if self._exact else _index_fast)(*place, own, unkeyed, counts)
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
         yield unkeyed.to_bytes()
