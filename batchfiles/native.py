@@ -37,37 +37,58 @@ SWITCH = "BATCHFILES_NATIVE"
 
 
 class NativeRows(Protocol):
-    """Builds the columns of plain lines, in the order of the lines. Without the interpreter lock, except for hashes."""
+    """Builds the columns of plain lines, in the order of the lines. Without the interpreter lock, except for digests."""
 
     def __len__(self) -> int:
         """Return how many rows wait."""
 
-    def add_results(self, lines: list[bytes], file: int, line_number: int) -> list[tuple[int, int]]:
+    def add_results(self, text: bytes, file: int, line_number: int) -> list[tuple[int, int, int, int]]:
         """Add the rows of plain result lines.
 
+        Args:
+            text: Lines of a result file, each with its newline.
+            file: The number of the file.
+            line_number: That of the first line.
+
         Returns:
-            For each other line its number in `lines`, and how many rows wait before it.
+            For each other line its number in `text`, where it begins and ends there, and how many rows wait before it.
         """
 
     def add_requests(
-        self, lines: list[bytes], source: str, file: int, line_number: int, digests_of: Callable[[list[bytes]], list[int]]
-    ) -> tuple[list[int | None], list[tuple[int, int]], list[int]]:
+        self,
+        text: bytes,
+        source: str,
+        file: int,
+        line_number: int,
+        offset: int,
+        digests_of: Callable[[list[bytes]], list[int]],
+    ) -> tuple[list[tuple[int, int, int, int]], list[int]]:
         """Add the rows of plain requests that have no result, or one plain result.
 
         Args:
-            lines: Lines of a request file.
+            text: Lines of a request file, each with its newline.
             source: The name of the file.
             file: The number of the file.
             line_number: That of the first line.
+            offset: Where the first line begins in the file.
             digests_of: Returns the digests of ids, as the index has them.
 
         Returns:
-            The digests of the ids, None for the other lines; the other lines, as `add_results` does; the numbers of the index
-            entries that were used.
+            The other lines, as `add_results` does; the numbers of the index entries that were used.
         """
 
-    def take(self) -> tuple[dict[str, tuple[int, list[bytes | None]]], int]:
-        """Return the columns that are not null everywhere, as the number of nulls and Arrow buffers, and the number of rows."""
+    def set_digests(self, number: int, digests: list[int | None]) -> None:
+        """Set the digests of neighbouring lines of the last `text`, from the line with this number there on."""
+
+    def take_entries(self) -> bytes:
+        """Return the entries of all requests that have a digest, packed as `IndexEntries` are, and forget them."""
+
+    def take(self, allocate: Callable[[int], Any]) -> tuple[dict[str, tuple[int, list[Any]]], int]:
+        """Return the columns that are not null everywhere, as the number of nulls and buffers, and the number of rows.
+
+        Args:
+            allocate: Makes a `pyarrow.Buffer` of some bytes.
+        """
 
     def take_outcomes(self) -> dict[str, int]:
         """Return how many rows there were by outcome since the last call."""
@@ -117,21 +138,26 @@ class NativeEntries(Protocol):
         """Add one line."""
 
     def add_lines(
-        self, lines: list[bytes], file: int, offset: int, line_number: int, digest_of: Callable[[int, int, int], int | None]
-    ) -> None:
+        self, text: bytes, file: int, offset: int, line_number: int, digests_of: Callable[[list[bytes]], list[int]]
+    ) -> list[tuple[int, int, int]]:
         """Add neighbouring lines, which are read without the interpreter lock.
 
         Args:
-            lines: The lines without their newlines.
+            text: The lines, each with its newline.
             file: The number of the file.
             offset: Where the first one begins.
             line_number: That of the first one.
-            digest_of: Called for each line whose id is not plain, with its number in `lines`, its line number and its offset;
-                returns the digest of its id, or None to leave it out.
+            digests_of: Returns the digests of ids.
+
+        Returns:
+            For each line whose id is not plain its number in `text`, and where it begins and ends there.
         """
 
-    def to_bytes(self) -> bytes:
-        """Pack the columns one after the other."""
+    def set_digest(self, number: int, digest: int) -> None:
+        """Set the digest of a line of the last `text`; without one it is left out."""
+
+    def take(self) -> bytes:
+        """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
 
 
 def native_lines() -> NativeLines | None:

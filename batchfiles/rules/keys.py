@@ -211,6 +211,7 @@ ENDPOINT = "embeddings"
 LETTERS = ENDPOINT.encode()
 ESCAPED_LETTERS = EscapedLetters(ENDPOINT)
 r"""The url may be `/v1/embedding\u0073`."""
+
 LARGE = 16 * 1024
 """Bytes from which compiled code is looked for, which takes as long as a search in so many."""
 

@@ -4,14 +4,15 @@
 //! end is an escape; and the key `custom_id` is nowhere else in the line, also not with letters as escapes.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr_iter, memchr2, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::grammar::RequestLine;
+use crate::index::{Entries, digests};
+use crate::lines::Lines;
+use crate::requests::RequestLine;
 use crate::rows::MOST_BYTES;
 
 /// The key of an id, without its quotes and with them.
@@ -23,9 +24,6 @@ const ESCAPE: &[u8] = b"\\u00";
 
 /// Parts of the digests, by their last bits; as in `batchfiles.ids.unique`.
 const PARTITIONS: usize = 64;
-
-/// A position packs the file's number above this many bits of byte offset; as in `batchfiles.ids.index`.
-const OFFSET_BITS: u32 = 48;
 
 /// Finds plain ids.
 struct IdFinder {
@@ -83,16 +81,6 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((string, rest.strip_prefix(b"\"")?))
 }
 
-/// The lines of a text, each with its newline.
-fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let end = start + memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        Some(std::mem::replace(&mut start, end)..end)
-    })
-}
-
 /// As Python's `bytes.isspace`.
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c))
@@ -110,17 +98,20 @@ pub fn may_hold(py: Python, text: &[u8], word: &[u8]) -> bool {
     py.detach(|| memmem::find(text, word).is_some() || has_escape(text, &Finder::new(ESCAPE), word))
 }
 
-/// Return the number of lines, the length of the longest with its newline, and the numbers of blank lines.
+/// Return the number of lines, the length of the longest with its newline, and the numbers of blank lines. The last line may have
+/// no newline.
 #[pyfunction]
 pub fn measure_lines(py: Python, text: &[u8]) -> (usize, usize, Vec<usize>) {
     py.detach(|| {
-        let (mut count, mut longest, mut blank) = (0, 0, Vec::new());
-        for line in lines(text) {
-            longest = longest.max(line.len());
-            if text.get(line).is_some_and(is_blank) {
+        let (mut count, mut longest, mut blank, mut start) = (0, 0, Vec::new(), 0);
+        let last = if text.last().is_none_or(|byte| *byte == b'\n') { None } else { Some(text.len()) };
+        for end in memchr_iter(b'\n', text).map(|at| at + 1).chain(last) {
+            longest = longest.max(end - start);
+            if text.get(start..end).is_some_and(is_blank) {
                 blank.push(count);
             }
             count += 1;
+            start = end;
         }
         (count, longest, blank)
     })
@@ -144,11 +135,10 @@ impl ListedIds {
     fn find<'py>(&self, py: Python<'py>, text: &'py [u8]) -> Vec<(usize, usize, Option<&'py str>, bool)> {
         py.detach(|| {
             let mut found = Vec::new();
-            for range in lines(text) {
-                let Some(line) = text.get(range.clone()) else { continue };
-                let id = self.finder.find(line);
+            for line in Lines::of(text) {
+                let id = self.finder.find(line.bytes);
                 if id.is_none_or(|id| self.ids.contains(id)) {
-                    found.push((range.start, range.end, id, id.is_some() && is_request(line)));
+                    found.push((line.start, line.end() + 1, id, id.is_some() && is_request(line.bytes)));
                 }
             }
             found
@@ -179,9 +169,11 @@ impl PlainIds {
 
     /// Keep the digests of the ids of a text, and return the ids, with a newline between; None if not all are plain, ASCII and new.
     fn read<'py>(&mut self, py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let finder = &self.finder;
-        let id_of = |line| finder.find(text.get(line)?).filter(|id| id.is_ascii());
-        let Some(ids) = py.detach(|| lines(text).map(id_of).collect::<Option<Vec<_>>>()) else { return Ok(None) };
+        let ids = py.detach(|| {
+            let ids = Lines::of(text).map(|line| self.finder.find(line.bytes).filter(|id| id.is_ascii()));
+            ids.collect::<Option<Vec<_>>>()
+        });
+        let Some(ids) = ids else { return Ok(None) };
         let digests = ids.iter().map(|id| digest(py, id)).collect::<PyResult<Vec<_>>>()?;
         if digests.iter().any(|digest| self.known.contains(digest)) {
             return Ok(None);
@@ -225,70 +217,57 @@ fn packed<T: Copy, const SIZE: usize>(numbers: &[T], bytes: fn(T) -> [u8; SIZE])
 
 /// Entries of the index of results, in the order of the lines.
 #[pyclass]
-#[derive(Default)]
 pub struct IndexEntries {
-    digests: Vec<u64>,
-    positions: Vec<u64>,
-    lengths: Vec<u32>,
-    line_numbers: Vec<u32>,
+    entries: Entries,
+    finder: IdFinder,
 }
 
 #[pymethods]
 impl IndexEntries {
     #[new]
     fn new() -> Self {
-        IndexEntries::default()
-    }
-
-    fn __len__(&self) -> usize {
-        self.digests.len()
+        IndexEntries { entries: Entries::default(), finder: IdFinder::new() }
     }
 
     /// Add one line.
-    fn add(&mut self, digest: u64, file: u64, offset: u64, length: u32, line_number: u32) {
-        self.digests.push(digest);
-        self.positions.push(file << OFFSET_BITS | offset);
-        self.lengths.push(length);
-        self.line_numbers.push(line_number);
+    fn add(&mut self, digest: u64, file: u32, offset: u64, length: u32, line_number: u32) {
+        self.entries.push(Some(digest), file, offset, length as usize, line_number);
     }
 
-    /// Add neighbouring lines of a file, which are given without their newlines.
+    /// Add lines, and return the places of those whose id is not plain: their numbers in the text, first and last bytes.
     ///
-    /// `digest_of` gets the number of each line whose id is not plain in `lines`, its number in the file and its offset, and
-    /// returns its digest; None to leave it out.
+    /// `digests_of` is called once with the plain ids in UTF-8.
     fn add_lines(
         &mut self,
-        lines: Vec<Bound<PyBytes>>,
-        file: u64,
+        text: &Bound<PyBytes>,
+        file: u32,
         offset: u64,
         line_number: u32,
-        digest_of: &Bound<PyAny>,
-    ) -> PyResult<()> {
-        let py = digest_of.py();
-        let texts: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        let finder = IdFinder::new();
-        let ids: Vec<_> = py.detach(|| texts.iter().map(|line| finder.find(line)).collect());
-        let (mut offset, mut line_number) = (offset, line_number);
-        for (number, (line, id)) in texts.iter().zip(ids).enumerate() {
-            let digest = match id {
-                Some(id) => Some(digest(py, id)? as u64),
-                None => digest_of.call1((number, line_number, offset))?.extract()?,
-            };
-            if let Some(digest) = digest {
-                self.add(digest, file, offset, u32::try_from(line.len())?, line_number);
+        digests_of: &Bound<PyAny>,
+    ) -> PyResult<Vec<(usize, usize, usize)>> {
+        let (py, text) = (text.py(), text.as_bytes());
+        let finder = &self.finder;
+        let lines: Vec<_> = py.detach(|| Lines::of(text).map(|line| (finder.find(line.bytes), line)).collect());
+        let mut digests = digests(digests_of, lines.iter().filter_map(|(id, _)| id.map(str::as_bytes)))?.into_iter();
+        self.entries.begin();
+        let mut others = Vec::new();
+        for (number, (id, line)) in lines.iter().enumerate() {
+            let digest = id.and_then(|_| digests.next());
+            self.entries.push(digest, file, offset + line.start as u64, line.bytes.len(), line_number + number as u32);
+            if digest.is_none() {
+                others.push((number, line.start, line.end()));
             }
-            offset += line.len() as u64 + 1;
-            line_number = line_number.saturating_add(1);
         }
-        Ok(())
+        Ok(others)
     }
 
-    /// Pack the columns one after the other, as `batchfiles.ids.index` does.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let mut bytes = packed(&self.digests, u64::to_ne_bytes);
-        bytes.extend(packed(&self.positions, u64::to_ne_bytes));
-        bytes.extend(packed(&self.lengths, u32::to_ne_bytes));
-        bytes.extend(packed(&self.line_numbers, u32::to_ne_bytes));
-        PyBytes::new(py, &bytes)
+    /// Give a line of the last text its digest.
+    fn set_digest(&mut self, number: usize, digest: u64) {
+        self.entries.set(number, &[Some(digest)]);
+    }
+
+    /// Return the packed entries of the lines that have a digest, and forget them.
+    fn take<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.entries.take())
     }
 }

@@ -119,8 +119,8 @@ def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: byte
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
-    """Decoding the line shows that its id is another one than in the index; compiled code makes no fast scan."""
+def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding the line shows that its id is another one than in the index. Compiled code has no fast scan."""
     monkeypatch.setenv(SWITCH, "0")
     found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.errors import DuplicateCustomIdError
-from batchfiles.ids.index import IndexEntries
+from batchfiles.ids.index import IndexEntries, digests_of_bytes
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
+from batchfiles.io.texts import Text
 from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_native
 from batchfiles.native import SWITCH, native_entries, native_lines, native_listed
 from batchfiles.rules.keys import LARGE, may_embed
@@ -64,8 +65,8 @@ def indexed(lines: list[bytes], *, fast: bool) -> tuple[bytes, bytes, Counter[st
     if fast:
         entries = native_entries()
         assert entries is not None
-        _index_native(lines, 3, 2, 100, entries, unkeyed, counts)
-        return entries.to_bytes(), unkeyed.to_bytes(), counts
+        _index_native(Text("a.jsonl", 3, 100, b"\n".join([*lines, b""])), 2, entries, unkeyed, counts)
+        return entries.take(), unkeyed.to_bytes(), counts
     own = IndexEntries()
     _index_exact(lines, 3, 2, 100, own, unkeyed, counts)
     return own.to_bytes(), unkeyed.to_bytes(), counts
@@ -90,9 +91,7 @@ def test_plain_ids_are_not_left_to_python() -> None:
     """If fewer lines were plain, only the time would show it."""
     entries, lines = native_entries(), [*HEADS[:4], REQUESTS[0], REQUESTS[2], *RESULTS]
     assert entries is not None
-    left: list[int] = []
-    entries.add_lines(lines, 0, 0, 1, lambda number, *_: left.append(number))
-    assert left == []
+    assert entries.add_lines(b"\n".join([*lines, b""]), 0, 0, 1, digests_of_bytes) == []
     listed = native_listed({"ID"})
     assert listed is not None
     text = b"\n".join([REQUESTS[0], REQUESTS[2], RESULTS[0], b'{"custom_id": "other"}', b"{}", b""])

@@ -37,6 +37,7 @@ from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.lines import split
 from batchfiles.io.sources import Source, read_blocks
+from batchfiles.io.texts import Text, read_texts
 from batchfiles.native import NativeEntries, native_entries, native_lines
 from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
@@ -184,8 +185,7 @@ class IndexResults(Job):
         Line numbers count from the beginning of the range.
         """
         file = task["file"]
-        own, native = IndexEntries(), native_entries()
-        entries = own if native is None else native
+        entries = native_entries() or IndexEntries()
         unkeyed = UnkeyedLines()
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
@@ -203,16 +203,19 @@ class IndexResults(Job):
                     entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
 
         name, path = self._files[file]
-        for block in read_blocks(
-            Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
-        ):
-            place = block.lines, block.line_number, file, block.byte_offset
-            if native is not None:
-                _index_native(*place, native, unkeyed, counts)
-            else:
-                (_index_exact if self._exact else _index_fast)(*place, own, unkeyed, counts)
-            lines = block.line_number + len(block.lines) - 1
-        yield entries.to_bytes()
+        where = {"start": task["start"], "end": task["end"], "max_line_bytes": self._max_line_bytes}
+        source = Source(name, path=Path(path))
+        if isinstance(entries, IndexEntries):
+            note = _index_exact if self._exact else _index_fast
+            for block in read_blocks(source, notice, **where):
+                note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
+                lines = block.line_number + len(block.lines) - 1
+            yield entries.to_bytes()
+        else:
+            for text in read_texts(source, notice, **where):
+                _index_native(text, file, entries, unkeyed, counts)
+                lines = text.line_number + text.text.count(b"\n") - 1
+            yield entries.take()
         yield unkeyed.to_bytes()
         yield {
             "lines": lines,
@@ -223,17 +226,14 @@ class IndexResults(Job):
         }
 
 
-def _index_native(
-    lines: list[bytes], number: int, file: int, offset: int, entries: NativeEntries, unkeyed: UnkeyedLines, counts: Counter[str]
-) -> None:
-    """Index the lines of a block: those with a plain id by compiled code, and the others as `_index_exact` does."""
-
-    def digest_of(place: int, line_number: int, at: int) -> int | None:
+def _index_native(text: Text, file: int, entries: NativeEntries, unkeyed: UnkeyedLines, counts: Counter[str]) -> None:
+    """Index the lines of a text: those with a plain id by compiled code, and the others as `_index_exact` does."""
+    number, offset = text.line_number, text.byte_offset
+    for place, start, end in entries.add_lines(text.text, file, offset, number, digests_of_bytes):
         found = IndexEntries()
-        _index_exact([lines[place]], line_number, file, at, found, unkeyed, counts)
-        return found.digests[0] if found else None
-
-    entries.add_lines(lines, file, offset, number, digest_of)
+        _index_exact([text.text[start:end]], number + place, file, offset + start, found, unkeyed, counts)
+        if found:
+            entries.set_digest(place, found.digests[0])
 
 
 def _index_fast(
