@@ -1,28 +1,40 @@
-"""Rows of the requests table from plain lines, by compiled code, and from all other lines by `RequestRows`.
+"""Rows of both tables from plain lines, by compiled code, and from all other lines by `RequestRows` and `EmbeddingRows`.
 
 What decides an outcome is passed to the compiled code as facts, so that each is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from batchfiles import bodies, native
-from batchfiles.bodies import chat_completions, finish_reasons
+from batchfiles.bodies import chat_completions, finish_reasons, vector_encodings
 from batchfiles.io.lines import Block
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
+from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
+from batchfiles.table.schema import TableName
 
-__all__ = ["PlainRows", "plain_reader"]
+__all__ = ["PlainEmbeddingRows", "PlainRows", "plain_reader"]
 
 STATUSES = range(400, 600)
 """The statuses of plain failures."""
 
+EMBEDDINGS_URLS = [f"/{name}" for name, kind in bodies.OTHER_KINDS.items() if kind == "embeddings"]
+"""The endings of the urls of requests for vectors."""
+
 
 def plain_reader(
-    files: Sequence[Any], *, bodies: str, request_bodies: bool = False, index: dict[str, Any] | None = None
+    files: Sequence[Any],
+    *,
+    bodies: str,
+    request_bodies: bool = False,
+    index: dict[str, Any] | None = None,
+    table: TableName = "requests",
+    dimensions: int | None = None,
+    text_sizes: Sequence[Mapping[str, int]] = (),
 ) -> NativeRows | None:
     """Return the compiled reader of plain lines; None without it.
 
@@ -31,11 +43,17 @@ def plain_reader(
         bodies: The response bodies that are kept: `"all"`, `"auto"` or `"none"`.
         request_bodies: Whether the bodies of requests are kept.
         index: The index of the results; None without requests.
+        table: The table of the rows.
+        dimensions: As for `EmbeddingRows`.
+        text_sizes: For each file the `EmbeddingRows.text_sizes`; empty with requests.
 
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies}, files, index)
+    facts = {**_facts(), "bodies": bodies, "request_bodies": request_bodies}
+    if table == "embeddings":
+        facts |= {"urls": EMBEDDINGS_URLS, "vectors": _vector_facts(dimensions, text_sizes)}
+    return native.native_rows(facts, files, index)
 
 
 def _facts() -> dict[str, Any]:
@@ -52,7 +70,18 @@ def _facts() -> dict[str, Any]:
         "succeeded": SUCCEEDED,
         "failed": FAILED,
         "endpoint": bodies.ENDPOINTS[chat_completions.read],
-        "text_urls": list(bodies.TEXT_PATHS),
+        "urls": list(bodies.TEXT_PATHS),
+        "vectors": None,
+    }
+
+
+def _vector_facts(dimensions: int | None, text_sizes: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    formats = [name for name, encoding in vector_encodings.NAMES.items() if encoding is vector_encodings.FLOAT32]
+    return {
+        "endpoint": bodies.EMBEDDINGS,
+        "formats": formats,
+        "dimensions": dimensions,
+        "text_sizes": list(text_sizes),
     }
 
 
@@ -75,9 +104,10 @@ class PlainRows(RequestRows):
         return len(self._rows) + len(self._reader)
 
     def add(self, request_ref: RequestRef | None, result_ref: ResultRef) -> None:
-        """Add a row after all others, or at the place of its line while `add_results` or `add_requests` yields."""
-        self._before.append(len(self._reader) if self._place is None else self._place)
+        """Add rows after all others, or at the place of its line while `add_results` or `add_requests` yields."""
+        rows = len(self._rows)
         super().add(request_ref, result_ref)
+        self._before += [len(self._reader) if self._place is None else self._place] * (len(self._rows) - rows)
 
     def add_results(self, block: Block, file: int) -> Iterator[Block]:
         """Add the rows of the plain result lines of a block, and yield the others, to be added one by one.
@@ -144,6 +174,21 @@ class PlainRows(RequestRows):
         return mixed
 
 
+class PlainEmbeddingRows(PlainRows, EmbeddingRows):
+    """Builds the embeddings table batch by batch, as `EmbeddingRows` does, most of it in compiled code.
+
+    Args:
+        schema: What `table.schema.schema` returns.
+        keep: As for `EmbeddingRows`.
+        dimensions: As for `EmbeddingRows`.
+        reader: The compiled reader.
+    """
+
+    def __init__(self, schema: Any, *, keep: str, dimensions: int | None, reader: NativeRows) -> None:  # noqa: ANN401 - pyarrow
+        super().__init__(schema, keep=keep, reader=reader)
+        self._dimensions = dimensions
+
+
 def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow
     """Yield the rows of two batches; each of the second has so many of the first before it."""
     done = 0
@@ -164,6 +209,10 @@ def _column(name: str, kind: Any, found: tuple[int, list[bytes | None]] | None, 
         return pa.nulls(count, kind)
     nulls, parts = found
     buffers = [None if part is None else pa.py_buffer(part) for part in parts]
+    if name == "embedding":
+        # The list's own buffers, and then the numbers.
+        values = pa.Array.from_buffers(pa.float32(), len(parts[-1] or b"") // 4, [None, buffers.pop()])
+        return pa.Array.from_buffers(kind, count, buffers, nulls, children=[values])
     if name != "tool_calls":
         return pa.Array.from_buffers(kind, count, buffers, nulls)
     # The list's own buffers, and then those of the three strings of a call.

@@ -166,6 +166,58 @@ impl Column for Calls {
     }
 }
 
+/// Vectors of floats of 32 bits, in lists of any length or of one.
+#[derive(Default)]
+pub struct Vectors {
+    valid: Bits,
+    ends: Vec<u8>,
+    data: Vec<u8>,
+    /// The bytes of `data` that belong to rows.
+    used: usize,
+    /// The length of all vectors; None for any.
+    pub dimensions: Option<usize>,
+}
+
+impl Vectors {
+    /// Return where the values of the next rows go, as little-endian bytes.
+    pub fn values(&mut self) -> &mut Vec<u8> {
+        &mut self.data
+    }
+
+    /// Forget the values that no row has.
+    pub fn forget(&mut self) {
+        self.data.truncate(self.used);
+    }
+
+    /// Add a row with the next bytes of the values, or without a vector.
+    pub fn push(&mut self, size: Option<usize>) {
+        self.valid.push(size.is_some());
+        // A null in lists of one length takes the room of a vector.
+        self.used += size.unwrap_or_else(|| 4 * self.dimensions.unwrap_or_default());
+        if size.is_none() {
+            self.data.resize(self.used, 0);
+        }
+        self.ends.extend_from_slice(&((self.used / 4) as i32).to_ne_bytes());
+    }
+}
+
+impl Column for Vectors {
+    /// `[validity, offsets, values]`, or `[validity, values]` of lists of one length.
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>> {
+        let empty = Vectors { data: Vec::with_capacity(self.data.len()), dimensions: self.dimensions, ..Vectors::default() };
+        let column = std::mem::replace(self, empty);
+        if column.valid.zeros == column.valid.count {
+            return Ok(None);
+        }
+        let buffers = PyList::new(py, [validity(py, &column.valid)])?;
+        if column.dimensions.is_none() {
+            buffers.append(PyBytes::new(py, &[&[0; 4], column.ends.as_slice()].concat()))?;
+        }
+        buffers.append(PyBytes::new(py, &column.data))?;
+        Ok(Some((column.valid.zeros, buffers)))
+    }
+}
+
 macro_rules! columns {
     ($($name:ident: $kind:ty,)*) => {
         /// The columns of the table that plain lines fill, by their names in the table.
@@ -222,4 +274,7 @@ columns! {
     request_body: Texts,
     response_body: Texts,
     cache_write_tokens: Numbers<8>,
+    embedding_index: Numbers<4>,
+    input_text: Texts,
+    embedding: Vectors,
 }

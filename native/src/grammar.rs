@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 /// A string, borrowed from the line if it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 impl Text<'_> {
     /// Return the decoded string.
@@ -104,34 +104,34 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 /// A null, or a list without items.
 type Nothing = Option<[Checked; 0]>;
 
-/// A request line.
-pub struct RequestLine<'a> {
+/// A request line with a body of one kind.
+pub struct RequestLine<'a, B> {
     /// The id.
     pub custom_id: Text<'a>,
     /// The url.
     pub url: Text<'a>,
-    /// The model that the body names.
-    pub model: Option<Text<'a>>,
+    /// The body.
+    pub body: B,
     /// The key of the body, whose place in memory is that in the line.
     body_key: &'a str,
 }
 
-impl<'de> Deserialize<'de> for RequestLine<'de> {
+impl<'de, B: Deserialize<'de>> Deserialize<'de> for RequestLine<'de, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RequestVisitor)
+        deserializer.deserialize_map(RequestVisitor(PhantomData))
     }
 }
 
-struct RequestVisitor;
+struct RequestVisitor<B>(PhantomData<B>);
 
-impl<'de> Visitor<'de> for RequestVisitor {
-    type Value = RequestLine<'de>;
+impl<'de, B: Deserialize<'de>> Visitor<'de> for RequestVisitor<B> {
+    type Value = RequestLine<'de, B>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a request whose last key is the body")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RequestLine<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RequestLine<'de, B>, A::Error> {
         let (mut custom_id, mut method, mut url, mut body) = (None, None, None, None);
         let mut body_key = None;
         while let Some(key) = members.next_key::<Text>()? {
@@ -144,7 +144,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
                     if let Cow::Borrowed(key) = key.0 {
                         body_key = Some(key);
                     }
-                    body.replace(members.next_value::<RequestBody>()?).is_none()
+                    body.replace(members.next_value::<B>()?).is_none()
                 }
                 _ => false,
             };
@@ -153,16 +153,14 @@ impl<'de> Visitor<'de> for RequestVisitor {
             }
         }
         match (custom_id, url, body, body_key) {
-            (Some(custom_id), Some(url), Some(body), Some(body_key)) => {
-                Ok(RequestLine { custom_id, url, model: body.0, body_key })
-            }
+            (Some(custom_id), Some(url), Some(body), Some(body_key)) => Ok(RequestLine { custom_id, url, body, body_key }),
             _ => Err(A::Error::custom("a key is missing")),
         }
     }
 }
 
 /// The body of a request, of which only the model is read.
-struct RequestBody<'a>(Option<Text<'a>>);
+pub struct RequestBody<'a>(pub Option<Text<'a>>);
 
 impl<'de> Deserialize<'de> for RequestBody<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -192,7 +190,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
     }
 }
 
-impl RequestLine<'_> {
+impl<B> RequestLine<'_, B> {
     /// Return the bytes of the body, which is the last value of the line.
     pub fn body_of<'a>(&self, line: &'a str) -> Option<&'a str> {
         let key = (self.body_key.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
@@ -201,10 +199,10 @@ impl RequestLine<'_> {
     }
 }
 
-/// A result line.
+/// A result line whose response has a body of one kind.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResultLine<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "B: Deserialize<'de>"))]
+pub struct ResultLine<'a, B = Body<'a>> {
     /// The service's id of the line.
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
@@ -213,7 +211,7 @@ pub struct ResultLine<'a> {
     pub custom_id: Text<'a>,
     /// The response; null for a request that was not sent.
     #[serde(borrow)]
-    pub response: Option<Object<Response<'a>>>,
+    pub response: Option<Object<Response<'a, B>>>,
     /// The error of a request that was not sent.
     #[serde(borrow)]
     pub error: Option<Object<LineError<'a>>>,
@@ -233,16 +231,15 @@ pub struct LineError<'a> {
 
 /// The response of a result.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Response<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "B: Deserialize<'de>"))]
+pub struct Response<'a, B = Body<'a>> {
     /// The HTTP status.
     pub status_code: i32,
     /// The service's id of the HTTP request.
     #[serde(borrow)]
     pub request_id: Text<'a>,
     /// The body: an answer or an error.
-    #[serde(borrow)]
-    pub body: Object<Body<'a>>,
+    pub body: Object<B>,
 }
 
 /// A chat completion, or an object with the key `error` and no other. Keys without a column are checked only.

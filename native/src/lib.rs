@@ -3,7 +3,9 @@
 mod columns;
 mod grammar;
 mod index;
+mod numbers;
 mod rows;
+mod vectors;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -57,13 +59,14 @@ impl Rows {
     fn add_results(&mut self, py: Python, lines: Vec<Bound<PyBytes>>, file: usize, line_number: i64) -> Others {
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
         py.detach(|| {
-            let Some(file) = self.files.get(file) else { return Others::new() };
+            let Some(result_file) = self.files.get(file) else { return Others::new() };
             let mut others = Others::new();
             for (number, line) in lines.iter().enumerate() {
                 let place = ResultPlace {
-                    source: &file.name,
+                    file,
+                    source: &result_file.name,
                     line_number: line_number + number as i64,
-                    batch_id: file.batch_id.as_deref(),
+                    batch_id: result_file.batch_id.as_deref(),
                     attempts: None,
                 };
                 if !self.table.add(line, &place, None) {
@@ -154,6 +157,7 @@ impl Rows {
             return false;
         }
         let place = ResultPlace {
+            file: entry.file,
             source: &file.name,
             line_number: i64::from(entry.line_number),
             batch_id: file.batch_id.as_deref(),

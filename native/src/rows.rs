@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
+use serde::Deserialize;
 
 use crate::columns::Columns;
-use crate::grammar::{Body, Choice, Counts, ErrorObject, LineError, Message, Object, RequestLine, Response, ResultLine};
-use crate::grammar::{Text, body_of_result};
+use crate::grammar::{Body, Choice, Counts, ErrorObject, LineError, Message, Object, RequestBody, RequestLine, Response};
+use crate::grammar::{ResultLine, Text, body_of_result};
+use crate::vectors::{Asked, VectorFacts, may_have_vectors};
 
 /// Lines longer than this are read by Python: the columns of a batch hold less than 2 GiB.
 pub const MOST_BYTES: usize = 16 << 20;
 
 /// Year 10000, the end of Python's times, in seconds.
-const YEAR_10000: i64 = 253_402_300_800;
+pub const YEAR_10000: i64 = 253_402_300_800;
 
 /// What the Python package knows about outcomes, so that it is written once.
 #[derive(FromPyObject)]
@@ -27,28 +29,37 @@ pub struct Facts {
     /// `(outcome, retryable)` of a request without a result.
     missing: (String, bool),
     /// The outcome of an answer that is complete.
-    succeeded: String,
+    pub succeeded: String,
     /// The outcome of a request with an error.
     failed: String,
     /// The endpoint of chat completions.
     endpoint: String,
-    /// The endings of urls whose answers are texts.
-    text_urls: Vec<String>,
+    /// The endings of the urls of requests.
+    urls: Vec<String>,
     /// `all`, `auto` or `none`: the response bodies that are kept.
     bodies: String,
     /// Whether the bodies of requests are kept.
     request_bodies: bool,
+    /// What the table of vectors needs; None for the table of requests.
+    pub vectors: Option<VectorFacts>,
 }
 
 impl Facts {
-    /// Return whether the answers of a url are texts; only if it is certain.
-    fn is_text(&self, url: &str) -> bool {
-        !url.contains('?') && self.text_urls.iter().any(|ending| url.ends_with(ending))
+    /// Return whether the answers of a url have rows in this table; only if it is certain.
+    fn has_url(&self, url: &str) -> bool {
+        !url.contains('?') && self.urls.iter().any(|ending| url.ends_with(ending))
+    }
+
+    /// Return whether the response body of an answer is kept that the columns have in full.
+    pub fn keeps_all(&self) -> bool {
+        self.bodies == "all"
     }
 }
 
 /// Where a result line is.
 pub struct ResultPlace<'a> {
+    /// The number of the file.
+    pub file: usize,
     /// The name of the file.
     pub source: &'a str,
     /// Counted from 1.
@@ -61,25 +72,42 @@ pub struct ResultPlace<'a> {
 
 /// A request line with its bytes.
 pub struct Request<'a> {
-    line: RequestLine<'a>,
+    custom_id: Text<'a>,
+    url: Text<'a>,
+    model: Option<Text<'a>>,
     body: Option<&'a str>,
+    /// What a request for vectors asks for; None in the table of requests.
+    pub asked: Option<Asked<'a>>,
 }
 
 impl<'a> Request<'a> {
     /// Read a line; None if it is not plain.
     pub fn read(line: &'a [u8], facts: &Facts) -> Option<Self> {
         let text = plain_text(line)?;
-        let line = serde_json::from_str::<RequestLine>(text).ok()?;
-        if !facts.is_text(line.url.as_str()) {
+        match &facts.vectors {
+            Some(vectors) => Request::of(text, facts, |body: Object<Asked>| body.0.checked(vectors)),
+            None => Request::of(text, facts, |RequestBody(model)| Some((model, None))),
+        }
+    }
+
+    /// Read a line with a body of one kind, of which the model and more are taken.
+    fn of<B: Deserialize<'a>>(
+        text: &'a str,
+        facts: &Facts,
+        take: impl Fn(B) -> Option<(Option<Text<'a>>, Option<Asked<'a>>)>,
+    ) -> Option<Self> {
+        let line = serde_json::from_str::<RequestLine<B>>(text).ok()?;
+        if !facts.has_url(line.url.as_str()) {
             return None;
         }
         let body = if facts.request_bodies { Some(line.body_of(text)?) } else { None };
-        Some(Request { line, body })
+        let (model, asked) = take(line.body)?;
+        Some(Request { custom_id: line.custom_id, url: line.url, model, body, asked })
     }
 
     /// Return the id.
     pub fn custom_id(&self) -> &str {
-        self.line.custom_id.as_str()
+        self.custom_id.as_str()
     }
 }
 
@@ -93,7 +121,8 @@ pub struct RequestPlace<'a> {
     pub line_number: i64,
 }
 
-fn plain_text(line: &[u8]) -> Option<&str> {
+/// Return the text of a line; None if it is too long, or not UTF-8.
+pub fn plain_text(line: &[u8]) -> Option<&str> {
     if line.len() > MOST_BYTES { None } else { std::str::from_utf8(line).ok() }
 }
 
@@ -121,11 +150,22 @@ enum Meaning<'a> {
 impl Table {
     /// Make an empty table.
     pub fn new(facts: Facts) -> Self {
-        Table { columns: Columns::default(), facts, count: 0, outcomes: HashMap::new() }
+        let mut columns = Columns::default();
+        columns.embedding.dimensions = facts.vectors.as_ref().and_then(|vectors| vectors.dimensions);
+        Table { columns, facts, count: 0, outcomes: HashMap::new() }
     }
 
-    /// Add the row of a result line; false if the line is not plain, or is of another request.
+    /// Add the rows of a result line; false if the line is not plain, or is of another request.
     pub fn add(&mut self, line: &[u8], place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        if self.facts.vectors.is_some() && may_have_vectors(line) {
+            self.add_vectors(line, place, request)
+        } else {
+            self.add_result(line, place, request)
+        }
+    }
+
+    /// Add the row of a result line without vectors.
+    fn add_result(&mut self, line: &[u8], place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
         let Some(text) = plain_text(line) else { return false };
         let Ok(mut result) = serde_json::from_str::<Object<ResultLine>>(text).map(|object| object.0) else {
             return false;
@@ -136,7 +176,10 @@ impl Table {
         let usage = result.response.as_mut().and_then(|response| response.0.body.0.usage.take());
         let Table { columns, facts, count, outcomes } = self;
         let Some(meaning) = meaning(&result, usage.and_then(|usage| usage.0.counts()), facts) else { return false };
-        let (keeps_all, keeps_some) = (facts.bodies == "all", facts.bodies != "none");
+        if facts.vectors.is_some() && matches!(meaning, Meaning::Answer { .. }) {
+            return false;
+        }
+        let (keeps_all, keeps_some) = (facts.keeps_all(), facts.bodies != "none");
         let is_whole = matches!(&meaning, Meaning::Answer { outcome, .. } if *outcome == facts.succeeded);
         let kept = result.response.is_some() && (keeps_all || (keeps_some && !is_whole));
         let body = if kept { body_of_result(text) } else { None };
@@ -151,11 +194,12 @@ impl Table {
         columns.batch_request_id.push(result.id.as_ref().map(|id| id.as_str()));
         columns.response_body.push(body);
         let endpoint = matches!(meaning, Meaning::Answer { .. }).then_some(facts.endpoint.as_str());
-        add_request(columns, request, result.custom_id.as_str(), endpoint);
+        add_request(columns, request, result.custom_id.as_str(), endpoint, true);
         columns.batch_id.push(place.batch_id);
         columns.attempts.push(place.attempts);
         columns.result_source.push(Some(place.source));
         columns.result_line_number.push(Some(place.line_number));
+        add_no_vector(columns, facts);
         true
     }
 
@@ -173,15 +217,17 @@ impl Table {
         columns.request_id.push(None);
         columns.batch_request_id.push(None);
         columns.response_body.push(None);
-        add_request(columns, Some(request), request.request.custom_id(), None);
+        add_request(columns, Some(request), request.request.custom_id(), None, true);
         columns.batch_id.push(None);
         columns.attempts.push(Some(0));
         columns.result_source.push(None);
         columns.result_line_number.push(None);
+        add_no_vector(columns, facts);
     }
 }
 
-fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
+/// Count an outcome.
+pub fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
     match outcomes.get_mut(outcome) {
         Some(count) => *count += 1,
         None => {
@@ -270,7 +316,17 @@ fn add_meaning(columns: &mut Columns, meaning: &Meaning) {
     }
 }
 
-fn add_error(columns: &mut Columns, [code, kind, param, message]: [Option<&str>; 4]) {
+/// Finish a row of the table of vectors that has none.
+fn add_no_vector(columns: &mut Columns, facts: &Facts) {
+    if facts.vectors.is_some() {
+        columns.embedding_index.push(None);
+        columns.input_text.push(None);
+        columns.embedding.push(None);
+    }
+}
+
+/// Add the error of a row.
+pub fn add_error(columns: &mut Columns, [code, kind, param, message]: [Option<&str>; 4]) {
     columns.error_code.push(code);
     columns.error_type.push(kind);
     columns.error_param.push(param);
@@ -303,12 +359,13 @@ fn add_answer(columns: &mut Columns, answer: Option<(&Body, &Message, &str, &Cou
     columns.cache_write_tokens.push(counts.and_then(|counts| counts.cache_write));
 }
 
-fn add_request(columns: &mut Columns, place: Option<&RequestPlace>, custom_id: &str, endpoint: Option<&str>) {
+/// Add what a row has from its request; only the first row of a request has the body.
+pub fn add_request(columns: &mut Columns, place: Option<&RequestPlace>, custom_id: &str, endpoint: Option<&str>, is_first: bool) {
     columns.custom_id.push(Some(custom_id));
-    let line = place.map(|place| &place.request.line);
-    columns.endpoint.push(line.map(|line| line.url.as_str()).or(endpoint));
-    columns.request_model.push(line.and_then(|line| line.model.as_ref()).map(|text| text.as_str()));
-    columns.request_body.push(place.and_then(|place| place.request.body));
+    let request = place.map(|place| place.request);
+    columns.endpoint.push(request.map(|request| request.url.as_str()).or(endpoint));
+    columns.request_model.push(request.and_then(|request| request.model.as_ref()).map(|text| text.as_str()));
+    columns.request_body.push(request.and_then(|request| request.body).filter(|_| is_first));
     columns.input_source.push(place.map(|place| place.source));
     columns.input_line_number.push(place.map(|place| place.line_number));
 }
