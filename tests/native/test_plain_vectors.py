@@ -118,7 +118,7 @@ def test_numbers_of_any_spelling() -> None:
 
 
 def _between(seed: int) -> str:
-    """Return a number that is half-way between two floats of 32 bits, or a digit beside it."""
+    """Return a number that is half-way between two floats of 32 bits, or has other digits near it."""
     random = Random(seed)
     (low,) = struct.unpack("<f", struct.pack("<I", random.randrange(0x7F000000)))
     (high,) = struct.unpack("<f", struct.pack("<I", struct.unpack("<I", struct.pack("<f", low))[0] + 1))
