@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from benchmarks.rivals.duckdb_columns import text
 
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     database = duckdb.connect(config={"threads": THREADS})
     if options.base64 == "function":
-        database.create_function("floats", _floats, ["VARCHAR"], "FLOAT[]", type="arrow")
+        database.create_function("floats", _floats, ["VARCHAR"], "FLOAT[]", type=PythonUDFType.ARROW)
     database.execute(
         f"COPY (SELECT {_TABLE.replace('VECTOR_VALUE', embedding)} FROM ({results})) TO {text(options.output)} ({PARQUET})"
     )

@@ -15,9 +15,10 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use crate::grammar::{Checked, Object, ResultLine, Text, body_of_result};
+use crate::answers::is_time;
+use crate::grammar::{Checked, Object, Text, body_of_result, given, text};
 use crate::numbers::{after_space, read_list};
-use crate::rows::{MOST_BYTES, RequestPlace, ResultPlace, Table, YEAR_10000, add_error, add_request, plain_text, tally};
+use crate::rows::{Found, MOST_BYTES, RequestPlace, ResultPlace, Table, add_request, add_result, plain_text, read, tally};
 
 /// The key of a vector.
 const KEY: &[u8] = b"\"embedding\"";
@@ -28,6 +29,8 @@ const KEY: &[u8] = b"\"embedding\"";
 pub struct VectorFacts {
     /// The endpoint of embeddings.
     endpoint: String,
+    /// The endings of the urls of requests.
+    pub urls: Vec<String>,
     /// The formats that a request may ask for, whose texts are floats of 32 bits.
     formats: Vec<String>,
     /// The length of all vectors; None for any.
@@ -191,18 +194,17 @@ impl Table {
     }
 
     fn try_vectors(&mut self, line: &[u8], place: &ResultPlace, request: Option<&RequestPlace>) -> Option<()> {
-        let Table { columns, facts, count, outcomes } = self;
+        let Table { columns, facts, count, outcomes, .. } = self;
         let known = facts.vectors.as_ref()?;
         let mut sizes = Vec::new();
         let short = without_lists(line, columns.embedding.values(), &mut sizes)?;
-        let result = serde_json::from_str::<Object<ResultLine<Body>>>(plain_text(&short)?).ok()?.0;
+        let result = read::<Body>(plain_text(&short)?, request)?;
         let response = &result.response.as_ref()?.0;
         let body = &response.body.0;
         let is_answer = result.error.is_none()
             && (200..300).contains(&response.status_code)
-            && !response.request_id.as_str().is_empty()
             && body.object.as_str() == "list"
-            && body.created.is_none_or(|at| (0..YEAR_10000).contains(&at))
+            && body.created.is_none_or(is_time)
             && body.usage.0.agrees()
             && !body.data.is_empty()
             && body.data.iter().enumerate().all(|(place, item)| usize::try_from(item.0.index) == Ok(place));
@@ -222,38 +224,35 @@ impl Table {
         let asked = request.and_then(|place| place.request.asked.as_ref());
         let fits = sizes.len() == body.data.len()
             && has_length(known.dimensions)
-            && asked.is_none_or(|asked| asked.input.0.len() == sizes.len() && has_length(asked.dimensions))
-            && request.is_none_or(|place| place.request.custom_id() == result.custom_id.as_str());
+            && asked.is_none_or(|asked| asked.input.0.len() == sizes.len() && has_length(asked.dimensions));
         if !fits {
             return None;
         }
-        let kept = if facts.keeps_all() { Some(body_of_result(plain_text(line)?)?) } else { None };
+        let mut found = Found {
+            outcome: &facts.succeeded,
+            status_code: Some(response.status_code),
+            request_id: given(&response.request_id),
+            batch_request_id: text(&result.id),
+            endpoint: Some(&known.endpoint),
+            body: if facts.bodies == "all" { Some(body_of_result(plain_text(line)?)?) } else { None },
+            ..Found::default()
+        };
         let usage = &body.usage.0;
         *count += sizes.len();
-        tally(outcomes, &facts.succeeded);
+        tally(outcomes, found.outcome);
         for (number, (item, size)) in body.data.iter().zip(sizes).enumerate() {
-            // Only the first row has the tokens and the bodies.
-            let is_first = number == 0;
-            columns.outcome.push(Some(&facts.succeeded));
-            columns.status_code.push(Some(response.status_code));
-            columns.request_id.push(Some(response.request_id.as_str()));
-            columns.retryable.push(false);
-            add_error(columns, [None; 4]);
+            let is_first = number == 0; // only the first row has the tokens and the bodies
+            found.body = found.body.filter(|_| is_first);
+            add_result(columns, &found, Some(place));
+            add_request(columns, request, result.custom_id.as_str(), found.endpoint, is_first);
             columns.model.push(Some(body.model.as_str()));
-            columns.response_id.push(body.id.as_ref().map(|id| id.as_str()));
+            columns.response_id.push(text(&body.id));
             columns.created_at.push(body.created.map(|seconds| seconds * 1_000_000));
             columns.input_tokens.push(is_first.then_some(usage.prompt_tokens));
             columns.output_tokens.push(usage.completion_tokens.filter(|_| is_first));
             columns.total_tokens.push(is_first.then_some(usage.total_tokens));
-            columns.batch_request_id.push(result.id.as_ref().map(|id| id.as_str()));
-            columns.response_body.push(kept.filter(|_| is_first));
-            add_request(columns, request, result.custom_id.as_str(), Some(&known.endpoint), is_first);
-            columns.batch_id.push(place.batch_id);
-            columns.attempts.push(place.attempts);
-            columns.result_source.push(Some(place.source));
-            columns.result_line_number.push(Some(place.line_number));
             columns.embedding_index.push(Some(item.0.index));
-            columns.input_text.push(asked.and_then(|asked| asked.input.0.get(number)).map(|text| text.as_str()));
+            columns.input_text.push(asked.and_then(|asked| asked.input.0.get(number)).map(Text::as_str));
             columns.embedding.push(Some(size));
         }
         Some(())
