@@ -16,7 +16,7 @@ from batchfiles.errors import MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["SWITCH", "NativeRows", "describe", "native_rows"]
+__all__ = ["SWITCH", "NativeChecks", "NativeRows", "describe", "native_checks", "native_rows"]
 
 SWITCH = "BATCHFILES_NATIVE"
 """The environment variable that switches it off with the value 0."""
@@ -57,6 +57,37 @@ class NativeRows(Protocol):
 
     def take_outcomes(self) -> dict[str, int]:
         """Return how many rows there were by outcome since the last call."""
+
+
+class NativeChecks(Protocol):
+    """Finds the requests of a file that differ from one without a finding only in what can't be a finding."""
+
+    def check(self, lines: list[bytes]) -> tuple[list[str], list[int], list[int], int]:
+        """Read lines, in part without the interpreter lock.
+
+        Returns:
+            The ids of the requests that are certainly without a finding; the numbers of the other lines in `lines`; those of
+            them for which `learn` may help; and how many texts to embed the requests have.
+        """
+
+    def learn(self, line: bytes, url: str | None, description: str) -> None:
+        """Remember a request without a finding, of which Python knows the url and its `RequestRules.description`."""
+
+
+def native_checks(custom_id: str) -> NativeChecks | None:
+    """Return the checks of one file; None if the compiled code is not installed or switched off.
+
+    Args:
+        custom_id: The shape of ids, see `RequestRules.custom_id_shape`.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    if module is None:
+        return None
+    checks: NativeChecks = module.Checks(custom_id)
+    return checks
 
 
 def native_rows(facts: Mapping[str, Any], files: Sequence[Any], index: Mapping[str, Any] | None = None) -> NativeRows | None:
@@ -104,7 +135,7 @@ def _module() -> Any:  # noqa: ANN401 - compiled
     module = None if _is_off() else _imported()
     if module is not None and not _fits(module):
         raise MissingDependencyError(
-            f"batchfiles-native {module.VERSION} does not fit batchfiles {version('batchfiles')}: install the same version of "
+            f"batchfiles-native {module.VERSION} does not fit batchfiles {_version()}: install the same version of "
             f"both, or set {SWITCH}=0 to do without it"
         )
     return module
@@ -112,7 +143,13 @@ def _module() -> Any:  # noqa: ANN401 - compiled
 
 def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
     """Return whether both are of one release: the facts that are passed to the compiled code have no version of their own."""
-    return version("batchfiles") == str(module.VERSION)
+    return _version() == str(module.VERSION)
+
+
+@cache
+def _version() -> str:
+    """Return the version of batchfiles, which takes milliseconds to find out."""
+    return version("batchfiles")
 
 
 @cache

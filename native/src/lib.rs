@@ -1,9 +1,11 @@
-//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
+//! Reads the plain lines of batch files. The Python package `batchfiles` reads all other lines.
 
+mod checks;
 mod columns;
 mod grammar;
 mod index;
 mod rows;
+mod shapes;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -180,6 +182,9 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 
 #[pymodule]
 mod batchfiles_native {
+    #[pymodule_export]
+    use super::checks::Checks;
+
     #[pymodule_export]
     use super::Rows;
 
