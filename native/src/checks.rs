@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::grammar::Text;
 use crate::shapes::{Shape, TextShape};
+use crate::skeletons::{Skeletons, Strings};
 
 /// Urls that are known.
 const MOST_ENDPOINTS: usize = 16;
@@ -47,6 +48,7 @@ pub struct Checks {
     endpoints: Vec<Endpoint>,
     known: Vec<Vec<u8>>,
     latest: usize,
+    skeletons: Skeletons,
 }
 
 /// A request, read as far as its rest is one that is known.
@@ -63,7 +65,13 @@ type Found<Id> = (Vec<Id>, Vec<usize>, Vec<usize>, u64);
 impl Checks {
     #[new]
     fn new(custom_id: &str) -> PyResult<Self> {
-        Ok(Checks { custom_id: described(custom_id)?, endpoints: Vec::new(), known: Vec::new(), latest: 0 })
+        Ok(Checks {
+            custom_id: described(custom_id)?,
+            endpoints: Vec::new(),
+            known: Vec::new(),
+            latest: 0,
+            skeletons: Skeletons::default(),
+        })
     }
 
     /// Return the ids of the plain requests, the numbers of the other lines, and as described for `Found`.
@@ -85,8 +93,8 @@ impl Checks {
         if number == self.endpoints.len() {
             self.endpoints.push(Endpoint { url: url.map(str::to_owned), body: described(description)? });
         }
-        let mut rest = Vec::new();
-        let is_plain = read(line, &self.endpoints, number, true, &self.custom_id, &mut rest).is_some();
+        let (mut rest, mut strings) = (Vec::new(), Strings::default());
+        let is_plain = read(line, &self.endpoints, number, true, &self.custom_id, &mut rest, &mut strings).is_some();
         if is_plain && rest.len() <= LONGEST_KNOWN && !self.known.contains(&rest) {
             if self.known.len() == MOST_KNOWN {
                 self.known.remove(0);
@@ -105,7 +113,7 @@ fn described<'a, T: Deserialize<'a>>(text: &'a str) -> PyResult<T> {
 impl Checks {
     fn find<'a>(&mut self, lines: &[&'a [u8]]) -> Found<Text<'a>> {
         let mut found: Found<Text> = (Vec::with_capacity(lines.len()), Vec::new(), Vec::new(), 0);
-        let mut rest = Vec::new();
+        let (mut rest, mut strings) = (Vec::new(), Strings::default());
         let mut number = self.endpoints.len().saturating_sub(1);
         if self.endpoints.is_empty() {
             found.1.extend(0..lines.len());
@@ -113,9 +121,15 @@ impl Checks {
             return found;
         }
         for (place, line) in lines.iter().enumerate() {
+            if let Some((custom_id, contents)) = self.skeletons.find(line) {
+                found.0.push(custom_id.into());
+                found.3 += contents;
+                continue;
+            }
             rest.clear();
-            match read(line, &self.endpoints, number, false, &self.custom_id, &mut rest) {
+            match read(line, &self.endpoints, number, false, &self.custom_id, &mut rest, &mut strings) {
                 Some(request) if self.knows(&rest, &mut number) => {
+                    self.skeletons.add(line, &mut strings, request.custom_id.as_str(), request.contents);
                     found.0.push(request.custom_id);
                     found.3 += request.contents;
                 }
@@ -148,15 +162,17 @@ fn read<'a>(
     is_certain: bool,
     custom_id: &TextShape,
     rest: &mut Vec<u8>,
+    strings: &mut Strings,
 ) -> Option<Request<'a>> {
     let text = str::from_utf8(line).ok()?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     rest.push(0);
-    let visitor = LineVisitor { endpoints, number, is_certain, rest };
+    strings.start(line);
+    let visitor = LineVisitor { endpoints, number, is_certain, rest, strings };
     let (number, request) = deserializer.deserialize_map(visitor).ok()?;
     deserializer.end().ok()?;
     *rest.first_mut()? = u8::try_from(number).ok()?;
-    custom_id.fits(request.custom_id.as_str()).then_some(request)
+    custom_id.read(request.custom_id.as_str(), false, strings).then_some(request)
 }
 
 /// Add a piece to a rest: its kind, its length and its text, so that two rests are equal only if their pieces are.
@@ -173,6 +189,7 @@ struct LineVisitor<'s> {
     /// Whether the url does not matter.
     is_certain: bool,
     rest: &'s mut Vec<u8>,
+    strings: &'s mut Strings,
 }
 
 impl<'de> Visitor<'de> for LineVisitor<'_> {
@@ -194,7 +211,8 @@ impl<'de> Visitor<'de> for LineVisitor<'_> {
                 "body" => {
                     add(self.rest, b'{', "");
                     let endpoint = self.endpoints.get(self.number).ok_or_else(|| A::Error::custom("no endpoint"))?;
-                    let contents = members.next_value_seed(BodySeed { body: &endpoint.body, rest: self.rest })?;
+                    let contents =
+                        members.next_value_seed(BodySeed { body: &endpoint.body, rest: self.rest, strings: self.strings })?;
                     add(self.rest, b'}', "");
                     body.replace(contents).is_none()
                 }
@@ -234,6 +252,7 @@ impl LineVisitor<'_> {
 struct BodySeed<'s> {
     body: &'s Body,
     rest: &'s mut Vec<u8>,
+    strings: &'s mut Strings,
 }
 
 impl<'de> DeserializeSeed<'de> for BodySeed<'_> {
@@ -252,7 +271,7 @@ impl<'de> Visitor<'de> for BodySeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<u64, A::Error> {
-        let BodySeed { body, rest } = self;
+        let BodySeed { body, rest, strings } = self;
         let (mut contents, mut seen) = (0, 0u64);
         while let Some(key) = members.next_key::<Text>()? {
             let key = key.as_str();
@@ -261,7 +280,7 @@ impl<'de> Visitor<'de> for BodySeed<'_> {
                 let bit = 1u64.checked_shl(place as u32).unwrap_or(0);
                 let shape = body.contents.get(place).filter(|_| bit != 0 && seen & bit == 0);
                 let (_, shape) = shape.ok_or_else(|| A::Error::custom("a content twice"))?;
-                let count = members.next_value_seed(shape)?.count;
+                let count = members.next_value_seed(shape.seed(strings))?.count;
                 contents += if body.counts { count } else { 0 };
                 seen |= bit;
                 continue;
@@ -270,7 +289,7 @@ impl<'de> Visitor<'de> for BodySeed<'_> {
             let free = body.free.iter().find(|(name, _)| name == key).map(|(_, shape)| shape);
             let shape = if is_compared { None } else { free.or(body.others.as_ref()) };
             let value = members.next_value::<&RawValue>()?.get();
-            if !shape.is_some_and(|shape| shape.fits(value)) {
+            if !shape.is_some_and(|shape| shape.fits(value, strings)) {
                 add(rest, b'v', value);
             }
         }

@@ -24,6 +24,12 @@ impl Text<'_> {
     }
 }
 
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Text(Cow::Borrowed(text))
+    }
+}
+
 /// Any JSON value, checked and dropped. `serde::de::IgnoredAny` is not used: it accepts lone surrogates and any depth.
 #[derive(Default)]
 pub struct Checked;

@@ -6,6 +6,7 @@ mod grammar;
 mod index;
 mod rows;
 mod shapes;
+mod skeletons;
 
 use std::collections::HashMap;
 use std::fs::File;

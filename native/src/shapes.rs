@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 
 use crate::grammar::{Checked, Text};
+use crate::skeletons::{Lengths, Strings, string};
 
 /// What a value may be: each kind of JSON value that is not named is not of this shape.
 #[derive(Default, Deserialize)]
@@ -73,34 +74,62 @@ const ONE: Matched = Matched { is_empty: false, count: 1 };
 const ANY: Matched = Matched { is_empty: true, count: 1 };
 
 impl Shape {
-    /// Return whether a JSON text has this shape.
-    pub fn fits(&self, text: &str) -> bool {
+    /// Return the seed that reads a value of this shape, and collects its strings.
+    pub fn seed<'s>(&'s self, strings: &'s mut Strings) -> Seed<'s> {
+        Seed { shape: self, strings }
+    }
+
+    /// Return whether a JSON text has this shape, and collect its strings if it has.
+    pub fn fits(&self, text: &str, strings: &mut Strings) -> bool {
+        let before = strings.count();
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        self.deserialize(&mut deserializer).is_ok_and(|_| deserializer.end().is_ok())
+        let fits = self.seed(strings).deserialize(&mut deserializer).is_ok_and(|_| deserializer.end().is_ok());
+        if !fits {
+            strings.truncate(before);
+        }
+        fits
     }
 }
 
 impl TextShape {
-    /// Return whether a string has this shape.
-    pub fn fits(&self, text: &str) -> bool {
+    /// Return whether a string has this shape, as it is written in the line, and collect it if its text does not matter.
+    pub fn read(&self, text: &str, has_escapes: bool, strings: &mut Strings) -> bool {
         if !self.words.is_empty() {
-            return self.words.iter().any(|word| word == text);
+            return !has_escapes && self.words.iter().any(|word| word == text);
         }
-        // Characters are counted only if the bytes do not decide.
-        let is_long = self.least <= text.len().min(1) || self.least <= text.chars().count();
-        is_long && self.most.is_none_or(|most| text.len() <= most || text.chars().count() <= most)
+        let lengths = Lengths { least: self.least, most: self.most };
+        let fits = lengths.fit(text, has_escapes);
+        if fits {
+            strings.add(text, lengths);
+        }
+        fits
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &Shape {
+/// Reads a value of a shape.
+pub struct Seed<'s> {
+    shape: &'s Shape,
+    strings: &'s mut Strings,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Matched;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Matched, D::Error> {
-        if self.any { Checked::deserialize(deserializer).map(|_| ANY) } else { deserializer.deserialize_any(ShapeVisitor(self)) }
+        if self.shape.any {
+            return Checked::deserialize(deserializer).map(|_| ANY);
+        }
+        let Some(text_shape) = &self.shape.text else { return deserializer.deserialize_any(self) };
+        // As it is written, because a decoded string has no place in the line.
+        let value = <&RawValue>::deserialize(deserializer)?.get();
+        let Some(inner) = value.strip_prefix('"') else {
+            return serde_json::Deserializer::from_str(value).deserialize_any(self).map_err(D::Error::custom);
+        };
+        let (text, has_escapes) = string(inner.as_bytes()).ok_or_else(|| D::Error::custom("not strict"))?;
+        matched::<D::Error>(text_shape.read(text, has_escapes, self.strings))?;
+        Ok(Matched { is_empty: text.is_empty(), ..ONE })
     }
 }
-
-struct ShapeVisitor<'s>(&'s Shape);
 
 /// Return what a value is if it fits.
 fn matched<E: Error>(fits: bool) -> Result<Matched, E> {
@@ -111,18 +140,18 @@ fn is_within<N: PartialOrd>(number: &N, low: Option<N>, high: Option<N>) -> bool
     low.is_none_or(|low| *number >= low) && high.is_none_or(|high| *number <= high)
 }
 
-impl ShapeVisitor<'_> {
+impl Seed<'_> {
     fn takes_integer(&self, number: i128) -> bool {
         let integer = |(low, high): (Option<i64>, Option<i64>)| is_within(&number, low.map(i128::from), high.map(i128::from));
-        self.0.integer.is_some_and(integer) || self.takes_number(number as f64)
+        self.shape.integer.is_some_and(integer) || self.takes_number(number as f64)
     }
 
     fn takes_number(&self, number: f64) -> bool {
-        self.0.number.is_some_and(|(low, high)| is_within(&number, low, high))
+        self.shape.number.is_some_and(|(low, high)| is_within(&number, low, high))
     }
 }
 
-impl<'de> Visitor<'de> for ShapeVisitor<'_> {
+impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Matched;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -130,11 +159,11 @@ impl<'de> Visitor<'de> for ShapeVisitor<'_> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Matched, E> {
-        matched(self.0.null).map(|_| Matched { is_empty: true, count: 0 })
+        matched(self.shape.null).map(|_| Matched { is_empty: true, count: 0 })
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Matched, E> {
-        matched(self.0.boolean)
+        matched(self.shape.boolean)
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Matched, E> {
@@ -149,23 +178,18 @@ impl<'de> Visitor<'de> for ShapeVisitor<'_> {
         matched(self.takes_number(number))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Matched, E> {
-        let found = matched(self.0.text.as_ref().is_some_and(|shape| shape.fits(text)))?;
-        Ok(Matched { is_empty: text.is_empty(), ..found })
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Matched, A::Error> {
         let mut count = 0;
-        let list = match self.0.lists.as_slice() {
+        let list = match self.shape.lists.as_slice() {
             [list] => list,
             lists => {
                 let Some(first) = items.next_element::<&RawValue>()? else { return Err(A::Error::custom("no item")) };
                 count = 1;
-                let list = lists.iter().find(|list| list.item.fits(first.get()));
+                let list = lists.iter().find(|list| list.item.fits(first.get(), self.strings));
                 list.ok_or_else(|| A::Error::custom("an item of no shape"))?
             }
         };
-        while items.next_element_seed(&list.item)?.is_some() {
+        while items.next_element_seed(list.item.seed(self.strings))?.is_some() {
             count += 1;
         }
         matched::<A::Error>(is_within(&count, Some(list.least), list.most))?;
@@ -173,22 +197,24 @@ impl<'de> Visitor<'de> for ShapeVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Matched, A::Error> {
-        let mut object = self.0.object.as_ref().map(Members::new);
+        let mut object = self.shape.object.as_ref().map(Members::new);
         // Values before the one that decides about the shape.
         let mut before: Vec<(Text<'de>, &'de RawValue)> = Vec::new();
         while let Some(key) = members.next_key::<Text>()? {
             if let Some(object) = &mut object {
-                object.add(key.as_str(), |shape| members.next_value_seed(shape))?;
+                object.add(key.as_str(), self.strings, |shape, strings| members.next_value_seed(shape.seed(strings)))?;
                 continue;
             }
             let value = members.next_value::<&RawValue>()?;
-            let shape = self.0.tagged(key.as_str(), value.get());
+            let shape = self.shape.tagged(key.as_str(), value.get());
             before.push((key, value));
             if let Some(shape) = shape {
                 let chosen = object.insert(Members::new(shape));
                 for (key, value) in before.drain(..) {
-                    let read = |shape: &Shape| shape.deserialize(&mut serde_json::Deserializer::from_str(value.get()));
-                    chosen.add(key.as_str(), |shape| read(shape).map_err(A::Error::custom))?;
+                    chosen.add(key.as_str(), self.strings, |shape, strings| {
+                        let mut deserializer = serde_json::Deserializer::from_str(value.get());
+                        shape.seed(strings).deserialize(&mut deserializer).map_err(A::Error::custom)
+                    })?;
                 }
             }
         }
@@ -220,19 +246,28 @@ impl<'s> Members<'s> {
     }
 
     /// Take a member, whose value is read by the shape that its key has.
-    fn add<E: Error>(&mut self, key: &str, read: impl FnOnce(&Shape) -> Result<Matched, E>) -> Result<(), E> {
+    fn add<E: Error>(
+        &mut self,
+        key: &str,
+        strings: &mut Strings,
+        read: impl FnOnce(&Shape, &mut Strings) -> Result<Matched, E>,
+    ) -> Result<(), E> {
         self.count += 1;
         let Some(place) = self.shape.keys.iter().position(|(name, ..)| name == key) else {
             let is_short = self.shape.longest_key.is_none_or(|most| key.len() <= most || key.chars().count() <= most);
             let others = self.shape.others.as_deref().filter(|_| is_short);
-            return read(others.ok_or_else(|| E::custom("another key"))?).map(drop);
+            return read(others.ok_or_else(|| E::custom("another key"))?, strings).map(drop);
         };
         let bit = 1u64.checked_shl(place as u32).unwrap_or(0);
         let shape = self.shape.keys.get(place).filter(|_| bit != 0 && self.seen & bit == 0);
         let (_, shape, _) = shape.ok_or_else(|| E::custom("a key twice"))?;
-        let found = read(shape)?;
+        let before = strings.count();
+        let found = read(shape, strings)?;
         self.seen |= bit;
-        self.has_some |= !found.is_empty && self.shape.some_of.iter().any(|name| name == key);
+        if !found.is_empty && self.shape.some_of.iter().any(|name| name == key) {
+            self.has_some = true;
+            strings.forbid_empty(before);
+        }
         Ok(())
     }
 
