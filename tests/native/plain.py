@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from struct import pack
 from typing import Any
 
-__all__ = ["CHATS", "FAILURES", "NEAR", "PLAIN", "REQUESTS", "RESULTS", "TEXT", "result"]
+__all__ = [
+    "CHATS",
+    "FAILURES",
+    "NEAR",
+    "PLAIN",
+    "REQUESTS",
+    "RESULTS",
+    "TEXT",
+    "VECTOR_REQUESTS",
+    "VECTOR_RESULTS",
+    "result",
+    "vectors",
+]
 
 USAGE = {
     "prompt_tokens": 26,
@@ -258,4 +272,52 @@ REQUESTS = [
     request(url="/v1/moderations", body={"input": ["a", "b"]}),
     request(url="/v1/moderations", body={"input": [{"type": "text", "text": "a"}]}),
     request(url="/v1/embeddings"),
+]
+
+
+def vectors(*embeddings: Any, usage: dict[str, Any] | None = None, **body: Any) -> bytes:
+    """Return a result line with vectors."""
+    items = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(embeddings)]
+    usage = usage or {"prompt_tokens": 5, "total_tokens": 5}
+    body = {"object": "list", "data": items, "model": "text-embedding-3-small", "usage": usage, **body}
+    return line({"status_code": 200, "request_id": "q-ID", "body": body})
+
+
+NUMBERS = [-0.10615575, 0.5, 1e-7, 12.25]
+TEXT_VECTOR = b64encode(pack("<4f", *NUMBERS)).decode()
+
+VECTOR_RESULTS = [
+    vectors(NUMBERS),
+    vectors(NUMBERS, [1, -2, 300, 0], [-0.0, 0.1, 1e-45, 3e38]),
+    vectors(TEXT_VECTOR),
+    vectors(TEXT_VECTOR, TEXT_VECTOR),
+    # vLLM
+    vectors(NUMBERS, id="embd-ID", created=1767000000, usage={
+        "prompt_tokens": 5, "total_tokens": 5, "completion_tokens": 0, "prompt_tokens_details": None,
+    }),
+    # near it: another length, several types, a number that does not fit, a chat completion, no vectors, counts that don't agree
+    vectors([0.25]),
+    vectors({"float": NUMBERS, "int8": [1, 2, 3, 4]}),
+    vectors([0.5, 1e39, 0.5, 0.5]),
+    RESULTS[0],
+    vectors(),
+    vectors(NUMBERS, usage={"prompt_tokens": 5, "total_tokens": 6, "completion_tokens": 0}),
+    vectors(NUMBERS, TEXT_VECTOR),
+    vectors(b64encode(bytes(16)).decode()),
+]  # fmt: skip
+
+
+def _asked(**more: Any) -> bytes:
+    body = {"model": "text-embedding-3-small", "input": 'A "text", with é', **more}
+    return request(url="/v1/embeddings", body=body)
+
+
+VECTOR_REQUESTS = [
+    _asked(),
+    _asked(input=["a", "\n"], dimensions=4, encoding_format="float"),
+    _asked(dimensions=4, encoding_format="base64", user="u"),
+    # near it: another format, tokens, another endpoint
+    _asked(encoding_format="int8"),
+    _asked(input=[1, 2, 3]),
+    REQUESTS[0],
 ]
