@@ -25,6 +25,7 @@ WORDS = [
     "cache_write_tokens", "audio_tokens", "reasoning_tokens", "model", "created", "object", "finish_reason", "logprobs", "index",
     "code", "type", "param", "errors", "success", "base_resp", "native_finish_reason", "stop_reason", "url", "method", "x", "",
     "choices\n", "detail", "custom", "input", "output", "texts", "service_tier", "system_fingerprint", "metadata", "user", "seed",
+    "messages", "role", "prompt", "tool_call_id", "tools", "stream", "text", "image_url", "temperature", "dimensions", "doc",
 ]  # fmt: skip
 VALUES = [
     "null", "true", "false",
@@ -39,6 +40,9 @@ VALUES = [
     '{"message": "no", "type": null, "param": null, "code": null}', '[{"type": "text", "text": "a"}]',
     '{"error": {"message": "inner"}}', '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}', "[1, 2, 3]",
     '{"reasoning_tokens": 7}', '{"audio_tokens": 3}', '{"cached_tokens": 3, "cache_write_tokens": 4}',
+    '"user"', '"assistant"', '"tool"', '"POST"', '"gpt-4o-mini"', '"o3"', '"/v1/responses"', '[{"role": "user", "content": "b"}]',
+    '[{"role": "assistant", "content": ""}]', '[{"role": "assistant", "refusal": ""}]', "[5, 6]", "[[5], [6]]",
+    '["a", ""]', "0.5", '{"doc": "b"}', '{"doc": 5}',
 ]  # fmt: skip
 LINES = 5000
 """Requests of one comparison."""
