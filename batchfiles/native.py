@@ -1,7 +1,7 @@
 """The compiled reader of plain lines, if `batchfiles-native` is installed. The only module that imports it.
 
 It reads the shapes of `docs/native.md`, which have one meaning, and leaves all other lines to the Python code, whose results are
-the same.
+the same. Each function returns None if it is not installed or switched off.
 """
 
 from __future__ import annotations
@@ -14,46 +14,82 @@ from typing import TYPE_CHECKING, Any, Protocol
 from batchfiles.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["SWITCH", "NativeChecks", "NativeRows", "describe", "native_checks", "native_rows"]
+__all__ = [
+    "SWITCH",
+    "NativeChecks",
+    "NativeEntries",
+    "NativeIds",
+    "NativeLines",
+    "NativeListed",
+    "NativeRows",
+    "describe",
+    "native_checks",
+    "native_entries",
+    "native_ids",
+    "native_lines",
+    "native_listed",
+    "native_rows",
+]
 
 SWITCH = "BATCHFILES_NATIVE"
 """The environment variable that switches it off with the value 0."""
 
 
 class NativeRows(Protocol):
-    """Builds the columns of plain lines, in the order of the lines. Without the interpreter lock, except for hashes."""
+    """Builds the columns of plain lines, in the order of the lines. Without the interpreter lock, except for digests."""
 
     def __len__(self) -> int:
         """Return how many rows wait."""
 
-    def add_results(self, lines: list[bytes], file: int, line_number: int) -> list[tuple[int, int]]:
+    def add_results(self, text: bytes, file: int, line_number: int) -> list[tuple[int, int, int, int]]:
         """Add the rows of plain result lines.
 
+        Args:
+            text: Lines of a result file, each with its newline.
+            file: The number of the file.
+            line_number: That of the first line.
+
         Returns:
-            For each other line its number in `lines`, and how many rows wait before it.
+            For each other line its number in `text`, where it begins and ends there, and how many rows wait before it.
         """
 
     def add_requests(
-        self, lines: list[bytes], source: str, file: int, line_number: int, digests_of: Callable[[list[bytes]], list[int]]
-    ) -> tuple[list[int | None], list[tuple[int, int]], list[int]]:
+        self,
+        text: bytes,
+        source: str,
+        file: int,
+        line_number: int,
+        offset: int,
+        digests_of: Callable[[list[bytes]], list[int]],
+    ) -> tuple[list[tuple[int, int, int, int]], list[int]]:
         """Add the rows of plain requests that have no result, or one plain result.
 
         Args:
-            lines: Lines of a request file.
+            text: Lines of a request file, each with its newline.
             source: The name of the file.
             file: The number of the file.
             line_number: That of the first line.
+            offset: Where the first line begins in the file.
             digests_of: Returns the digests of ids, as the index has them.
 
         Returns:
-            The digests of the ids, None for the other lines; the other lines, as `add_results` does; the numbers of the index
-            entries that were used.
+            The other lines, as `add_results` does; the numbers of the index entries that were used.
         """
 
-    def take(self) -> tuple[dict[str, tuple[int, list[bytes | None]]], int]:
-        """Return the columns that are not null everywhere, as the number of nulls and Arrow buffers, and the number of rows."""
+    def set_digests(self, number: int, digests: list[int | None]) -> None:
+        """Set the digests of neighbouring lines of the last `text`, from the line with this number there on."""
+
+    def take_entries(self) -> bytes:
+        """Return the entries of all requests that have a digest, packed as `IndexEntries` are, and forget them."""
+
+    def take(self, allocate: Callable[[int], Any]) -> tuple[dict[str, tuple[int, list[Any]]], int]:
+        """Return the columns that are not null everywhere, as the number of nulls and buffers, and the number of rows.
+
+        Args:
+            allocate: Makes a `pyarrow.Buffer` of some bytes.
+        """
 
     def take_outcomes(self) -> dict[str, int]:
         """Return how many rows there were by outcome since the last call."""
@@ -74,6 +110,68 @@ class NativeChecks(Protocol):
         """Remember a request without a finding, of which Python knows the url and its `RequestRules.description`."""
 
 
+class NativeLines(Protocol):
+    """Functions that search and count, without the interpreter lock."""
+
+    def count_newlines(self, text: bytes) -> int:
+        """Return how many newlines a text has."""
+
+    def may_hold(self, text: bytes, word: bytes) -> bool:
+        """Return whether a text has an ASCII word, or an escape of one of its letters."""
+
+    def measure_lines(self, text: bytes) -> tuple[int, int, list[int]]:
+        """Return the number of lines, the length of the longest with its newline, and the numbers of blank lines from 0."""
+
+    def repeated(self, numbers: bytes) -> list[int]:
+        """Return the numbers of 64 bits that are there more than once."""
+
+
+class NativeIds(Protocol):
+    """Reads the ids at the beginning of lines, and keeps their digests. The ids are read without the interpreter lock."""
+
+    def read(self, text: bytes) -> bytes | None:
+        """Return the ids of whole lines with a newline between; None if one is not plain, or has a digest that is known."""
+
+    def take(self) -> list[bytes]:
+        """Return the digests, signed, in 64 parts by their last bits, and forget them."""
+
+
+class NativeListed(Protocol):
+    """Selects the lines of listed ids, without the interpreter lock."""
+
+    def find(self, text: bytes) -> list[tuple[int, int, bool]]:
+        """Return where the lines begin and end whose id is listed or not plain, and whether each is certainly a request."""
+
+
+class NativeEntries(Protocol):
+    """Entries of an index, as `ids.index.IndexEntries`."""
+
+    def add(self, digest: int, file: int, offset: int, length: int, line_number: int) -> None:
+        """Add one line."""
+
+    def add_lines(
+        self, text: bytes, file: int, offset: int, line_number: int, digests_of: Callable[[list[bytes]], list[int]]
+    ) -> list[tuple[int, int, int]]:
+        """Add neighbouring lines, which are read without the interpreter lock.
+
+        Args:
+            text: The lines, each with its newline.
+            file: The number of the file.
+            offset: Where the first one begins.
+            line_number: That of the first one.
+            digests_of: Returns the digests of ids.
+
+        Returns:
+            For each line whose id is not plain its number in `text`, and where it begins and ends there.
+        """
+
+    def set_digest(self, number: int, digest: int) -> None:
+        """Set the digest of a line of the last `text`; without one it is left out."""
+
+    def take(self) -> bytes:
+        """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
+
+
 def native_checks(custom_id: str) -> NativeChecks | None:
     """Return the checks of one file; None if the compiled code is not installed or switched off.
 
@@ -84,14 +182,58 @@ def native_checks(custom_id: str) -> NativeChecks | None:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     module = _module()
-    if module is None:
-        return None
-    checks: NativeChecks = module.Checks(custom_id)
+    checks: NativeChecks | None = None if module is None else module.Checks(custom_id)
     return checks
 
 
+def native_lines() -> NativeLines | None:
+    """Return what counts lines and searches in them.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module: NativeLines | None = _module()
+    return module
+
+
+def native_ids(known: Iterable[int]) -> NativeIds | None:
+    """Return a reader of ids.
+
+    Args:
+        known: Digests of other ids.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    ids: NativeIds | None = None if module is None else module.PlainIds(set(known))
+    return ids
+
+
+def native_listed(ids: Iterable[bytes]) -> NativeListed | None:
+    """Return what selects lines by their ids, which are given in UTF-8.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    listed: NativeListed | None = None if module is None else module.ListedIds(set(ids))
+    return listed
+
+
+def native_entries() -> NativeEntries | None:
+    """Return empty entries of an index.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    entries: NativeEntries | None = None if module is None else module.IndexEntries()
+    return entries
+
+
 def native_rows(facts: Mapping[str, Any], files: Sequence[Any], index: Mapping[str, Any] | None = None) -> NativeRows | None:
-    """Return a builder of columns; None if the compiled code is not installed or switched off.
+    """Return a builder of columns; None also if a name is not valid UTF-8.
 
     Args:
         facts: What decides outcomes, see `table.plain_rows`.
@@ -135,7 +277,7 @@ def _module() -> Any:  # noqa: ANN401 - compiled
     module = None if _is_off() else _imported()
     if module is not None and not _fits(module):
         raise MissingDependencyError(
-            f"batchfiles-native {module.VERSION} does not fit batchfiles {_version()}: install the same version of "
+            f"batchfiles-native {module.VERSION} does not fit batchfiles {_own_version()}: install the same version of "
             f"both, or set {SWITCH}=0 to do without it"
         )
     return module
@@ -143,12 +285,11 @@ def _module() -> Any:  # noqa: ANN401 - compiled
 
 def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
     """Return whether both are of one release: the facts that are passed to the compiled code have no version of their own."""
-    return _version() == str(module.VERSION)
+    return _own_version() == str(module.VERSION)
 
 
 @cache
-def _version() -> str:
-    """Return the version of batchfiles, which takes milliseconds to find out."""
+def _own_version() -> str:
     return version("batchfiles")
 
 

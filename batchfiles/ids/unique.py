@@ -12,6 +12,7 @@ from typing import IO, Self, TypeAlias, cast
 
 from batchfiles.errors import FileError
 from batchfiles.io.atomic import file_error
+from batchfiles.native import NativeIds, native_ids, native_lines
 
 __all__ = ["UniqueIds"]
 
@@ -35,8 +36,8 @@ SUSPECTS = 200_000
 """The number of ids that are compared at a time, about 160 bytes each. Only ids with a repeated hash are compared."""
 
 
-Piece: TypeAlias = "tuple[list[str], array[int]]"
-"""Some ids and their places."""
+Piece: TypeAlias = "tuple[list[str] | bytes, array[int] | int]"
+"""Some ids and their places; or in UTF-8 with a newline between, those of neighbouring lines, and the place of the first."""
 
 Extent: TypeAlias = tuple[int, int]
 """Offset and length in the temporary file."""
@@ -65,6 +66,8 @@ class UniqueIds:
         self._in_memory = in_memory
         self._temp_dir = temp_dir
         self._hash = hashed_by
+        self._lines = native_lines()
+        self._reads_text = self._lines is not None and hashed_by is hash and hash("id") == hash(b"id")
         self._file: IO[bytes] | None = None
         self._start()
 
@@ -75,7 +78,8 @@ class UniqueIds:
         self._note_hash = [hashes.append for hashes in self._hashes]
         self._hash_count = 0
         self._hash_pieces: list[list[Extent]] = [[] for _ in range(PARTITIONS)]
-        self._waiting: Piece = ([], array("q"))
+        self._native: NativeIds | None = None
+        self._waiting: list[Piece] = []
         self._waiting_size = 0
         self._pieces: list[Extent] = []
         self._end = 0
@@ -142,15 +146,45 @@ class UniqueIds:
         note = self._note_hash
         for hashed in map(self._hash, ids):
             note[hashed % PARTITIONS](hashed)
-        self._hash_count += len(ids)
-        waiting, places = self._waiting
+        if not self._waiting or not isinstance(self._waiting[-1][1], array):
+            self._waiting.append(([], array("q")))
+        waiting, places = cast("tuple[list[str], array[int]]", self._waiting[-1])
         waiting.extend(ids)
         places.extend(range(place, place + len(ids)))
-        self._waiting_size += sum(map(len, ids)) + len(ids) * (CHARACTERS // 2)
+        self._count(len(ids), sum(map(len, ids)) + len(ids) * (CHARACTERS // 2))
+
+    def _count(self, ids: int, size: int) -> None:
+        """Write to disk what is above the bounds, after so many more ids of this size."""
+        self._hash_count += ids
+        self._waiting_size += size
         if self._waiting_size > BUFFER:
             self._spill()
         if self._hash_count > HASHES:
             self._spill_hashes()
+
+    def add_text(self, text: bytes, count: int, place: int) -> bool:
+        """Add the ids of neighboring lines, if the memory is full and compiled code can read all of them.
+
+        Args:
+            text: The lines, each with its newline.
+            count: How many there are.
+            place: That of the first; the next one has the next number, and so on.
+
+        Returns:
+            Whether they were added; if not, none was. None is added if an id is not ASCII, or may be in memory.
+
+        Raises:
+            FileError: The temporary file can't be written.
+        """
+        if self._room > 0 or not self._reads_text:
+            return False
+        self._native = self._native or native_ids(map(hash, self._places))
+        ids = self._native.read(text) if self._native else None
+        if ids is None:
+            return False
+        self._waiting.append((ids, place))
+        self._count(count, len(ids))
+        return True
 
     def duplicates(self) -> Iterator[tuple[str, int, int]]:
         """Find the repetitions that `add` did not return.
@@ -161,6 +195,7 @@ class UniqueIds:
         Raises:
             FileError: The temporary file can't be written or read.
         """
+        self._take_hashes()
         suspects: set[int] = set()
         for partition in range(PARTITIONS):
             suspects |= self._repeated_hashes(partition)
@@ -176,6 +211,8 @@ class UniqueIds:
         for extent in self._hash_pieces[partition]:
             hashes.frombytes(self._read(extent))
         hashes.extend(self._hashes[partition])
+        if self._lines is not None:
+            return set(self._lines.repeated(hashes.tobytes()))
         if len(set(hashes)) == len(hashes):
             return set()
         return {hashed for hashed, count in Counter(hashes).items() if count > 1}
@@ -183,7 +220,9 @@ class UniqueIds:
     def _compared(self, suspects: set[int]) -> Iterator[tuple[str, int, int]]:
         """Find the repetitions among the ids that have these hashes."""
         seen: dict[str, int] = {}
-        for ids, places in self._all_pieces():
+        for piece, start in self._all_pieces():
+            ids = piece.decode().split("\n") if isinstance(piece, bytes) else piece
+            places = range(start, start + len(ids)) if isinstance(start, int) else start
             for custom_id, place, hashed in zip(ids, places, map(self._hash, ids), strict=True):
                 if hashed in suspects and custom_id in seen:
                     yield custom_id, seen[custom_id], place
@@ -192,25 +231,31 @@ class UniqueIds:
 
     def _spill(self) -> None:
         """Write the ids in memory to disk."""
-        ids, places = self._waiting
-        self._pieces += self._write([marshal.dumps((ids, places.tobytes()))])
-        self._waiting = ([], array("q"))
+        self._pieces += self._write([marshal.dumps(self._waiting)])
+        self._waiting = []
         self._waiting_size = 0
 
     def _spill_hashes(self) -> None:
         """Write the hashes in memory to disk, a piece for each partition."""
+        self._take_hashes()
         for extent, known in zip(self._write([hashes.tobytes() for hashes in self._hashes]), self._hash_pieces, strict=True):
             known.append(extent)
         for hashes in self._hashes:
             del hashes[:]
         self._hash_count = 0
 
+    def _take_hashes(self) -> None:
+        """Add the hashes that compiled code has kept."""
+        if self._native is not None:
+            for hashes, more in zip(self._hashes, self._native.take(), strict=True):
+                hashes.frombytes(more)
+
     def _all_pieces(self) -> Iterator[Piece]:
         """Yield the ids that were put aside, in order."""
         for extent in self._pieces:
-            ids, places = marshal.loads(self._read(extent))  # noqa: S302 - our own bytes, from a file that nobody else can open
-            yield ids, array("q", places)
-        yield self._waiting
+            for ids, places in marshal.loads(self._read(extent)):  # noqa: S302 - our own bytes, in a file that nobody else can open
+                yield ids, places if isinstance(places, int) else array("q", places)
+        yield from self._waiting
 
     def _write(self, pieces: Sequence[bytes]) -> list[Extent]:
         """Append to the temporary file, and return the position of each piece."""

@@ -57,6 +57,8 @@ class RepeatedIds:
             DuplicateCustomIdError: An id is repeated.
         """
         place = (number << PLACE_BITS) + run.line_number
+        if self._unique.add_text(run.text, run.count, place):
+            return
         ids = ids_of(run.whole_lines, run.text)
         if self._unique.add_all(ids, place):
             return
@@ -359,7 +361,7 @@ def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> se
     for number, run in _runs(files, lines):
         base = (number << PLACE_BITS) + run.line_number
         start = bisect_left(places, base)
-        for place in places[start : bisect_left(places, base + len(run.whole_lines), start)]:
+        for place in places[start : bisect_left(places, base + run.count, start)]:
             if not lines.is_readable(run.whole_lines[place - base]):
                 found.add(place)
     return found
@@ -368,9 +370,9 @@ def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> se
 def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:
     """Write lines, except those to leave out."""
     start = bisect_left(unneeded, base + run.line_number)
-    end = bisect_left(unneeded, base + run.line_number + len(run.whole_lines), start)
+    end = bisect_left(unneeded, base + run.line_number + run.count, start)
     if start == end:
-        writer.write_lines(run.text, len(run.whole_lines))
+        writer.write_lines(run.text, run.count)
         return
     left_out = set(unneeded[start:end])
     kept = [line for place, line in enumerate(run.whole_lines, base + run.line_number) if place not in left_out]

@@ -172,7 +172,7 @@ class _Lines:
         """Give the lines that wait to their part."""
         if self._waiting:
             number = self.count - len(self._waiting) + 1
-            self._parts.add(Run("the rows", number, self._offset, self._waiting, b"".join(self._waiting)))
+            self._parts.add(Run("the rows", number, self._offset, b"".join(self._waiting)))
             self._offset += self._size
             self._waiting, self._size = [], 0
 

@@ -227,9 +227,7 @@ class Parts:
             InvalidLineError: A line has too many texts to embed, or too many tokens, for any part.
             FileError: A part can't be written.
         """
-        if not self._scales.must_decode(run.text) and (
-            self._limits.line_bytes > len(run.text) or max(map(len, run.whole_lines)) - 1 <= self._limits.line_bytes
-        ):
+        if not self._scales.must_decode(run.text) and (run.longest - 1 <= self._limits.line_bytes):
             self._add_plain(run)
             return
         offset = run.byte_offset
@@ -239,7 +237,7 @@ class Parts:
 
     def _add_plain(self, run: Run) -> None:
         """Add lines of which only the bytes are limited: all at once, or those up to the end of the part."""
-        part, count, size = self._part(()), len(run.whole_lines), len(run.text)
+        part, count, size = self._part(()), run.count, len(run.text)
         if self._has_room(part, count, size):
             part.add(run.text, count, run.line_number, run.line_number + count - 1)
             return

@@ -20,6 +20,7 @@ from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Severity
 from batchfiles.jsontext.paths import EscapedLetters
 from batchfiles.limits import Limits
+from batchfiles.native import native_lines
 
 __all__ = [
     "LINE_KEYS",
@@ -215,6 +216,9 @@ LETTERS = ENDPOINT.encode()
 ESCAPED_LETTERS = EscapedLetters(ENDPOINT)
 r"""The url may be `/v1/embedding\u0073`."""
 
+LARGE = 16 * 1024
+"""Bytes from which compiled code is looked for, which takes as long as a search in so many."""
+
 
 def count_embedding_inputs(value: str | Sequence[Any]) -> int:
     """Count the texts of one embeddings request: a string or one list of tokens is one, other lists have as many as items."""
@@ -256,5 +260,8 @@ def may_embed(text: bytes) -> bool:
     Args:
         text: Any number of whole lines.
     """
+    native = native_lines() if len(text) > LARGE else None
+    if native is not None:
+        return native.may_hold(text, LETTERS)
     # Most lines have no escapes at all, and a search for one byte is the fastest check.
     return LETTERS in text or (b"\\" in text and ESCAPED_LETTERS.stand_in(text))

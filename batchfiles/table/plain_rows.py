@@ -6,16 +6,28 @@ What decides an outcome is passed to the compiled code as facts, so that each is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from sys import byteorder
+from types import SimpleNamespace
 from typing import Any
 
 from batchfiles import bodies, native
-from batchfiles.bodies import chat_completions, finish_reasons
-from batchfiles.io.lines import Block
+from batchfiles.bodies import chat_completions, errors, finish_reasons, other, responses
+from batchfiles.io.lines import BLOCK_SIZE, Block
+from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
 
-__all__ = ["PlainRows", "plain_reader"]
+__all__ = ["PlainRows", "is_mostly_plain", "plain_reader"]
+
+LOOKED_AT = 4
+"""Result files of which the first lines are looked at."""
+
+FEW = 100
+"""Rows made by Python are few if each has so many others: then their batch is not copied to have all rows in one."""
 
 STATUSES = range(400, 600)
 """The statuses of plain failures."""
@@ -38,22 +50,61 @@ def plain_reader(
     return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies}, files, index)
 
 
+def is_mostly_plain(paths: Sequence[Path]) -> bool:
+    """Return whether compiled code reads most of the first lines of result files; False without it."""
+    reader = plain_reader([SimpleNamespace(name="", path="", part=None, batch_id=None)], bodies="none")
+    if reader is None:
+        return False
+    lines = others = 0
+    for path in paths[:LOOKED_AT]:
+        with suppress(OSError), path.open("rb", buffering=0) as file:  # an error is reported when it is read
+            head = file.read(BLOCK_SIZE)
+            head = head[: head.rfind(b"\n") + 1]
+            lines += head.count(b"\n")
+            others += len(reader.add_results(head, 0, 1))
+    return 2 * others <= lines
+
+
 def _facts() -> dict[str, Any]:
-    meanings = {word: finish_reasons.meaning_of(word) for word in finish_reasons.WORDS}
+    words = {spelled for word in finish_reasons.WORDS for spelled in (word, word.upper())}
+    meanings = {word: finish_reasons.meaning_of(word) for word in words}
+    readers = {
+        "chat": chat_completions.read,
+        "completion": other.read_completion,
+        "response": responses.read,
+        "moderation": other.read_moderation,
+    }
     return {
         "finish_reasons": {
             word: (meaning.finish_reason or word, meaning.outcome)
             for word, meaning in meanings.items()
             if meaning is not None and meaning.outcome in ANSWERED
         },
+        "outcomes": list(chat_completions.OUTCOMES),
+        "response_ends": (_response_ends(TEXT), _response_ends(TEXT, CALL)),
         "endings": {f"batch_{word}": (outcome, retryable(outcome, None)) for word, outcome in ENDINGS.items()},
         "statuses": {status: retryable(FAILED, status) for status in STATUSES},
         "missing": (MISSING, retryable(MISSING, None)),
         "succeeded": SUCCEEDED,
         "failed": FAILED,
-        "endpoint": bodies.ENDPOINTS[chat_completions.read],
+        "endpoints": {name: bodies.ENDPOINTS[reader] for name, reader in readers.items()},
         "text_urls": list(bodies.TEXT_PATHS),
+        "moderation_urls": [f"/{name}" for name, kind in bodies.OTHER_KINDS.items() if kind == "moderations"],
     }
+
+
+TEXT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+CALL = {"type": "function_call", "call_id": "a", "name": "a", "arguments": "{}"}
+
+
+def _response_ends(*items: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    """Return what each status of a response with such items means: the outcome and the finish reason."""
+    ends = {}
+    for status in errors.OUTCOMES:
+        answer = responses.read({"object": "response", "status": status, "output": list(items)})
+        if answer.outcome in ANSWERED:
+            ends[status] = answer.outcome, answer.finish_reason
+    return ends
 
 
 class PlainRows(RequestRows):
@@ -79,48 +130,51 @@ class PlainRows(RequestRows):
         self._before.append(len(self._reader) if self._place is None else self._place)
         super().add(request_ref, result_ref)
 
-    def add_results(self, block: Block, file: int) -> Iterator[Block]:
-        """Add the rows of the plain result lines of a block, and yield the others, to be added one by one.
+    def add_results(self, text: Text, file: int) -> Iterator[Block]:
+        """Add the rows of plain result lines, and yield the others, to be added one by one.
 
         Args:
-            block: Lines of a result file.
+            text: Lines of a result file.
             file: The number of the file.
         """
-        return self._others(block, self._reader.add_results(block.lines, file, block.line_number))
+        return self._others(text, self._reader.add_results(text.text, file, text.line_number))
 
     def add_requests(
-        self, block: Block, file: int, used: memoryview[int], digests_of: Callable[[list[bytes]], list[int]]
-    ) -> tuple[list[int | None], Iterator[Block]]:
-        """Add the rows of the plain requests of a block whose results are plain.
+        self, text: Text, file: int, used: memoryview[int], digests_of: Callable[[list[bytes]], list[int]]
+    ) -> Iterator[Block]:
+        """Add the rows of plain requests whose results are plain, and yield the others, to be added one by one.
 
         Args:
-            block: Lines of a request file.
+            text: Lines of a request file.
             file: The number of the file.
             used: The flags of the results that have a row.
             digests_of: Returns the digests of ids, as the index has them.
-
-        Returns:
-            The digests of the ids, None for the other lines; and the other lines, to be added one by one.
         """
-        digests, others, entries = self._reader.add_requests(block.lines, block.path, file, block.line_number, digests_of)
+        others, entries = self._reader.add_requests(text.text, text.path, file, text.line_number, text.byte_offset, digests_of)
         for entry in entries:
             used[entry] = 1
-        return digests, self._others(block, others)
+        return self._others(text, others)
 
-    def _others(self, block: Block, places: list[tuple[int, int]]) -> Iterator[Block]:
+    def set_digests(self, number: int, digests: list[int | None]) -> None:
+        """Set the digests of lines that `add_requests` has yielded, from the line with this number in its text on."""
+        self._reader.set_digests(number, digests)
+
+    def take_entries(self) -> bytes:
+        """Return the packed index entries of all requests, and forget them."""
+        return self._reader.take_entries()
+
+    def _others(self, text: Text, places: list[tuple[int, int, int, int]]) -> Iterator[Block]:
         """Yield lines that are not plain, neighbouring ones together, each at its place."""
-        offset, at = block.byte_offset, 0
-        runs: list[list[int]] = []
-        for number, before in places:
-            if runs and runs[-1][1:] == [number, before]:
-                runs[-1][1] += 1
-            else:
-                runs.append([number, number + 1, before])
-        for first, end, before in runs:
-            offset += sum(map(len, block.lines[at:first])) + first - at
-            at = first
+        at = 0
+        while at < len(places):
+            number, start, end, before = places[at]
+            lines = [text.text[start:end]]
+            at += 1
+            while at < len(places) and places[at][0] == number + len(lines) and places[at][3] == before:
+                lines.append(text.text[places[at][1] : places[at][2]])
+                at += 1
             self._place = before
-            yield Block(block.path, block.line_number + first, offset, block.lines[first:end])
+            yield Block(text.path, text.line_number + number, text.byte_offset + start, lines)
         self._place = None
 
     def take_outcomes(self) -> dict[str, int]:
@@ -131,17 +185,30 @@ class PlainRows(RequestRows):
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
         import pyarrow as pa
 
+        found = list(self.batches())
+        if len(found) < 2:
+            return found[0] if found else None
+        (batch,) = pa.Table.from_batches(found).combine_chunks().to_batches()
+        return batch
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the rows added so far, and forget them; in several record batches if Python made few rows between others."""
+        import pyarrow as pa
+
         exact, before, self._before = super().flush(), self._before, []
         if not len(self._reader):
-            return exact
-        found, count = self._reader.take()
-        columns = [_column(field.name, field.type, found.get(field.name), count) for field in self._schema]
+            yield from [] if exact is None else [exact]
+            return
+        found, count = self._reader.take(pa.allocate_buffer)
+        columns = [_column(field.type, found.get(field.name), count) for field in self._schema]
         plain = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         if exact is None:
-            return plain
-        # Slices, not `take`: no column is walked in Python, and pyarrow.compute is not imported.
-        (mixed,) = pa.Table.from_batches(_in_order(plain, exact, before)).combine_chunks().to_batches()
-        return mixed
+            yield plain
+        elif len(before) * FEW > count:
+            # Slices, not `take`: no column is walked in Python, and pyarrow.compute is not imported.
+            yield from pa.Table.from_batches(_in_order(plain, exact, before)).combine_chunks().to_batches()
+        else:
+            yield from _in_order(plain, exact, before)
 
 
 def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow
@@ -156,22 +223,25 @@ def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # no
         yield plain.slice(done)
 
 
-def _column(name: str, kind: Any, found: tuple[int, list[bytes | None]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
-    """Wrap the buffers of a column."""
+def _column(kind: Any, found: tuple[int, list[Any]] | None, count: int) -> Any:  # noqa: ANN401 - pyarrow
+    """Make a column of its buffers."""
     import pyarrow as pa
 
-    if found is None:
-        return pa.nulls(count, kind)
-    nulls, parts = found
-    buffers = [None if part is None else pa.py_buffer(part) for part in parts]
-    if name != "tool_calls":
-        return pa.Array.from_buffers(kind, count, buffers, nulls)
-    # The list's own buffers, and then those of the three strings of a call.
-    item = kind.value_type
-    calls = len(parts[3] or b"") // 4 - 1
-    fields = [
-        pa.Array.from_buffers(item.field(number).type, calls, buffers[start : start + 3], 0)
-        for number, start in enumerate((2, 5, 8))
-    ]
-    items = pa.StructArray.from_arrays(fields, fields=[item.field(number) for number in range(3)])
-    return pa.Array.from_buffers(kind, count, buffers[:2], nulls, children=[items])
+    return pa.nulls(count, kind) if found is None else _array(kind, count, found[0], iter(found[1]))
+
+
+def _array(kind: Any, count: int, nulls: int, parts: Iterator[Any]) -> Any:  # noqa: ANN401 - pyarrow
+    """Take the next buffers: a value's own, and then those of the values in it."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        fields = [_array(kind.field(number).type, count, 0, parts) for number in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(fields, fields=[kind.field(number) for number in range(kind.num_fields)])
+    is_nested = pa.types.is_nested(kind)
+    buffers = list(islice(parts, 2 if is_nested else kind.num_buffers))
+    children = []
+    if is_nested:
+        items = int.from_bytes(buffers[1].slice(buffers[1].size - 4), byteorder)  # the last offset
+        inner = pa.struct([kind.key_field, kind.item_field]) if pa.types.is_map(kind) else kind.value_type
+        children = [_array(inner, items, 0, parts)]
+    return pa.Array.from_buffers(kind, count, buffers, nulls, children=children)

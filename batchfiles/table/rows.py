@@ -7,6 +7,7 @@ This is the hot loop's second half. A row is one tuple, put together from slices
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from batchfiles import bodies
@@ -201,6 +202,11 @@ class RequestRows:
         )  # fmt: skip
         # Fields 1 to 16 of an answer are columns in the order of the table: `model` to `created_at`.
         return asked_for + answer[1:17] + where
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the rows added so far in record batches, and forget them."""
+        if (batch := self.flush()) is not None:
+            yield batch
 
     def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""

@@ -1,4 +1,4 @@
-"""A pool of worker processes, of which each takes the next task of a job.
+"""A pool of worker processes or threads, of which each takes the next task of a job.
 
 A job is a class that is created from a JSON specification. Its `run(task)` yields record batches or bytes, and finally a dict,
 the summary of the task. Tasks are independent, such as ranges of files. Products arrive in the order of the tasks.
@@ -106,13 +106,15 @@ class WorkerPool:
         workers: The number of processes; 1 for only this one.
         main_works: Whether this process is one of several. This saves the start of one process and the transfer of its batches,
             10 % of the processor time of an export of 500 MB. Not for jobs that hash ids: this process has another hash key.
+        in_threads: Whether the workers are threads of this process: for jobs that run mostly without the interpreter lock.
     """
 
-    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
+    def __init__(self, workers: int = 1, *, main_works: bool = False, in_threads: bool = False) -> None:
         if workers < 1:
             raise ValueError("workers must be 1 or more")
         self._wanted = workers
-        self._main_works = main_works
+        self._threads = workers if in_threads and workers > 1 else int(main_works)
+        self._processes = 0 if in_threads else workers - main_works
         self._workers: list[_Worker] = []
         self._task_runs: list[_TaskRun] = []
         self._close: Callable[[], object] = lambda: None
@@ -123,13 +125,13 @@ class WorkerPool:
         if self._wanted > 1:
             self._close = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
             try:
-                for _ in range(self._wanted - self._main_works):
+                for _ in range(self._processes):
                     self._workers.append(_Worker(HASH_KEY))
             except BaseException as error:
                 self.__exit__()
                 if not isinstance(error, OSError):  # without permission for more processes, this one works alone
                     raise
-            LOG.info("%d worker processes", len(self._workers) + self._main_works)
+            LOG.info("%d worker processes, %d threads", len(self._workers), self._threads)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,7 +152,7 @@ class WorkerPool:
             WorkerError: A worker died.
             BatchFilesError: Any error of the job.
         """
-        if self._workers:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
+        if self._workers or self._threads > 1:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
             yield from self._run_in_workers(job, spec, tasks)
             return
         with closing(job(spec)) as running:
@@ -160,7 +162,7 @@ class WorkerPool:
                         yield number, product
 
     def _run_in_workers(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
-        workers: list[_Worker | _LocalWorker] = [*self._workers, *([_LocalWorker(job)] if self._main_works else [])]
+        workers: list[_Worker | _LocalWorker] = [*self._workers, *(_LocalWorker(job) for _ in range(self._threads))]
         task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
         self._task_runs.append(task_run)
         try:
@@ -209,6 +211,7 @@ class _TaskRun:
         for number in islice(self._not_given, workers * TASKS_AHEAD):
             self._to_do.put(number)
         self._threads: list[threading.Thread] = []
+        self._is_stopped = False
 
     def start(self, workers: Sequence[_Worker | _LocalWorker]) -> None:
         """Start the threads."""
@@ -220,12 +223,13 @@ class _TaskRun:
 
     def _feed(self, worker: _Worker | _LocalWorker) -> None:
         """Give a worker one task after the other, until there are none or one fails."""
-        while (number := self._to_do.get()) is not None:
-            try:
+        number = None
+        try:
+            while (number := self._to_do.get()) is not None and not self._is_stopped:
                 worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
-            except Exception as error:  # noqa: BLE001 - raised again by `products`
-                self._products[number].put((FAILED, error))
-                return
+            worker.leave()
+        except Exception as error:  # noqa: BLE001 - raised again by `products`
+            self._products[number or 0].put((FAILED, error))
 
     def products(self) -> Iterator[tuple[int, bytes, Any]]:
         """Yield number, kind and product in the order of the tasks; raise the errors of tasks."""
@@ -243,6 +247,7 @@ class _TaskRun:
 
     def stop(self) -> None:
         """Give no more tasks."""
+        self._is_stopped = True
         for _ in self._threads:
             self._to_do.put(None)
 
@@ -262,13 +267,24 @@ class _LocalWorker:
 
     def __init__(self, job: type[Job]) -> None:
         self._job = job
+        self._running: Job | None = None
 
     def do(self, order: Spec, products: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
         """Run one task, and pass on its products unchanged."""
-        with closing(self._job(order["spec"])) as running:
-            for product in running.run(order["task"]):
+        self._running = self._running or self._job(order["spec"])
+        try:
+            for product in self._running.run(order["task"]):
                 kind = DONE if isinstance(product, dict) else BYTES if isinstance(product, bytes) else BATCH
                 products.put((kind, product))
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Close the job."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
 
 
 class _Worker:
@@ -320,6 +336,9 @@ class _Worker:
             products.put((kind, codec.loads(payload) if kind == DONE else payload))
             if kind == DONE:
                 return
+
+    def leave(self) -> None:
+        """Do nothing: the process keeps its job until it gets another one."""
 
     def kill(self) -> None:
         """Kill the process."""

@@ -1,7 +1,11 @@
 //! Columns in the memory layout of Arrow: the bytes of validity, offsets and values, which Python wraps without a loop.
 
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyMemoryView};
+
+/// Memory of the strings of a column that is kept from one batch to the next.
+const KEPT_BYTES: usize = 16 << 20;
 
 /// Bits, least significant first.
 #[derive(Default)]
@@ -30,14 +34,33 @@ impl Bits {
 /// A column of one type: null or a value in each row.
 pub trait Column {
     /// Return the number of nulls and the buffers; None if all rows are null.
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>>;
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>>;
 }
 
 /// The number of nulls, and `[validity, values]`, or `[validity, offsets, values]` of strings.
 pub type Buffers<'py> = (usize, Bound<'py, PyList>);
 
-fn validity<'py>(py: Python<'py>, valid: &Bits) -> Option<Bound<'py, PyBytes>> {
-    (valid.zeros > 0).then(|| PyBytes::new(py, &valid.bytes))
+/// Copies bytes into buffers that a function of Python allocates, `pyarrow.allocate_buffer`: its pool uses memory again.
+pub struct Allocator<'a, 'py>(pub &'a Bound<'py, PyAny>);
+
+impl<'py> Allocator<'_, 'py> {
+    fn copy(&self, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let buffer = self.0.call1((bytes.len(),))?;
+        if !bytes.is_empty() {
+            // pyarrow calls its bytes signed.
+            let view = PyMemoryView::from(&buffer)?.call_method1("cast", ("B",))?;
+            PyBuffer::<u8>::get(&view)?.copy_from_slice(self.0.py(), bytes)?;
+        }
+        Ok(buffer)
+    }
+
+    fn validity(&self, valid: &Bits) -> PyResult<Bound<'py, PyAny>> {
+        if valid.zeros > 0 { self.copy(&valid.bytes) } else { Ok(self.0.py().None().into_bound(self.0.py())) }
+    }
+
+    fn list(&self, buffers: impl IntoIterator<Item = Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(self.0.py(), buffers.into_iter().collect::<Vec<_>>())
+    }
 }
 
 /// Strings.
@@ -57,17 +80,23 @@ impl Texts {
         self.ends.extend_from_slice(&(self.data.len() as i32).to_ne_bytes());
     }
 
-    fn buffers<'py>(&self, py: Python<'py>) -> PyResult<Buffers<'py>> {
+    fn buffers<'py>(&self, to: &Allocator<'_, 'py>) -> PyResult<Buffers<'py>> {
         let offsets = [&[0; 4], self.ends.as_slice()].concat();
-        let buffers = (validity(py, &self.valid), PyBytes::new(py, &offsets), PyBytes::new(py, &self.data));
-        Ok((self.valid.zeros, PyList::new(py, [buffers.0.into_pyobject(py)?, buffers.1.into_any(), buffers.2.into_any()])?))
+        Ok((self.valid.zeros, to.list([to.validity(&self.valid)?, to.copy(&offsets)?, to.copy(&self.data)?])?))
+    }
+
+    fn clear(&mut self) {
+        self.valid = Bits::default();
+        self.ends.clear();
+        // The memory is kept for the next rows, unless these were unusually long.
+        if self.data.capacity() > KEPT_BYTES { self.data = Vec::new() } else { self.data.clear() }
     }
 }
 
 impl Column for Texts {
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>> {
-        let found = if self.valid.zeros == self.valid.count { None } else { Some(self.buffers(py)?) };
-        *self = Texts { data: Vec::with_capacity(self.data.len()), ..Texts::default() };
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
+        let found = if self.valid.zeros == self.valid.count { None } else { Some(self.buffers(to)?) };
+        self.clear();
         Ok(found)
     }
 }
@@ -96,72 +125,135 @@ impl Numbers<4> {
 }
 
 impl<const WIDTH: usize> Column for Numbers<WIDTH> {
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>> {
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
         let column = std::mem::take(self);
         if column.valid.zeros == column.valid.count {
             return Ok(None);
         }
-        let buffers = [validity(py, &column.valid).into_pyobject(py)?, PyBytes::new(py, &column.data).into_any()];
-        Ok(Some((column.valid.zeros, PyList::new(py, buffers)?)))
+        Ok(Some((column.valid.zeros, to.list([to.validity(&column.valid)?, to.copy(&column.data)?])?)))
     }
 }
 
-/// Booleans without nulls.
+/// Booleans.
 #[derive(Default)]
-pub struct Flags(Bits);
+pub struct Flags {
+    valid: Bits,
+    data: Bits,
+}
 
 impl Flags {
     /// Add a row.
-    pub fn push(&mut self, flag: bool) {
-        self.0.push(flag);
+    pub fn push(&mut self, flag: impl Into<Option<bool>>) {
+        let flag = flag.into();
+        self.valid.push(flag.is_some());
+        self.data.push(flag.unwrap_or_default());
     }
 }
 
 impl Column for Flags {
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>> {
-        let column = std::mem::take(self);
-        let buffers = [py.None().into_bound(py), PyBytes::new(py, &column.0.bytes).into_any()];
-        Ok(Some((0, PyList::new(py, buffers)?)))
-    }
-}
-
-/// Lists of function calls: id, name and arguments.
-#[derive(Default)]
-pub struct Calls {
-    valid: Bits,
-    ends: Vec<u8>,
-    count: i32,
-    fields: [Texts; 3],
-}
-
-impl Calls {
-    /// Add one call to the row that `end` finishes.
-    pub fn push(&mut self, call: [&str; 3]) {
-        for (field, text) in self.fields.iter_mut().zip(call) {
-            field.push(Some(text));
-        }
-        self.count += 1;
-    }
-
-    /// Finish a row; None if it has no list.
-    pub fn end(&mut self, is_list: bool) {
-        self.valid.push(is_list);
-        self.ends.extend_from_slice(&self.count.to_ne_bytes());
-    }
-}
-
-impl Column for Calls {
-    /// The buffers of the list, and then those of each field of its items.
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Buffers<'py>>> {
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
         let column = std::mem::take(self);
         if column.valid.zeros == column.valid.count {
             return Ok(None);
         }
-        let offsets = [&[0; 4], column.ends.as_slice()].concat();
-        let buffers = PyList::new(py, [validity(py, &column.valid).into_pyobject(py)?, PyBytes::new(py, &offsets).into_any()])?;
-        for buffer in column.fields.iter().map(|field| field.buffers(py)).collect::<PyResult<Vec<_>>>()? {
-            buffers.call_method1("extend", (buffer.1,))?;
+        Ok(Some((column.valid.zeros, to.list([to.validity(&column.valid)?, to.copy(&column.data.bytes)?])?)))
+    }
+}
+
+/// Lists of items with `WIDTH` strings each: texts, or function calls with id, name and arguments.
+pub struct Lists<const WIDTH: usize> {
+    valid: Bits,
+    ends: Vec<u8>,
+    count: i32,
+    fields: [Texts; WIDTH],
+}
+
+impl<const WIDTH: usize> Default for Lists<WIDTH> {
+    fn default() -> Self {
+        Lists { valid: Bits::default(), ends: Vec::new(), count: 0, fields: std::array::from_fn(|_| Texts::default()) }
+    }
+}
+
+impl<const WIDTH: usize> Lists<WIDTH> {
+    fn add<'a>(&mut self, items: Option<impl Iterator<Item = [&'a str; WIDTH]>>) {
+        self.valid.push(items.is_some());
+        for item in items.into_iter().flatten() {
+            for (field, text) in self.fields.iter_mut().zip(item) {
+                field.push(Some(text));
+            }
+            self.count += 1;
         }
+        self.ends.extend_from_slice(&self.count.to_ne_bytes());
+    }
+}
+
+impl Lists<1> {
+    /// Add a row.
+    pub fn push(&mut self, texts: Option<&[&str]>) {
+        self.add(texts.map(|texts| texts.iter().map(|text| [*text])));
+    }
+}
+
+impl Lists<3> {
+    /// Add a row.
+    pub fn push(&mut self, calls: Option<&[[&str; 3]]>) {
+        self.add(calls.map(|calls| calls.iter().copied()));
+    }
+}
+
+impl<const WIDTH: usize> Column for Lists<WIDTH> {
+    /// The buffers of the list, and then those of each string of its items.
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
+        let column = std::mem::take(self);
+        if column.valid.zeros == column.valid.count {
+            return Ok(None);
+        }
+        let buffers = list_buffers(to, &column.valid, &column.ends)?;
+        for field in &column.fields {
+            buffers.call_method1("extend", (field.buffers(to)?.1,))?;
+        }
+        Ok(Some((column.valid.zeros, buffers)))
+    }
+}
+
+fn list_buffers<'py>(to: &Allocator<'_, 'py>, valid: &Bits, ends: &[u8]) -> PyResult<Bound<'py, PyList>> {
+    to.list([to.validity(valid)?, to.copy(&[&[0; 4], ends].concat())?])
+}
+
+/// Maps of strings to floats.
+#[derive(Default)]
+pub struct Scores {
+    valid: Bits,
+    ends: Vec<u8>,
+    count: i32,
+    keys: Texts,
+    values: Vec<u8>,
+}
+
+impl Scores {
+    /// Add a row.
+    pub fn push(&mut self, scores: Option<&[(&str, f64)]>) {
+        self.valid.push(scores.is_some());
+        for (key, score) in scores.unwrap_or_default() {
+            self.keys.push(Some(key));
+            self.values.extend_from_slice(&score.to_ne_bytes());
+            self.count += 1;
+        }
+        self.ends.extend_from_slice(&self.count.to_ne_bytes());
+    }
+}
+
+impl Column for Scores {
+    /// The buffers of the list, and then those of the keys and of the values.
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
+        let column = std::mem::take(self);
+        if column.valid.zeros == column.valid.count {
+            return Ok(None);
+        }
+        let buffers = list_buffers(to, &column.valid, &column.ends)?;
+        buffers.call_method1("extend", (column.keys.buffers(to)?.1,))?;
+        buffers.append(to.0.py().None())?;
+        buffers.append(to.copy(&column.values)?)?;
         Ok(Some((column.valid.zeros, buffers)))
     }
 }
@@ -176,9 +268,9 @@ macro_rules! columns {
 
         impl Columns {
             /// Return the buffers of all columns that are not null in all rows, and start again.
-            pub fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-                let found = PyDict::new(py);
-                $(if let Some(buffers) = self.$name.take(py)? {
+            pub fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Bound<'py, PyDict>> {
+                let found = PyDict::new(to.0.py());
+                $(if let Some(buffers) = self.$name.take(to)? {
                     found.set_item(stringify!($name), buffers)?;
                 })*
                 Ok(found)
@@ -200,14 +292,18 @@ columns! {
     model: Texts,
     finish_reason: Texts,
     text: Texts,
+    texts: Lists<1>,
     refusal: Texts,
     reasoning: Texts,
-    tool_calls: Calls,
+    tool_calls: Lists<3>,
     input_tokens: Numbers<8>,
     output_tokens: Numbers<8>,
     total_tokens: Numbers<8>,
     cached_tokens: Numbers<8>,
     reasoning_tokens: Numbers<8>,
+    flagged: Flags,
+    flagged_categories: Lists<1>,
+    category_scores: Scores,
     created_at: Numbers<8>,
     batch_id: Texts,
     batch_request_id: Texts,

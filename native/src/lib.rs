@@ -1,9 +1,18 @@
-//! Reads the plain lines of batch files. The Python package `batchfiles` reads all other lines.
+//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
 
+mod answers;
+mod chat;
 mod checks;
 mod columns;
+mod completions;
+mod facts;
 mod grammar;
+mod ids;
 mod index;
+mod lines;
+mod moderations;
+mod requests;
+mod responses;
 mod rows;
 mod shapes;
 mod skeletons;
@@ -14,10 +23,13 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 
-use crate::index::{Entry, Found, Index, IndexSpec};
-use crate::rows::{Facts, MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
+use crate::columns::Allocator;
+use crate::facts::Facts;
+use crate::index::{Entries, Entry, Found, Index, IndexSpec, digests};
+use crate::lines::Lines;
+use crate::rows::{MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
 
 /// Result files that are open at the same time.
 const OPEN_FILES: usize = 16;
@@ -38,10 +50,12 @@ struct Rows {
     files: Vec<ResultFile>,
     open: Vec<(usize, File)>,
     index: Option<Index>,
+    entries: Entries,
 }
 
-/// Places of lines that are not plain: the number of the line in its block, and the rows that wait before it.
-type Others = Vec<(usize, usize)>;
+/// Places of lines that are not plain: the number of the line in its block, its first and last byte, and the rows that wait
+/// before it.
+type Others = Vec<(usize, usize, usize, usize)>;
 
 #[pymethods]
 impl Rows {
@@ -49,7 +63,7 @@ impl Rows {
     #[pyo3(signature = (facts, files, index=None))]
     fn new(facts: Facts, files: Vec<ResultFile>, index: Option<IndexSpec>) -> PyResult<Self> {
         let index = index.map(Index::open).transpose()?;
-        Ok(Rows { table: Table::new(facts), files, open: Vec::new(), index })
+        Ok(Rows { table: Table::new(facts), files, open: Vec::new(), index, entries: Entries::default() })
     }
 
     fn __len__(&self) -> usize {
@@ -57,65 +71,77 @@ impl Rows {
     }
 
     /// Add the rows of plain result lines, and return the places of the others.
-    fn add_results(&mut self, py: Python, lines: Vec<Bound<PyBytes>>, file: usize, line_number: i64) -> Others {
-        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    fn add_results(&mut self, text: &Bound<PyBytes>, file: usize, line_number: i64) -> Others {
+        let (py, text) = (text.py(), text.as_bytes());
         py.detach(|| {
             let Some(file) = self.files.get(file) else { return Others::new() };
             let mut others = Others::new();
-            for (number, line) in lines.iter().enumerate() {
+            for (number, line) in Lines::of(text).enumerate() {
                 let place = ResultPlace {
                     source: &file.name,
                     line_number: line_number + number as i64,
                     batch_id: file.batch_id.as_deref(),
                     attempts: None,
                 };
-                if !self.table.add(line, &place, None) {
-                    others.push((number, self.table.count));
+                if !self.table.add(line.bytes, &place, None) {
+                    others.push((number, line.start, line.end(), self.table.count));
                 }
             }
             others
         })
     }
 
-    /// Add the rows of plain requests with at most one result, if it is plain.
+    /// Add the rows of plain requests with at most one result, if it is plain, and an entry for each line.
     ///
     /// `digests_of` is called once with the ids in UTF-8, and returns those digests that the index has.
     ///
-    /// Returns the digests of the ids, None for the other lines; the places of the other lines; and the numbers of the index
-    /// entries that were used.
-    fn add_requests<'py>(
+    /// Returns the places of the other lines, and the numbers of the index entries that were used.
+    fn add_requests(
         &mut self,
-        py: Python<'py>,
-        lines: Vec<Bound<'py, PyBytes>>,
+        text: &Bound<PyBytes>,
         source: &str,
         file: u32,
-        line_number: i64,
-        digests_of: &Bound<'py, PyAny>,
-    ) -> PyResult<(Vec<Option<u64>>, Others, Vec<u64>)> {
-        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+        line_number: u32,
+        offset: u64,
+        digests_of: &Bound<PyAny>,
+    ) -> PyResult<(Others, Vec<u64>)> {
+        let (py, text) = (text.py(), text.as_bytes());
         let facts = &self.table.facts;
-        let requests: Vec<_> = py.detach(|| lines.iter().map(|line| Request::read(line, facts)).collect());
-        let ids = requests.iter().flatten().map(|request| PyBytes::new(py, request.custom_id().as_bytes()));
-        let mut found = digests_of.call1((PyList::new(py, ids.collect::<Vec<_>>())?,))?.extract::<Vec<u64>>()?.into_iter();
-        let digests: Vec<Option<u64>> = requests.iter().map(|request| request.as_ref().and_then(|_| found.next())).collect();
-        let (others, used) = py.detach(|| {
-            let (mut others, mut used, mut line) = (Others::new(), Vec::new(), Vec::new());
-            for (number, (request, digest)) in requests.iter().zip(&digests).enumerate() {
-                let line_number = line_number + number as i64;
+        let requests: Vec<_> = py.detach(|| Lines::of(text).map(|line| (Request::read(line.bytes, facts), line)).collect());
+        let ids = requests.iter().flat_map(|(request, _)| request).map(|request| request.custom_id().as_bytes());
+        let mut digests = digests(digests_of, ids)?.into_iter();
+        self.entries.begin();
+        for (number, (request, line)) in requests.iter().enumerate() {
+            let digest = request.as_ref().and_then(|_| digests.next());
+            self.entries.push(digest, file, offset + line.start as u64, line.bytes.len(), line_number + number as u32);
+        }
+        Ok(py.detach(|| {
+            let (mut others, mut used, mut bytes) = (Others::new(), Vec::new(), Vec::new());
+            for (number, (request, line)) in requests.iter().enumerate() {
+                let line_number = i64::from(line_number) + number as i64;
                 let place = request.as_ref().map(|request| RequestPlace { request, source, line_number });
-                let plain = place.zip(*digest);
-                if !plain.is_some_and(|(place, digest)| self.add_request(&place, digest, file, &mut used, &mut line)) {
-                    others.push((number, self.table.count));
+                let plain = place.zip(self.entries.digest(number));
+                if !plain.is_some_and(|(place, digest)| self.add_request(&place, digest, file, &mut used, &mut bytes)) {
+                    others.push((number, line.start, line.end(), self.table.count));
                 }
             }
             (others, used)
-        });
-        Ok((digests, others, used))
+        }))
     }
 
-    /// Return the buffers of the columns and the number of rows, and forget them.
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, usize)> {
-        Ok((self.table.columns.take(py)?, std::mem::take(&mut self.table.count)))
+    /// Give lines of the last block their digests, from the line with this number in the block on.
+    fn set_digests(&mut self, number: usize, digests: Vec<Option<u64>>) {
+        self.entries.set(number, &digests);
+    }
+
+    /// Return the packed entries of the lines that have a digest, and forget them.
+    fn take_entries<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.entries.take())
+    }
+
+    /// Return the buffers of the columns and the number of rows, and forget them. `allocate` makes a buffer of some bytes.
+    fn take<'py>(&mut self, allocate: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyDict>, usize)> {
+        Ok((self.table.columns.take(&Allocator(allocate))?, std::mem::take(&mut self.table.count)))
     }
 
     /// Return how many rows there were by outcome since the last call.
@@ -184,10 +210,11 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 #[pymodule]
 mod batchfiles_native {
     #[pymodule_export]
-    use super::checks::Checks;
-
-    #[pymodule_export]
     use super::Rows;
+    #[pymodule_export]
+    use crate::checks::Checks;
+    #[pymodule_export]
+    use crate::ids::{IndexEntries, ListedIds, PlainIds, count_newlines, may_hold, measure_lines, repeated};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

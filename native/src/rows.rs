@@ -1,51 +1,16 @@
-//! From a plain line to a row. What decides an outcome comes from Python, as `Facts`.
+//! From plain lines to rows.
 
 use std::collections::HashMap;
 
-use pyo3::prelude::*;
-
+use crate::answers::{Answer, Body};
 use crate::columns::Columns;
-use crate::grammar::{Body, Choice, Counts, ErrorObject, LineError, Message, Object, RequestLine, Response, ResultLine};
-use crate::grammar::{Text, body_of_result};
+use crate::facts::{Facts, Kind};
+use crate::grammar::{Checked, ErrorObject, Failure, Object, ResultLine, body_of_result, given, text};
+use crate::requests::RequestLine;
+use crate::{chat, completions, moderations, responses};
 
 /// Lines longer than this are read by Python: the columns of a batch hold less than 2 GiB.
 pub const MOST_BYTES: usize = 16 << 20;
-
-/// Year 10000, the end of Python's times, in seconds.
-const YEAR_10000: i64 = 253_402_300_800;
-
-/// What the Python package knows about outcomes, so that it is written once.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct Facts {
-    /// `{finish reason: (value of the column, outcome)}`, only of answers.
-    finish_reasons: HashMap<String, (String, String)>,
-    /// `{error code of a line without a response: (outcome, retryable)}`.
-    endings: HashMap<String, (String, bool)>,
-    /// `{status of a failed request: retryable}`.
-    statuses: HashMap<i32, bool>,
-    /// `(outcome, retryable)` of a request without a result.
-    missing: (String, bool),
-    /// The outcome of an answer that is complete.
-    succeeded: String,
-    /// The outcome of a request with an error.
-    failed: String,
-    /// The endpoint of chat completions.
-    endpoint: String,
-    /// The endings of urls whose answers are texts.
-    text_urls: Vec<String>,
-    /// `all`, `auto` or `none`: the response bodies that are kept.
-    bodies: String,
-    /// Whether the bodies of requests are kept.
-    request_bodies: bool,
-}
-
-impl Facts {
-    /// Return whether the answers of a url are texts; only if it is certain.
-    fn is_text(&self, url: &str) -> bool {
-        !url.contains('?') && self.text_urls.iter().any(|ending| url.ends_with(ending))
-    }
-}
 
 /// Where a result line is.
 pub struct ResultPlace<'a> {
@@ -62,6 +27,7 @@ pub struct ResultPlace<'a> {
 /// A request line with its bytes.
 pub struct Request<'a> {
     line: RequestLine<'a>,
+    kind: Kind,
     body: Option<&'a str>,
 }
 
@@ -70,16 +36,28 @@ impl<'a> Request<'a> {
     pub fn read(line: &'a [u8], facts: &Facts) -> Option<Self> {
         let text = plain_text(line)?;
         let line = serde_json::from_str::<RequestLine>(text).ok()?;
-        if !facts.is_text(line.url.as_str()) {
+        let kind = facts.kind(line.url.as_str())?;
+        if kind == Kind::Moderation && !line.body.has_one_input {
             return None;
         }
         let body = if facts.request_bodies { Some(line.body_of(text)?) } else { None };
-        Some(Request { line, body })
+        Some(Request { line, kind, body })
     }
 
     /// Return the id.
     pub fn custom_id(&self) -> &str {
         self.line.custom_id.as_str()
+    }
+
+    /// Return whether an answer is of the kind that was asked for, and for each text there is a result.
+    fn has_answer(&self, kind: Kind, answer: &Answer) -> bool {
+        let wanted = match self.line.body.input {
+            Checked::String { .. } => Some(1),
+            Checked::List { count, are_strings: true } => Some(count as usize),
+            _ => None,
+        };
+        let got = answer.moderation.as_ref().map(|moderation| moderation.results);
+        self.kind == kind && wanted.zip(got).is_none_or(|(wanted, got)| wanted == got)
     }
 }
 
@@ -97,10 +75,6 @@ fn plain_text(line: &[u8]) -> Option<&str> {
     if line.len() > MOST_BYTES { None } else { std::str::from_utf8(line).ok() }
 }
 
-fn given<'a>(text: &'a Option<Text>) -> Option<&'a str> {
-    text.as_ref().map(|text| text.as_str()).filter(|text| !text.is_empty())
-}
-
 /// Rows that wait to become a batch.
 pub struct Table {
     pub columns: Columns,
@@ -109,76 +83,135 @@ pub struct Table {
     pub count: usize,
     /// How many rows there were by outcome.
     pub outcomes: HashMap<String, u64>,
+    /// The type of the last body, which is mostly that of the next one.
+    last: Family,
 }
 
-/// What a result says.
-enum Meaning<'a> {
-    Answer { response: &'a Response<'a>, choice: &'a Choice<'a>, outcome: &'a str, finish_reason: &'a str, counts: Counts },
-    Failure { response: &'a Response<'a>, error: &'a ErrorObject<'a>, retryable: bool },
-    Ending { error: &'a LineError<'a>, outcome: &'a str, retryable: bool },
+/// The types of bodies.
+#[derive(Clone, Copy, PartialEq)]
+enum Family {
+    Chat,
+    Response,
+    Completion,
+    Moderation,
+    Failure,
+}
+
+const FAMILIES: [Family; 5] = [Family::Chat, Family::Response, Family::Completion, Family::Moderation, Family::Failure];
+
+/// What a row has of a result.
+#[derive(Default)]
+struct Found<'a> {
+    outcome: &'a str,
+    retryable: bool,
+    status_code: Option<i32>,
+    request_id: Option<&'a str>,
+    batch_request_id: Option<&'a str>,
+    /// Code, type, param and message.
+    error: [Option<&'a str>; 4],
+    /// The endpoint that the body shows.
+    endpoint: Option<&'a str>,
+    answer: Option<&'a Answer<'a>>,
+    body: Option<&'a str>,
 }
 
 impl Table {
     /// Make an empty table.
     pub fn new(facts: Facts) -> Self {
-        Table { columns: Columns::default(), facts, count: 0, outcomes: HashMap::new() }
+        Table { columns: Columns::default(), facts, count: 0, outcomes: HashMap::new(), last: Family::Chat }
     }
 
     /// Add the row of a result line; false if the line is not plain, or is of another request.
     pub fn add(&mut self, line: &[u8], place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
         let Some(text) = plain_text(line) else { return false };
-        let Ok(mut result) = serde_json::from_str::<Object<ResultLine>>(text).map(|object| object.0) else {
-            return false;
-        };
-        if request.is_some_and(|place| place.request.custom_id() != result.custom_id.as_str()) {
+        let last = self.last;
+        let others = FAMILIES.into_iter().filter(|family| *family != last);
+        let found = std::iter::once(last).chain(others).find(|family| match family {
+            Family::Chat => self.add_answer::<chat::Body>(text, place, request),
+            Family::Response => self.add_answer::<responses::Body>(text, place, request),
+            Family::Completion => self.add_answer::<completions::Body>(text, place, request),
+            Family::Moderation => self.add_answer::<moderations::Body>(text, place, request),
+            Family::Failure => self.add_failure(text, place, request),
+        });
+        self.last = found.unwrap_or(last);
+        found.is_some()
+    }
+
+    /// Add the row of an answer; false if the body is not a `B`.
+    fn add_answer<'a, B: Body<'a>>(&mut self, text: &'a str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        let Some(result) = read::<B>(text, request) else { return false };
+        let Table { columns, facts, count, outcomes, .. } = self;
+        let Some(response) = result.response.as_ref().map(|response| &response.0) else { return false };
+        let is_success = result.error.is_none() && (200..300).contains(&response.status_code);
+        let Some(answer) = response.body.0.answer(facts).filter(|_| is_success) else { return false };
+        if request.is_some_and(|place| !place.request.has_answer(B::KIND, &answer)) {
             return false;
         }
-        let usage = result.response.as_mut().and_then(|response| response.0.body.0.usage.take());
-        let Table { columns, facts, count, outcomes } = self;
-        let Some(meaning) = meaning(&result, usage.and_then(|usage| usage.0.counts()), facts) else { return false };
-        let (keeps_all, keeps_some) = (facts.bodies == "all", facts.bodies != "none");
-        let is_whole = matches!(&meaning, Meaning::Answer { outcome, .. } if *outcome == facts.succeeded);
-        let kept = result.response.is_some() && (keeps_all || (keeps_some && !is_whole));
-        let body = if kept { body_of_result(text) } else { None };
-        let outcome = match &meaning {
-            Meaning::Answer { outcome, .. } | Meaning::Ending { outcome, .. } => outcome,
-            Meaning::Failure { .. } => facts.failed.as_str(),
+        let is_whole = answer.is_mapped && answer.outcome == facts.succeeded;
+        let is_kept = facts.bodies == "all" || (facts.bodies != "none" && !is_whole);
+        let found = Found {
+            outcome: answer.outcome,
+            status_code: Some(response.status_code),
+            request_id: given(&response.request_id),
+            batch_request_id: crate::grammar::text(&result.id),
+            endpoint: Some(B::endpoint(facts)),
+            answer: Some(&answer),
+            body: if is_kept { body_of_result(text) } else { None },
+            ..Found::default()
         };
         *count += 1;
-        tally(outcomes, outcome);
-        columns.outcome.push(Some(outcome));
-        add_meaning(columns, &meaning);
-        columns.batch_request_id.push(result.id.as_ref().map(|id| id.as_str()));
-        columns.response_body.push(body);
-        let endpoint = matches!(meaning, Meaning::Answer { .. }).then_some(facts.endpoint.as_str());
-        add_request(columns, request, result.custom_id.as_str(), endpoint);
-        columns.batch_id.push(place.batch_id);
-        columns.attempts.push(place.attempts);
-        columns.result_source.push(Some(place.source));
-        columns.result_line_number.push(Some(place.line_number));
+        tally(outcomes, answer.outcome);
+        add_result(columns, &found, Some(place));
+        add_request(columns, request, result.custom_id.as_str(), found.endpoint);
+        true
+    }
+
+    /// Add the row of a request that failed or was not sent; false if the line is not plain.
+    fn add_failure(&mut self, line: &str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        let Some(result) = read::<Failure>(line, request) else { return false };
+        let Table { columns, facts, count, outcomes, .. } = self;
+        let mut found = Found { batch_request_id: text(&result.id), ..Found::default() };
+        match (&result.response, &result.error) {
+            (Some(response), None) => {
+                let (response, error) = (&response.0, &response.0.body.0.error.0);
+                let Some(retryable) = facts.statuses.get(&response.status_code).filter(|_| is_plain_error(error)) else {
+                    return false;
+                };
+                (found.outcome, found.retryable) = (&facts.failed, *retryable);
+                (found.status_code, found.request_id) = (Some(response.status_code), given(&response.request_id));
+                found.error = [given(&error.code), given(&error.kind), given(&error.param), Some(error.message.as_str())];
+                found.body = if facts.bodies == "none" { None } else { body_of_result(line) };
+            }
+            (None, Some(error)) => {
+                let error = &error.0;
+                let Some((outcome, retryable)) = facts.endings.get(error.code.as_str()) else { return false };
+                (found.outcome, found.retryable) = (outcome, *retryable);
+                found.error = [Some(error.code.as_str()), None, None, given(&error.message)];
+            }
+            _ => return false,
+        }
+        *count += 1;
+        tally(outcomes, found.outcome);
+        add_result(columns, &found, Some(place));
+        add_request(columns, request, result.custom_id.as_str(), None);
         true
     }
 
     /// Add the row of a request without a result.
     pub fn add_missing(&mut self, request: &RequestPlace) {
-        let Table { columns, facts, count, outcomes } = self;
+        let Table { columns, facts, count, outcomes, .. } = self;
         let (outcome, retryable) = &facts.missing;
         *count += 1;
         tally(outcomes, outcome);
-        columns.outcome.push(Some(outcome));
-        columns.retryable.push(*retryable);
-        add_error(columns, [None; 4]);
-        add_answer(columns, None);
-        columns.status_code.push(None);
-        columns.request_id.push(None);
-        columns.batch_request_id.push(None);
-        columns.response_body.push(None);
+        add_result(columns, &Found { outcome, retryable: *retryable, ..Found::default() }, None);
         add_request(columns, Some(request), request.request.custom_id(), None);
-        columns.batch_id.push(None);
-        columns.attempts.push(Some(0));
-        columns.result_source.push(None);
-        columns.result_line_number.push(None);
     }
+}
+
+/// Read a line; None if it is not a result with such a body, or is of another request.
+fn read<'a, B: serde::Deserialize<'a>>(text: &'a str, request: Option<&RequestPlace>) -> Option<ResultLine<'a, B>> {
+    let result = serde_json::from_str::<Object<ResultLine<B>>>(text).ok()?.0;
+    request.is_none_or(|place| place.request.custom_id() == result.custom_id.as_str()).then_some(result)
 }
 
 fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
@@ -190,40 +223,6 @@ fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
     }
 }
 
-/// Return what a result says; None if it is not certain.
-fn meaning<'a>(result: &'a ResultLine, counts: Option<Counts>, facts: &'a Facts) -> Option<Meaning<'a>> {
-    let Some(response) = &result.response else {
-        let error = &result.error.as_ref()?.0;
-        let (outcome, retryable) = facts.endings.get(error.code.as_str())?;
-        return Some(Meaning::Ending { error, outcome, retryable: *retryable });
-    };
-    let response = &response.0;
-    if result.error.is_some() || response.request_id.as_str().is_empty() {
-        return None;
-    }
-    let body = &response.body.0;
-    if let Some(error) = &body.error {
-        let retryable = *facts.statuses.get(&response.status_code)?;
-        let error = &error.0;
-        return (is_alone(body) && is_plain_error(error)).then_some(Meaning::Failure { response, error, retryable });
-    }
-    let [choice] = body.choices.as_ref()?;
-    let choice = &choice.0;
-    let (finish_reason, outcome) = facts.finish_reasons.get(choice.finish_reason.as_str())?;
-    let has_keys = body.id.is_some() && body.model.is_some() && body.created.is_some_and(|at| (0..YEAR_10000).contains(&at));
-    let is_chat = body.object.as_ref().is_some_and(|object| object.as_str() == "chat.completion");
-    let is_success = (200..300).contains(&response.status_code);
-    if !(has_keys && is_chat && is_success && is_plain_message(&choice.message.0)) {
-        return None;
-    }
-    Some(Meaning::Answer { response, choice, outcome, finish_reason, counts: counts? })
-}
-
-/// Return whether a body has no key of an answer.
-fn is_alone(body: &Body) -> bool {
-    body.id.is_none() && body.object.is_none() && body.created.is_none() && body.model.is_none() && body.choices.is_none()
-}
-
 /// Return whether an error is one, and not that of a batch or a code for success.
 fn is_plain_error(error: &ErrorObject) -> bool {
     let words = [given(&error.code), given(&error.kind), Some(error.message.as_str())];
@@ -232,82 +231,54 @@ fn is_plain_error(error: &ErrorObject) -> bool {
     !error.message.as_str().is_empty() && !is_success && !is_ending
 }
 
-/// Return whether a message has one text or a refusal or calls, and its reasoning under one name.
-fn is_plain_message(message: &Message) -> bool {
-    let has_calls = message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
-    let reasonings = [&message.reasoning_content, &message.reasoning];
-    let is_read_once = match reasonings.map(|text| text.as_ref().map(|text| text.as_str())) {
-        [Some(text), None] | [None, Some(text)] => !text.is_empty(),
-        [None, None] => true,
-        _ => false,
-    };
-    is_read_once && (given(&message.content).is_some() || given(&message.refusal).is_some() || has_calls)
-}
-
-fn add_meaning(columns: &mut Columns, meaning: &Meaning) {
-    match meaning {
-        Meaning::Answer { response, choice, finish_reason, counts, .. } => {
-            columns.status_code.push(Some(response.status_code));
-            columns.request_id.push(Some(response.request_id.as_str()));
-            columns.retryable.push(false);
-            add_error(columns, [None; 4]);
-            add_answer(columns, Some((&response.body.0, &choice.message.0, finish_reason, counts)));
-        }
-        Meaning::Failure { response, error, retryable } => {
-            columns.status_code.push(Some(response.status_code));
-            columns.request_id.push(Some(response.request_id.as_str()));
-            columns.retryable.push(*retryable);
-            add_error(columns, [given(&error.code), given(&error.kind), given(&error.param), Some(error.message.as_str())]);
-            add_answer(columns, None);
-        }
-        Meaning::Ending { error, retryable, .. } => {
-            columns.status_code.push(None);
-            columns.request_id.push(None);
-            columns.retryable.push(*retryable);
-            add_error(columns, [Some(error.code.as_str()), None, None, given(&error.message)]);
-            add_answer(columns, None);
-        }
-    }
-}
-
-fn add_error(columns: &mut Columns, [code, kind, param, message]: [Option<&str>; 4]) {
+/// Add what a row has of its result; place None: there is none.
+fn add_result(columns: &mut Columns, found: &Found, place: Option<&ResultPlace>) {
+    columns.outcome.push(Some(found.outcome));
+    columns.retryable.push(found.retryable);
+    columns.status_code.push(found.status_code);
+    columns.request_id.push(found.request_id);
+    columns.batch_request_id.push(found.batch_request_id);
+    let [code, kind, param, message] = found.error;
     columns.error_code.push(code);
     columns.error_type.push(kind);
     columns.error_param.push(param);
     columns.error_message.push(message);
+    columns.response_body.push(found.body);
+    columns.batch_id.push(place.and_then(|place| place.batch_id));
+    columns.attempts.push(place.map_or(Some(0), |place| place.attempts));
+    columns.result_source.push(place.map(|place| place.source));
+    columns.result_line_number.push(place.map(|place| place.line_number));
+    add_values(columns, found.answer);
 }
 
-fn add_answer(columns: &mut Columns, answer: Option<(&Body, &Message, &str, &Counts)>) {
-    let body = answer.map(|(body, ..)| body);
-    let message = answer.map(|(_, message, ..)| message);
-    let counts = answer.map(|(.., counts)| counts);
-    columns.model.push(body.and_then(|body| body.model.as_ref()).map(|text| text.as_str()));
-    columns.response_id.push(body.and_then(|body| body.id.as_ref()).map(|text| text.as_str()));
-    columns.created_at.push(body.and_then(|body| body.created).map(|seconds| seconds * 1_000_000));
-    columns.finish_reason.push(answer.map(|(_, _, finish_reason, _)| finish_reason));
-    columns.text.push(message.and_then(|message| message.content.as_ref()).map(|text| text.as_str()));
-    columns.refusal.push(message.and_then(|message| message.refusal.as_ref()).map(|text| text.as_str()));
-    let reasoning = message.and_then(|message| message.reasoning_content.as_ref().or(message.reasoning.as_ref()));
-    columns.reasoning.push(reasoning.map(|text| text.as_str()));
-    let calls = message.and_then(|message| message.tool_calls.as_deref()).unwrap_or_default();
-    for call in calls {
-        let function = &call.0.function.0;
-        columns.tool_calls.push([call.0.id.as_str(), function.name.as_str(), function.arguments.as_str()]);
-    }
-    columns.tool_calls.end(!calls.is_empty());
+fn add_values(columns: &mut Columns, answer: Option<&Answer>) {
+    columns.model.push(answer.map(|answer| answer.model));
+    columns.response_id.push(answer.map(|answer| answer.response_id));
+    columns.created_at.push(answer.and_then(|answer| answer.created).map(|seconds| seconds * 1_000_000));
+    columns.finish_reason.push(answer.and_then(|answer| answer.finish_reason));
+    columns.text.push(answer.and_then(|answer| answer.text.as_deref()));
+    columns.texts.push(answer.map(|answer| answer.texts.as_slice()).filter(|texts| !texts.is_empty()));
+    columns.refusal.push(answer.and_then(|answer| answer.refusal.as_deref()));
+    columns.reasoning.push(answer.and_then(|answer| answer.reasoning.as_deref()));
+    columns.tool_calls.push(answer.map(|answer| answer.calls.as_slice()).filter(|calls| !calls.is_empty()));
+    let counts = answer.and_then(|answer| answer.counts.as_ref());
     columns.input_tokens.push(counts.map(|counts| counts.input));
     columns.output_tokens.push(counts.map(|counts| counts.output));
     columns.total_tokens.push(counts.map(|counts| counts.total));
     columns.cached_tokens.push(counts.and_then(|counts| counts.cached));
     columns.reasoning_tokens.push(counts.and_then(|counts| counts.reasoning));
     columns.cache_write_tokens.push(counts.and_then(|counts| counts.cache_write));
+    let moderation = answer.and_then(|answer| answer.moderation.as_ref());
+    columns.flagged.push(moderation.and_then(|moderation| moderation.flagged));
+    columns.flagged_categories.push(moderation.and_then(|moderation| moderation.categories.as_deref()));
+    columns.category_scores.push(moderation.and_then(|moderation| moderation.scores.as_deref()));
 }
 
 fn add_request(columns: &mut Columns, place: Option<&RequestPlace>, custom_id: &str, endpoint: Option<&str>) {
     columns.custom_id.push(Some(custom_id));
     let line = place.map(|place| &place.request.line);
     columns.endpoint.push(line.map(|line| line.url.as_str()).or(endpoint));
-    columns.request_model.push(line.and_then(|line| line.model.as_ref()).map(|text| text.as_str()));
+    columns.request_model.push(line.and_then(|line| text(&line.body.model)));
     columns.request_body.push(place.and_then(|place| place.request.body));
     columns.input_source.push(place.map(|place| place.source));
     columns.input_line_number.push(place.map(|place| place.line_number));

@@ -12,6 +12,7 @@ from batchfiles.ids.index import digest
 from batchfiles.inputs.local import LocalFile
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex, UnkeyedLines, scan_results, tasks, with_line_numbers
+from batchfiles.native import SWITCH
 from batchfiles.workers.pool import WorkerPool
 from tests.jobs.wire import failure, put, success
 
@@ -118,8 +119,9 @@ def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: byte
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes) -> None:
-    """Decoding the line shows that its id is another one than in the index."""
+def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding the line shows that its id is another one than in the index. Compiled code has no fast scan."""
+    monkeypatch.setenv(SWITCH, "0")
     found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
     assert scan.is_index_mismatch(line, "a")

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import native
-from batchfiles.ids.index import digests_of_bytes
+from batchfiles.ids.index import IndexEntries, digests_of_bytes
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import Block
+from batchfiles.io.texts import Text
 from batchfiles.native import SWITCH
 from batchfiles.outcome import read_result
 from batchfiles.table.plain_rows import PlainRows, plain_reader
@@ -45,7 +46,7 @@ def rows_of(lines: list[bytes], *, fast: bool) -> tuple[object, object]:
     reader = plain_reader([FILE], bodies="auto") if fast else None
     columns = RequestRows(schema()) if reader is None else PlainRows(schema(), keep="auto", reader=reader)
     block = Block(FILE.name, 5, 100, lines)
-    for others in columns.add_results(block, 0) if isinstance(columns, PlainRows) else [block]:
+    for others in columns.add_results(Text.of(block), 0) if isinstance(columns, PlainRows) else [block]:
         at = 100 + sum(len(line) + 1 for line in lines[: others.line_number - 5])
         assert others.byte_offset == at
         for number, line in enumerate(others.lines, others.line_number):
@@ -61,7 +62,7 @@ def test_plain_results_are_taken(line: bytes) -> None:
     """If the grammar became narrower, only the time would show it."""
     reader = plain_reader([FILE], bodies="auto")
     assert reader is not None
-    assert reader.add_results([line], 0, 1) == []
+    assert reader.add_results(line + b"\n", 0, 1) == []
     assert len(reader) == 1
 
 
@@ -81,8 +82,14 @@ def test_plain_requests_are_taken(tmp_path: Path) -> None:
     index = {"path": path, "count": 0, "shift": 64, "starts": [0, 0]}
     reader = plain_reader([FILE], bodies="auto", index=index)
     assert reader is not None
-    digests, others, used = reader.add_requests(REQUESTS, "requests.jsonl", 0, 1, digests_of_bytes)
-    assert (digests[:3], digests[3], others, used) == (digests_of_bytes([b"ID"] * 3), None, [(3, 3)], [])
+    text = b"\n".join([*REQUESTS, b""])
+    others, used = reader.add_requests(text, "requests.jsonl", 2, 7, 100, digests_of_bytes)
+    assert (others, used) == ([(3, text.rindex(REQUESTS[3]), len(text) - 1, 3)], [])
+    reader.set_digests(3, [5])
+    entries = IndexEntries.from_bytes(reader.take_entries())
+    exact = IndexEntries()
+    exact.add_lines([*digests_of_bytes([b"ID"] * 3), 5], 2, 100, list(map(len, REQUESTS)), 7)
+    assert entries.to_bytes() == exact.to_bytes()
     assert reader.take_outcomes() == {"missing": 3}
 
 
@@ -133,7 +140,7 @@ def test_long_lines_and_strange_names_are_left_to_python() -> None:
     lines = [result({**TEXT, "content": "a" * (16 << 20)}), RESULTS[0]]
     reader = plain_reader([FILE], bodies="auto")
     assert reader is not None
-    assert reader.add_results(lines, 0, 1) == [(0, 0)]
+    assert [other[0] for other in reader.add_results(b"\n".join([*lines, b""]), 0, 1)] == [0]
     assert plain_reader([FILE._replace(name="\udcff.jsonl")], bodies="auto") is None
 
 

@@ -25,6 +25,7 @@ from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.texts import Text
 from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
@@ -67,15 +68,11 @@ class ExportRows(RowWork):
     def _plain_reader(self) -> NativeRows | None:
         return plain_reader(self._files, bodies=self._spec["bodies"])
 
-    def _add_block(self, block: Block, file: int) -> None:
-        """Add the rows of a block."""
-        if isinstance(self._columns, PlainRows):
-            for others in self._columns.add_results(block, file):
-                self._add_exactly(others, file)
-        else:
-            self._add_exactly(block, file)
+    def _add_text(self, columns: PlainRows, text: Text, file: int) -> None:
+        for others in columns.add_results(text, file):
+            self._add_block(others, file)
 
-    def _add_exactly(self, block: Block, file: int) -> None:
+    def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of lines. Flat on purpose: it runs once a line."""
         add, outcomes = self._columns.add, self._outcomes
         if isinstance(self._columns, EmbeddingRows):
@@ -158,6 +155,7 @@ class Export(LazyTable[ExportReport]):
     """Results as a table: what `export` returns."""
 
     _name = "Export"
+    _main_works = True
 
     def _table_of_files(self) -> TableName:
         return table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
@@ -172,9 +170,6 @@ class Export(LazyTable[ExportReport]):
 
     def _bytes_of_head(self) -> int:
         return min(self._bytes(), TASK_BYTES)
-
-    def _pool(self, *, parts: bool) -> WorkerPool:
-        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 
     def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         started = time.perf_counter()

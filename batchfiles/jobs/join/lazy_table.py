@@ -18,6 +18,7 @@ from batchfiles.io.threads import in_steps
 from batchfiles.jobs.join.display import describe, first_rows, page
 from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport
 from batchfiles.jobs.join.table_files import NO_RESUME, NewFolder, checked_file_bytes, is_own_file, part_name
+from batchfiles.table.plain_rows import is_mostly_plain
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
 
-
 ReportT = TypeVar("ReportT", bound=TableReport)
 
 TASK_BYTES = 3 * 1024 * 1024
@@ -46,8 +46,8 @@ PART_BYTES = 32 * 1024 * 1024
 class LazyTable(Generic[ReportT]):
     """A table of batch files, made again by each call.
 
-    The files are those that existed when this object was made. Each pass checks their sizes and modification times at its
-    beginning and its end, and raises a `FileError` if a file has changed. For files that have grown since, make a new object.
+    The files are those that existed when this object was made. Each pass raises a `FileError` if their sizes or modification
+    times have changed at its beginning or its end.
 
     Iterating gives each row as a dict of the table's columns. `to_parquet` and `write` make a file, `to_arrow`, `to_pandas` and
     `to_polars` make the table in memory, `to_batches` and `to_reader` stream it, and any library that supports the Arrow C stream
@@ -55,6 +55,8 @@ class LazyTable(Generic[ReportT]):
     """
 
     _name: ClassVar[str]  # that it shows
+    _main_works = False
+    """Whether this process is one of the workers."""
     _resumes = False
     """Whether a folder of this table can be continued."""
 
@@ -127,9 +129,7 @@ class LazyTable(Generic[ReportT]):
             RuntimeError: No pass over the files is complete.
         """
         if self._report is None:
-            raise RuntimeError(
-                "there is no report before the table was made: write or convert it, iterate to the end, or call summarize()"
-            )
+            raise RuntimeError("there is no report before the table was made: write it, iterate to the end, or call summarize()")
         return self._report
 
     def summarize(self) -> ReportT:
@@ -407,11 +407,7 @@ class LazyTable(Generic[ReportT]):
         raise NotImplementedError
 
     def _check_files(self) -> None:
-        """Make sure that the files are what they were when this object was made.
-
-        Raises:
-            FileError: One has changed.
-        """
+        """Raise a `FileError` if a file is not what it was when this object was made."""
         check_unchanged(self._files_read())
 
     def _bytes(self) -> int:
@@ -426,4 +422,7 @@ class LazyTable(Generic[ReportT]):
         return in_steps(self._options.progress, self._bytes())
 
     def _pool(self, *, parts: bool) -> WorkerPool:
-        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts))
+        workers = self._options.workers_for(self._bytes(), parts=parts)
+        is_plain = workers > 1 and self._table == "requests" and self._parsed is None
+        in_threads = is_plain and is_mostly_plain([file.path for file in self._roles.results])
+        return WorkerPool(workers, main_works=self._main_works, in_threads=in_threads)

@@ -20,6 +20,7 @@ from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, diges
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
+from batchfiles.io.texts import Text, read_texts
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.join.scan import head_of_line
@@ -118,18 +119,27 @@ class RowWork(Job):
             "block_size": self._block_size,
         }
         waiting = 0
-        for block in read_blocks(Source(name, path=Path(path)), notice, **where):
-            self._add_block(block, task["file"])
-            last = block.line_number + len(block.lines) - 1
-            waiting += 1
-            if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
-                yield from self._flush()
-                waiting = 0
+        if isinstance(self._columns, PlainRows):
+            for text in read_texts(Source(name, path=Path(path)), notice, **where):
+                self._add_text(self._columns, text, task["file"])
+                last = text.line_number + text.text.count(b"\n") - 1
+                waiting += 1
+                if len(self._columns) >= ROWS or waiting >= BLOCKS or len(text.text) > LONG:
+                    yield from self._flush()
+                    waiting = 0
+        else:
+            for block in read_blocks(Source(name, path=Path(path)), notice, **where):
+                self._add_block(block, task["file"])
+                last = block.line_number + len(block.lines) - 1
+                waiting += 1
+                if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
+                    yield from self._flush()
+                    waiting = 0
         self._lines_read = last - task["line_number"] + 1
         yield from self._flush()
 
     def _flush(self) -> Iterator[Product]:
-        if (batch := self._columns.flush()) is not None:
+        for batch in self._columns.batches():
             self._counts["rows"] += batch.num_rows
             yield batch
 
@@ -139,6 +149,10 @@ class RowWork(Job):
 
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block."""
+        raise NotImplementedError
+
+    def _add_text(self, columns: PlainRows, text: Text, file: int) -> None:
+        """Add the rows of a text, as far as possible by compiled code."""
         raise NotImplementedError
 
     def _add_malformed(self, file: int, line: bytes, error: InvalidLineError, number: int) -> None:
@@ -315,7 +329,7 @@ class JoinRows(RowWork):
         self._lines = RequestLines(cut_bodies=self._spec["request_bodies"])
         yield from super()._batches(task)
         self._counts["repaired_json"] += self._lines.repaired
-        yield self._entries.to_bytes()
+        yield self._columns.take_entries() if isinstance(self._columns, PlainRows) else self._entries.to_bytes()
 
     def _flush(self) -> Iterator[Product]:
         """Yield the rows that wait, with the user's columns last."""
@@ -339,9 +353,24 @@ class JoinRows(RowWork):
         )
 
     def _add_block(self, block: Block, file: int) -> None:
-        """Add the rows of a block, except lines that repeat one of another file."""
+        """Add the rows of a block, except lines that repeat one of another file, and index their ids."""
+        for lines in self._unrepeated(block, file):
+            if self._prefetches:
+                self._lookup.prefetch(_keys(lines.lines))
+            keys = self._add_exactly(lines, file)
+            self._entries.add_lines(keys, file, lines.byte_offset, list(map(len, lines.lines)), lines.line_number)
+
+    def _add_text(self, columns: PlainRows, text: Text, file: int) -> None:
+        for each in [text] if not self._repeated else map(Text.of, self._unrepeated(text.block(), file)):
+            if self._prefetches:
+                self._lookup.prefetch(_keys(each.block().lines))
+            for lines in columns.add_requests(each, file, self._marks.used, digests_of_bytes):
+                columns.set_digests(lines.line_number - each.line_number, self._add_exactly(lines, file))
+
+    def _unrepeated(self, block: Block, file: int) -> Iterator[Block]:
+        """Yield the lines that don't repeat one of another file, and tell the lookup which other files have them."""
         if not self._repeated:
-            self._add_lines(block, file)
+            yield block
             return
         for lines, others in self._repeated.cut(block, file):
             if others is None:
@@ -349,20 +378,7 @@ class JoinRows(RowWork):
                 add_example(self._columns.examples, "repeated_inputs", f"{lines.path}:{lines.line_number}")
                 continue
             self._lookup.also = others
-            self._add_lines(lines, file)
-
-    def _add_lines(self, block: Block, file: int) -> None:
-        """Add the rows of lines, and index their ids."""
-        if self._prefetches:
-            self._lookup.prefetch(_keys(block.lines))
-        if isinstance(self._columns, PlainRows):
-            keys, others = self._columns.add_requests(block, file, self._marks.used, digests_of_bytes)
-            for lines in others:
-                start = lines.line_number - block.line_number
-                keys[start : start + len(lines.lines)] = self._add_exactly(lines, file)
-        else:
-            keys = self._add_exactly(block, file)
-        self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+            yield lines
 
     def _add_exactly(self, block: Block, file: int) -> list[int | None]:
         """Add the rows of lines, and return the digests of their ids. Flat on purpose: it runs once a line of every input."""

@@ -3,7 +3,8 @@ r"""The join's first pass: an index of the result lines by `custom_id`, and the 
 An ordinary result line is not decoded here: its id is the string after the first key, or the second after `id`. Another id would
 count if the key were repeated later in the line. An exact scan looks for repeated keys, also with letters as escapes
 (`"custom_i\u0064"`), and decodes the lines that may have them. A fast scan leaves that to the second pass, which decodes every
-line: on `IndexMismatch`, an exact scan must follow. A line that is not JSON is found when it is fetched.
+line: on `IndexMismatch`, an exact scan must follow. Compiled code makes every scan exact. A line that is not JSON is found when
+it is fetched.
 
 `UnkeyedLines` are the result lines without an index entry: malformed ones, and ones without an id.
 """
@@ -36,6 +37,8 @@ from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.lines import split
 from batchfiles.io.sources import Source, read_blocks
+from batchfiles.io.texts import Text, read_texts
+from batchfiles.native import NativeEntries, native_entries, native_lines
 from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
@@ -148,6 +151,7 @@ class CountLines(Job):
         r"""Count the `\n` before each of the range's lines: the first line of a file has none."""
         start, end = task["start"], task["end"]
         count = 1 if start == 0 else 0
+        native = native_lines()
         # A line begins after each newline from start - 1 to end - 2.
         at = max(start - 1, 0)
         path = self._files[task["file"]]
@@ -155,7 +159,7 @@ class CountLines(Job):
             with Path(path).open("rb", buffering=0) as file:
                 file.seek(at)
                 while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
-                    count += len(split(chunk)) - 1
+                    count += len(split(chunk)) - 1 if native is None else native.count_newlines(chunk)
                     at += len(chunk)
         except OSError as error:
             raise file_error(error, path) from None
@@ -181,7 +185,7 @@ class IndexResults(Job):
         Line numbers count from the beginning of the range.
         """
         file = task["file"]
-        entries = IndexEntries()
+        entries = native_entries() or IndexEntries()
         unkeyed = UnkeyedLines()
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
@@ -199,13 +203,19 @@ class IndexResults(Job):
                     entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
 
         name, path = self._files[file]
-        note = _index_exact if self._exact else _index_fast
-        for block in read_blocks(
-            Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
-        ):
-            note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
-            lines = block.line_number + len(block.lines) - 1
-        yield entries.to_bytes()
+        where = {"start": task["start"], "end": task["end"], "max_line_bytes": self._max_line_bytes}
+        source = Source(name, path=Path(path))
+        if isinstance(entries, IndexEntries):
+            note = _index_exact if self._exact else _index_fast
+            for block in read_blocks(source, notice, **where):
+                note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
+                lines = block.line_number + len(block.lines) - 1
+            yield entries.to_bytes()
+        else:
+            for text in read_texts(source, notice, **where):
+                _index_native(text, file, entries, unkeyed, counts)
+                lines = text.line_number + text.text.count(b"\n") - 1
+            yield entries.take()
         yield unkeyed.to_bytes()
         yield {
             "lines": lines,
@@ -214,6 +224,16 @@ class IndexResults(Job):
             "findings": findings[:FINDINGS_KEPT],
             "findings_not_listed": len(findings[FINDINGS_KEPT:]),
         }
+
+
+def _index_native(text: Text, file: int, entries: NativeEntries, unkeyed: UnkeyedLines, counts: Counter[str]) -> None:
+    """Index the lines of a text: those with a plain id by compiled code, and the others as `_index_exact` does."""
+    number, offset = text.line_number, text.byte_offset
+    for place, start, end in entries.add_lines(text.text, file, offset, number, digests_of_bytes):
+        found = IndexEntries()
+        _index_exact([text.text[start:end]], number + place, file, offset + start, found, unkeyed, counts)
+        if found:
+            entries.set_digest(place, found.digests[0])
 
 
 def _index_fast(
@@ -332,13 +352,14 @@ def scan_results(
         files: The result files.
         path: The index to make.
         max_line_bytes: The longest line that is read, in bytes.
-        exact: Whether to look for repeated keys.
+        exact: Whether to look for repeated keys; compiled code always does.
         progress: Called with the bytes of each range that is done.
 
     Raises:
         FileError: A file can't be read, or the index can't be written.
     """
     builder = IndexBuilder(path)
+    exact = exact or native_lines() is not None
     unkeyed = UnkeyedLines()
     lines = blank = repaired = not_listed = 0
     findings: list[Finding] = []

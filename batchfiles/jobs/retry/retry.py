@@ -19,7 +19,7 @@ from typing import Any
 from batchfiles.codec import request_of
 from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.copied_lines import CopiedLines
+from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_to_read, not_read_fields
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import Pairs, sort_files
@@ -40,6 +40,7 @@ from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit, Units
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.native import native_listed
 from batchfiles.outcome import ids_of
 
 __all__ = ["ListedLines", "retry"]
@@ -76,6 +77,7 @@ class ListedLines:
         self._targets = targets
         self._max_line_bytes = max_line_bytes
         self._are_apart = are_apart
+        self._native = native_listed(custom_id.encode(errors="surrogatepass") for custom_id in listed)
 
     def take(self, unit: Unit, progress: Callable[[int], None]) -> bool:
         """Add the lines of a unit to the targets.
@@ -113,17 +115,18 @@ class ListedLines:
         found: set[str] = set()
         all_lines = changed = written = 0
         for run in copied.of(file.source):
-            ids = ids_of(run.whole_lines, run.text)
+            lines, requests = self._candidates(run)
+            ids = ids_of(lines, b"".join(lines))
             chosen = [place for place, custom_id in enumerate(ids) if custom_id in self._listed]
             written += len(chosen)
             found.update([str(ids[place]) for place in chosen])
             if None in ids or len(found) < written:
                 raise _Unusual
-            old = [run.whole_lines[place] for place in chosen]
-            new = [self._checked(line) for line in old]
+            old = [lines[place] for place in chosen]
+            new = [self._checked(lines[place], is_request=requests[place]) for place in chosen]
             self._targets.add(number, b"".join(new), len(new))
             changed += sum(map(ne, old, new))
-            all_lines += len(ids)
+            all_lines += run.count
         self.lines[number] = all_lines
         counts = {"written": written, "changed": changed, "blank_line": copied.blank_lines}
         groups = [(None, None, None, None, written), (None, None, None, NOT_LISTED, all_lines - written)]
@@ -131,9 +134,21 @@ class ListedLines:
         self.totals.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
         return found
 
-    def _checked(self, line: bytes) -> bytes:
-        r"""Return a valid request line, with its `\n` and with the edits applied."""
-        request_of(line)
+    def _candidates(self, run: Run) -> tuple[list[bytes], list[bool]]:
+        """Return all lines but those with another id for certain, and for each whether it is certainly a request."""
+        if self._native is None:
+            return run.whole_lines, [False] * run.count
+        found = self._native.find(run.text)
+        return [run.text[start:end] for start, end, _ in found], [is_request for _, _, is_request in found]
+
+    def _checked(self, line: bytes, *, is_request: bool) -> bytes:
+        r"""Return a valid request line, with its `\n` and with the edits applied.
+
+        Raises:
+            InvalidLineError: The line can't be decoded, or an edit can't be made in it.
+        """
+        if not is_request:
+            request_of(line)
         return edited(line[:-1], self._edits) + b"\n" if self._edits else line
 
 

@@ -1,0 +1,172 @@
+r"""Blocks of whole lines that are not cut apart, for compiled code, which finds the newlines itself.
+
+They are the lines of `lines.blocks`, with the same numbers, offsets and findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from batchfiles.findings import Finding
+from batchfiles.io.lines import BLOCK_SIZE, BOM, Block, blocks, byte_order_mark, checked_line_bytes, missing_newline, split
+from batchfiles.io.sources import Source
+from batchfiles.limits import LINE_CAP
+
+__all__ = ["Text", "read_texts", "texts"]
+
+
+class Text(NamedTuple):
+    r"""Neighbouring lines of one file in one piece.
+
+    Attributes:
+        path: The file's display name.
+        line_number: The number of the first line, counted from 1, blank lines included.
+        byte_offset: Where it begins in the file.
+        text: The lines, each with its `\n`.
+    """
+
+    path: str
+    line_number: int
+    byte_offset: int
+    text: bytes
+
+    @classmethod
+    def of(cls, block: Block) -> Text:
+        """Join the lines of a block."""
+        return cls(block.path, block.line_number, block.byte_offset, b"\n".join([*block.lines, b""]))
+
+    def block(self) -> Block:
+        """Cut the lines apart."""
+        return Block(self.path, self.line_number, self.byte_offset, split(self.text[:-1]))
+
+
+def read_texts(
+    source: Source,
+    notice: Callable[[Finding], None],
+    *,
+    start: int = 0,
+    end: int | None = None,
+    line_number: int = 1,
+    max_line_bytes: int = LINE_CAP,
+    block_size: int = BLOCK_SIZE,
+) -> Iterator[Text]:
+    """Open one source that can seek and read it, or a byte range of it, as `texts` does.
+
+    Raises:
+        FileError: The file is not there or can't be read.
+    """
+    with source.open() as stream:
+        yield from texts(
+            stream,
+            source.name,
+            notice,
+            start=start,
+            end=end,
+            line_number=line_number,
+            max_line_bytes=max_line_bytes,
+            block_size=block_size,
+        )
+
+
+def texts(
+    stream: BinaryIO,
+    path: str,
+    notice: Callable[[Finding], None],
+    *,
+    start: int = 0,
+    end: int | None = None,
+    line_number: int = 1,
+    max_line_bytes: int = LINE_CAP,
+    block_size: int = BLOCK_SIZE,
+) -> Iterator[Text]:
+    r"""Read a file, or the lines that begin in a byte range of it; a last line that has no `\n` gets one.
+
+    From a line above `max_line_bytes` on, `lines.blocks` reads the rest.
+
+    Args:
+        stream: An open binary file that can seek.
+        path: The display name, for findings.
+        notice: As for `lines.blocks`.
+        start: Lines that begin at or after this offset are read.
+        end: Lines that begin at or after this offset are not; None reads to the end of the file.
+        line_number: The number of the first line that is read.
+        max_line_bytes: The longest line that is kept, in bytes.
+        block_size: Bytes to read at a time.
+
+    Yields:
+        Texts of at least one line, in order.
+    """
+    checked_line_bytes(max_line_bytes)
+    if end is not None and end <= start:
+        return
+    has_mark = start == 0 and stream.read(len(BOM)) == BOM
+    offset = len(BOM) if has_mark else 0
+    if has_mark and end is not None:
+        end = max(end, offset + 1)  # the first line belongs to the range of the mark
+    if start:
+        offset = _next_line(stream, start, end, block_size)
+    stream.seek(offset)
+    for whole, held in _whole_lines(stream, block_size):
+        text = whole
+        if end is not None and offset >= end:
+            return
+        if end is not None:  # the last line is the one with the byte before `end`
+            text = whole[: whole.find(b"\n", max(0, end - 1 - offset)) + 1 or None]
+        if held > max_line_bytes or (len(text) > max_line_bytes and max(map(len, split(text))) > max_line_bytes):
+            stream.seek(0)
+            rest = blocks(
+                stream,
+                path,
+                notice,
+                start=0 if has_mark else offset,
+                end=end,
+                line_number=line_number,
+                max_line_bytes=max_line_bytes,
+                block_size=block_size,
+            )
+            yield from map(Text.of, rest)
+            return
+        if not text:
+            continue
+        if has_mark:
+            notice(byte_order_mark(path))
+            has_mark = False
+        if not text.endswith(b"\n"):
+            notice(missing_newline(path, line_number, offset, text))
+            text += b"\n"
+        yield Text(path, line_number, offset, text)
+        line_number += text.count(b"\n")
+        offset += len(text)
+    if has_mark:
+        notice(byte_order_mark(path))
+
+
+def _next_line(stream: BinaryIO, start: int, end: int | None, block_size: int) -> int:
+    """Return where the first line begins at `start` or after it; the end of the file if there is none."""
+    position = start - 1
+    stream.seek(position)
+    while (end is None or position < end) and (chunk := stream.read(block_size)):
+        newline = chunk.find(b"\n") + 1
+        position += newline or len(chunk)
+        if newline:
+            break
+    return position
+
+
+def _whole_lines(stream: BinaryIO, block_size: int) -> Iterator[tuple[bytes, int]]:
+    r"""Yield whole lines, and how many bytes of the next line are waiting; a last line without `\n` comes alone."""
+    held: list[bytes] = []
+    size = 0
+    while chunk := stream.read(block_size):
+        cut = chunk.rfind(b"\n") + 1
+        text = b""
+        if cut:
+            text = b"".join([*held, memoryview(chunk)[:cut]])
+            held, size = [], 0
+        if cut < len(chunk):
+            held.append(chunk[cut:])
+            size += len(chunk) - cut
+        yield text, size
+    if held:
+        yield b"".join(held), 0
