@@ -177,6 +177,20 @@ class NativeEntries(Protocol):
         """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
 
 
+def native_checks(custom_id: str) -> NativeChecks | None:
+    """Return the checks of one file; None if the compiled code is not installed or switched off.
+
+    Args:
+        custom_id: The shape of ids, see `RequestRules.custom_id_shape`.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    checks: NativeChecks | None = None if module is None else module.Checks(custom_id)
+    return checks
+
+
 def native_lines() -> NativeLines | None:
     """Return what counts lines and searches in them.
 
