@@ -201,22 +201,6 @@ def native_lines() -> NativeLines | None:
     return module
 
 
-def native_checks(custom_id: str) -> NativeChecks | None:
-    """Return the checks of one file; None if the compiled code is not installed or switched off.
-
-    Args:
-        custom_id: The shape of ids, see `RequestRules.custom_id_shape`.
-
-    Raises:
-        MissingDependencyError: Another version of `batchfiles-native` is installed.
-    """
-    module = _module()
-    if module is None:
-        return None
-    checks: NativeChecks = module.Checks(custom_id)
-    return checks
-
-
 def native_ids(known: Iterable[int]) -> NativeIds | None:
     """Return a reader of ids.
 
