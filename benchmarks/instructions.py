@@ -28,7 +28,7 @@ __all__ = ["main"]
 RECORDED = Path(__file__).with_name("instructions.json")
 SIZES = (300, 1300)
 MOST = 1.05
-"""The largest count that is no error, as a multiple of the recorded one."""
+"""A count above so many times the recorded one is an error."""
 
 COMMANDS = ("validate", "join", "export", "split")
 

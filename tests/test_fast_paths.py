@@ -15,7 +15,6 @@ from batchfiles import codec, outcome
 from batchfiles.bodies import chat_completions
 from batchfiles.errors import InvalidLineError
 from batchfiles.ids.index import IndexEntries
-from batchfiles.jobs.join.rows import RequestLines
 from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_fast
 from batchfiles.jobs.validate import validate
 from batchfiles.jsontext import edits, spans
@@ -91,23 +90,6 @@ def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written:
     five = [written[0], written[1], *(written[2].replace(b"last", b"last%d" % n) for n in range(3))]
     report = validate(io.BytesIO(b"\n".join(five) + b"\n"))
     assert {finding.line_number for finding in report.findings if finding.code != "duplicate_custom_id"} <= {2}
-
-
-@given(lines(REQUEST))
-def test_a_request_line_is_taken_apart_as_decoding_does(written: list[bytes]) -> None:
-    """`RequestLines` learns from the lines before."""
-    taking = RequestLines(cut_bodies=True)
-    for line in written:
-        try:
-            value = codec.request_of(line)
-        except InvalidLineError:
-            continue
-        custom_id, url, body, cut = taking.take(line)
-        own = value.get("url")
-        assert (custom_id, url, repr(body)) == (value["custom_id"], own if isinstance(own, str) else None, repr(value["body"]))
-        member = spans.last_member(line, "body")
-        assert member is not None
-        assert cut == line[member.start : member.end]
 
 
 @given(lines(RESULT))

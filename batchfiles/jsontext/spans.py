@@ -16,7 +16,6 @@ from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.paths import EscapedLetters, Path
 
 __all__ = [
-    "ORDINARY_INPUT",
     "Match",
     "Member",
     "Missing",
@@ -147,10 +146,6 @@ def _key(raw: bytes) -> str:
 
 
 PLAIN = rb'[^"\\\x00-\x1f]*'
-ORDINARY_INPUT = re.compile(
-    rb'{ ?"custom_id": ?"(?P<custom_id>%s)", ?"method": ?"%s", ?"url": ?"(?P<url>[!#-[\]-~]*)", ?"body": ?(?={)' % (PLAIN, PLAIN)
-)
-"""The beginning of a request line with its keys in the usual order and without escapes."""
 
 
 def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:

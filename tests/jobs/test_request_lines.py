@@ -1,4 +1,4 @@
-"""Decoding request lines: no state of one line is visible in the next."""
+"""Decoding request lines: the id, the url, the body and its bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.jobs.join.rows import RequestLines
+from batchfiles.jobs.join.rows import RequestParts
 from tests.jobs.oracle import decode, raw_value
 
 BODIES = st.sampled_from(
@@ -60,33 +60,21 @@ def lines(draw: st.DrawFn) -> bytes:
     return start + b"{" + (b"," + space).join(pairs) + draw(st.sampled_from([b"}", b"}", b"}", b"}\r", b"", b"} "]))
 
 
-@settings(max_examples=500)
-@given(written=st.lists(lines(), max_size=6), cut_bodies=st.booleans())
-@example(
-    written=[
-        b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}, "url": "/v1/b"}',
-        b'{"custom_id": "b", "method": "POST", "url": "/v1/a", "body": {"a": {}}}',
-        b'{"custom_id": "c\\", "method": "POST", "url": "/v1/a", "body": {}}", "method": "POST", "url": "/v1/a", "body": {}}',
-    ],
-    cut_bodies=True,
-)
-def test_each_line_is_taken_for_itself(written: list[bytes], cut_bodies: bool) -> None:
-    """After any other line: the id, the url, the body and its bytes are those of decoding the whole line."""
-    taking = RequestLines(cut_bodies=cut_bodies)
-    repaired = 0
-    for line in written:
-        value, mended = decode(line)
-        if value is None or type(value["body"]) is not dict:
-            with pytest.raises(InvalidLineError):
-                taking.take(line)
-            continue
-        repaired += mended
-        custom_id, url, body, cut = taking.take(line)
-        assert (custom_id, url) == (value["custom_id"], value["url"])
-        assert json.dumps(body) == json.dumps(as_read(value["body"]))
-        right = raw_value(line, "body")
-        assert cut == (right.encode() if cut_bodies and right is not None else None)
-    assert taking.repaired == repaired
+@settings(max_examples=1000)
+@given(line=lines(), with_text=st.booleans())
+@example(line=b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}, "url": "/v1/b"}', with_text=True)
+def test_the_parts_are_those_of_the_decoded_line(line: bytes, with_text: bool) -> None:
+    """The bytes of the body are those of the line."""
+    value, mended = decode(line)
+    if value is None or type(value["body"]) is not dict:
+        with pytest.raises(InvalidLineError):
+            RequestParts.of(line, with_text=with_text)
+        return
+    custom_id, url, body, text, is_repaired = RequestParts.of(line, with_text=with_text)
+    assert (custom_id, url, is_repaired) == (value["custom_id"], value["url"], mended)
+    assert json.dumps(body) == json.dumps(as_read(value["body"]))
+    right = raw_value(line, "body")
+    assert text == (right.encode() if with_text and right is not None else None)
 
 
 def as_read(body: object) -> object:
@@ -107,15 +95,13 @@ def as_read(body: object) -> object:
     ],
 )
 def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
-    """Before and after something was learned."""
-    taking = RequestLines(cut_bodies=True)
-    for _ in range(2):
-        with pytest.raises(InvalidLineError) as caught:
-            taking.take(line)
-        assert caught.value.code == code
-        taking.take(b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}}')
+    """With the code of what is wrong."""
+    with pytest.raises(InvalidLineError) as caught:
+        RequestParts.of(line, with_text=True)
+    assert caught.value.code == code
 
 
 def test_a_url_that_is_not_a_string_is_none() -> None:
     """It is for `validate` to find fault with it."""
-    assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": {}}') == ("a", None, {}, None)
+    found = RequestParts.of(b'{"custom_id": "a", "url": 5, "body": {}}', with_text=False)
+    assert found == ("a", None, {}, None, False)

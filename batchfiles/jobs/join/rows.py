@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
@@ -34,7 +34,7 @@ from batchfiles.table.rows import RequestRef, RequestRows, malformed_input
 from batchfiles.table.schema import schema
 from batchfiles.workers.pool import Job, Product, Spec
 
-__all__ = ["JoinRows", "RequestLines", "RowCounts", "RowWork"]
+__all__ = ["JoinRows", "RequestParts", "RowWork"]
 
 ROWS = 1000
 """Rows of a batch: with 300, Arrow's cost for each of 38 columns is 50 % higher."""
@@ -210,74 +210,35 @@ class RowWork(Job):
             self._findings.append(finding)
 
 
-RowCounts: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
-"""`(custom_id, url, decoded body, bytes of the body)`."""
-
-
-class RequestLines:
-    r"""Splits request lines, in little more than the time of decoding their bodies.
-
-    The lines of a file mostly differ in the id and the body only: the bytes before the id, and between the id and the body, are
-    learned from one ordinary line and compared in the next. Then only the body is decoded. If the bytes between the known
-    beginning and the last brace are one JSON value, then the whole line is JSON, has no other keys, and these are the bytes of
-    the body. All other lines are decoded whole.
-
-    Args:
-        cut_bodies: Whether to return the bytes of the bodies.
+class RequestParts(NamedTuple):
+    """What a row needs of a request line.
 
     Attributes:
-        repaired: How many of the lines are not strict JSON.
+        custom_id: The id.
+        url: The url; None if it is not a string.
+        body: The decoded body.
+        text: The bytes of the body; None if they are not wanted.
+        is_repaired: Whether the line is not strict JSON.
     """
 
-    def __init__(self, *, cut_bodies: bool) -> None:
-        self._cut_bodies = cut_bodies
-        self._head = b"\n"  # in no line
-        self._head_length = 1
-        self._middle = b""
-        self._middle_length = 0
-        self._url = ""
-        self.repaired = 0
+    custom_id: str
+    url: str | None
+    body: dict[str, Any]
+    text: bytes | None
+    is_repaired: bool
 
-    def take(self, line: bytes) -> RowCounts:
-        """Split one line.
+    @classmethod
+    def of(cls, line: bytes, *, with_text: bool) -> RequestParts:
+        """Decode one line.
 
         Raises:
             InvalidLineError: It is not a JSON object with a string `custom_id` and an object `body`, or it is a result: its row
                 would be a request that nobody made.
         """
-        # Compare slices: `startswith` spends most of its time on its arguments.
-        length = self._head_length
-        if line[:length] == self._head and line[-2:] == b"}}":
-            end = line.find(b'"', length)
-            body_start = end + self._middle_length
-            if line[end:body_start] == self._middle:
-                try:
-                    custom_id = line[length:end].decode()
-                    cut = line[body_start - 1 : -1]  # with the first brace of the body, which ends the middle
-                    body = codec.parse(cut)
-                except ValueError:
-                    return self._take_any(line)
-                if custom_id.isprintable() and "\\" not in custom_id:
-                    return custom_id, self._url, body, cut if self._cut_bodies else None
-        return self._take_any(line)
-
-    def _take_any(self, line: bytes) -> RowCounts:
         value = codec.request_of(line)
-        custom_id, body, url = value["custom_id"], value["body"], value.get("url")
-        if type(value) is not dict:
-            self.repaired += 1
-        self._learn(line)
-        cut = spans.body_of_input(line, value) if self._cut_bodies else None
-        return custom_id, url if type(url) is str else None, body, cut
-
-    def _learn(self, line: bytes) -> None:
-        """Store the bytes of an ordinary line before and after its id."""
-        match = spans.ORDINARY_INPUT.match(line)
-        if match is not None:
-            self._head = line[: match.start("custom_id")]
-            self._middle = line[match.end("custom_id") : match.end() + 1]
-            self._head_length, self._middle_length = len(self._head), len(self._middle)
-            self._url = match["url"].decode()
+        url = value.get("url")
+        text = spans.body_of_input(line, value) if with_text else None
+        return cls(value["custom_id"], url if type(url) is str else None, value["body"], text, type(value) is not dict)
 
 
 PREFETCH_BYTES = 4 * 1024 * 1024
@@ -329,9 +290,7 @@ class JoinRows(RowWork):
     def _batches(self, task: Spec) -> Iterator[Product]:
         """Yield the rows of a range, and then the packed entries of its ids."""
         self._entries = IndexEntries()
-        self._lines = RequestLines(cut_bodies=self._spec["request_bodies"])
         yield from super()._batches(task)
-        self._counts["repaired_json"] += self._lines.repaired
         yield self._columns.take_entries() if isinstance(self._columns, PlainRows) else self._entries.to_bytes()
 
     def _flush(self) -> Iterator[Product]:
@@ -387,26 +346,26 @@ class JoinRows(RowWork):
 
     def _add_exactly(self, block: Block, file: int) -> list[int | None]:
         """Add the rows of lines, and return the digests of their ids. Flat on purpose: it runs once a line of every input."""
-        add, best, take = self._columns.add, self._lookup.best, self._lines.take
-        outcomes = self._outcomes
-        new: Any = tuple.__new__
+        add, best, outcomes = self._columns.add, self._lookup.best, self._outcomes
+        with_text = self._spec["request_bodies"]
         name, number, offset = block.path, block.line_number, block.byte_offset
         keys: list[int | None] = []
         for line in block.lines:
             try:
-                custom_id, url, decoded, body = take(line)
+                custom_id, url, decoded, body, is_repaired = RequestParts.of(line, with_text=with_text)
             except InvalidLineError as error:
                 keys.append(None)
                 self._refuse(file, line, error, number, offset)
             else:
                 key = digest(custom_id)
                 keys.append(key)
+                self._counts["repaired_json"] += is_repaired
                 found = best(custom_id, key, file, url)
                 outcomes[found.result.outcome] += 1
                 model = decoded.get("model")
                 if type(model) is not str:
                     model = None
-                add(new(RequestRef, (custom_id, name, number, url, model, body, decoded)), found)
+                add(RequestRef(custom_id, name, number, url, model, body, decoded), found)
             number += 1
             offset += len(line) + 1
         return keys

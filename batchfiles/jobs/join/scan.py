@@ -185,7 +185,8 @@ class IndexResults(Job):
         Line numbers count from the beginning of the range.
         """
         file = task["file"]
-        entries = native_entries() or IndexEntries()
+        native = native_entries()
+        entries = IndexEntries() if native is None else native
         unkeyed = UnkeyedLines()
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
