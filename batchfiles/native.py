@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SWITCH",
+    "NativeChecks",
     "NativeEntries",
     "NativeIds",
     "NativeLines",
     "NativeListed",
     "NativeRows",
     "describe",
+    "native_checks",
     "native_entries",
     "native_ids",
     "native_lines",
@@ -92,6 +94,21 @@ class NativeRows(Protocol):
 
     def take_outcomes(self) -> dict[str, int]:
         """Return how many rows there were by outcome since the last call."""
+
+
+class NativeChecks(Protocol):
+    """Finds the requests of a file that differ from one without a finding only in what can't be a finding."""
+
+    def check(self, lines: list[bytes]) -> tuple[list[str], list[int], list[int], int]:
+        """Read lines, in part without the interpreter lock.
+
+        Returns:
+            The ids of the requests that are certainly without a finding; the numbers of the other lines in `lines`; those of
+            them for which `learn` may help; and how many texts to embed the requests have.
+        """
+
+    def learn(self, line: bytes, url: str | None, description: str) -> None:
+        """Remember a request without a finding, of which Python knows the url and its `RequestRules.description`."""
 
 
 class NativeLines(Protocol):
@@ -168,6 +185,22 @@ def native_lines() -> NativeLines | None:
     """
     module: NativeLines | None = _module()
     return module
+
+
+def native_checks(custom_id: str) -> NativeChecks | None:
+    """Return the checks of one file; None if the compiled code is not installed or switched off.
+
+    Args:
+        custom_id: The shape of ids, see `RequestRules.custom_id_shape`.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    if module is None:
+        return None
+    checks: NativeChecks = module.Checks(custom_id)
+    return checks
 
 
 def native_ids(known: Iterable[int]) -> NativeIds | None:
@@ -264,6 +297,7 @@ def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
 
 @cache
 def _own_version() -> str:
+    """Return the version of batchfiles, which takes milliseconds to find out."""
     return version("batchfiles")
 
 

@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "merge": (copies.merge, CHAT_LINES),
     "retry": (retries.retry, CHAT_LINES),
     "embeddings": (vectors.embeddings, 20_000),
+    "embeddings-base64": (vectors.embeddings_base64, 20_000),
     "memory": (memory.memory, 1_400_000),
 }
 """Each benchmark and the lines that its target is about."""

@@ -1,7 +1,8 @@
-//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
+//! Reads the plain lines of batch files. The Python package `batchfiles` reads all other lines.
 
 mod answers;
 mod chat;
+mod checks;
 mod columns;
 mod completions;
 mod facts;
@@ -10,9 +11,13 @@ mod ids;
 mod index;
 mod lines;
 mod moderations;
+mod numbers;
 mod requests;
 mod responses;
 mod rows;
+mod shapes;
+mod skeletons;
+mod vectors;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -71,13 +76,14 @@ impl Rows {
     fn add_results(&mut self, text: &Bound<PyBytes>, file: usize, line_number: i64) -> Others {
         let (py, text) = (text.py(), text.as_bytes());
         py.detach(|| {
-            let Some(file) = self.files.get(file) else { return Others::new() };
+            let Some(result_file) = self.files.get(file) else { return Others::new() };
             let mut others = Others::new();
             for (number, line) in Lines::of(text).enumerate() {
                 let place = ResultPlace {
-                    source: &file.name,
+                    file,
+                    source: &result_file.name,
                     line_number: line_number + number as i64,
-                    batch_id: file.batch_id.as_deref(),
+                    batch_id: result_file.batch_id.as_deref(),
                     attempts: None,
                 };
                 if !self.table.add(line.bytes, &place, None) {
@@ -180,6 +186,7 @@ impl Rows {
             return false;
         }
         let place = ResultPlace {
+            file: entry.file,
             source: &file.name,
             line_number: i64::from(entry.line_number),
             batch_id: file.batch_id.as_deref(),
@@ -206,6 +213,9 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 
 #[pymodule]
 mod batchfiles_native {
+    #[pymodule_export]
+    use super::checks::Checks;
+
     #[pymodule_export]
     use super::Rows;
     #[pymodule_export]

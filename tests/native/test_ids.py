@@ -18,6 +18,7 @@ from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.ids.index import IndexEntries, digests_of_bytes
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
+from batchfiles.io.lines import Block
 from batchfiles.io.texts import Text
 from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_native
 from batchfiles.native import SWITCH, native_entries, native_lines, native_listed
@@ -65,7 +66,7 @@ def indexed(lines: list[bytes], *, fast: bool) -> tuple[bytes, bytes, Counter[st
     if fast:
         entries = native_entries()
         assert entries is not None
-        _index_native(Text("a.jsonl", 3, 100, b"\n".join([*lines, b""])), 2, entries, unkeyed, counts)
+        _index_native(Text.of(Block("a.jsonl", 3, 100, lines)), 2, entries, unkeyed, counts)
         return entries.take(), unkeyed.to_bytes(), counts
     own = IndexEntries()
     _index_exact(lines, 3, 2, 100, own, unkeyed, counts)
