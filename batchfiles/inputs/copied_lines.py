@@ -14,14 +14,15 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
 from batchfiles.io.lines import BOM, byte_order_mark, checked_line_bytes, missing_newline, split, whole_head
 from batchfiles.io.sources import Source
+from batchfiles.io.threads import PIECE
 from batchfiles.native import native_lines
 from batchfiles.outcome import read_result
 
 __all__ = ["CopiedLines", "Run"]
 
 
-BLOCK_SIZE = 512 * 1024
-"""Bytes to read at a time."""
+BLOCK_SIZE = PIECE + 64 * 1024
+"""Bytes to read at a time: the whole lines in them are mostly enough to be written together, without being joined to others."""
 
 NOUNS = {"inputs": "requests", "results": "results"}
 

@@ -30,12 +30,12 @@ __all__ = [
     "write_all",
 ]
 
-PIECE = 1024 * 1024
+PIECE = 512 * 1024
 """Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock; after it the lock must be taken
-back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Much
-larger ones fall out of the CPU's cache."""
+back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Larger
+ones fall out of the CPU's cache."""
 
-WAITING = 16
+WAITING = 32
 """Things that may wait to be done: with the pieces above, 16 MB. They bridge the moments in which the disk takes nothing."""
 
 SYNCED = 128 * 1024 * 1024

@@ -8,9 +8,10 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
-from batchfiles.campaign.folder import changed_parts, request_sources
+from batchfiles.campaign.folder import Campaigns, changed_parts, request_sources
 from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.findings import Finding, Findings
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
@@ -19,7 +20,7 @@ from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
-from batchfiles.io.threads import Progress, progress_of, source_steps
+from batchfiles.io.threads import BackgroundWriter, Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ids_of
 from batchfiles.summary import Block, Displayed
@@ -286,7 +287,15 @@ class _Merge:
         """
         files = self._files
         refuse = on_duplicate == "error" and repeated is None
+        changed: list[Finding] = []
+        campaigns = Campaigns()
+
+        def check(number: int) -> None:
+            file = self._files[number]
+            changed.extend(changed_parts([(file.place, file)], campaigns))
+
         with (
+            BackgroundWriter("batchfiles-digests") as digests,
             CopyWriter(self._output, overwrite=self._overwrite, temp_dir=self._temp_dir) as writer,
             UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique,
             Spool(self._temp_dir) as spool,
@@ -299,12 +308,13 @@ class _Merge:
                     ids.add(run, number)
                 unneeded = ids.unneeded(_damaged(files, ids.places(), self._max_line_bytes), last=on_duplicate == "last")
             lines = CopiedLines(self._max_line_bytes, self._on_bytes)
-            for number, run in _runs(files, lines):
+            for number, run in _runs(files, lines, lambda number: digests.do(partial(check, number))):
                 if refuse:
                     ids.add(run, number, refuse=True)
                 _copy(run, number << PLACE_BITS, unneeded, writer)
             if refuse:
                 ids.refuse()
+            digests.finish()
         return MergeReport(
             output=writer.path,
             files=tuple(file.name for file in files),
@@ -313,7 +323,7 @@ class _Merge:
             dropped=len(unneeded),
             unreadable=ids.unreadable,
             blank_lines=lines.blank_lines,
-            findings=Findings((*changed_parts((file.place, file) for file in self._files), *lines.findings)),
+            findings=Findings((*changed, *lines.findings)),
             repeated_inputs=len(repeated or ()),
         )
 
@@ -345,9 +355,11 @@ class _Merge:
         return array("q", sorted(place for places in repetitions.values() for place in places))
 
 
-def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
-    """Yield the lines of all files, with the number of their file."""
+def _runs(files: list[Source], lines: CopiedLines, begin: Callable[[int], None] | None = None) -> Iterator[tuple[int, Run]]:
+    """Yield the lines of all files, with the number of their file, which `begin` gets first."""
     for number, file in enumerate(files):
+        if begin is not None:
+            begin(number)
         for run in lines.of(file):
             yield number, run
 

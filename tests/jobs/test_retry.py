@@ -502,3 +502,12 @@ def test_what_is_written_is_what_the_join_calls_retryable(
     for group in report.groups:
         counted[group.outcome] += group.requests
     assert counted == Counter(row["outcome"] for row in rows)
+
+
+def test_a_list_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
+    """The lines of a block are decoded together, and the number of the first bad one is counted in the bytes."""
+    inputs = put(tmp_path / "in.jsonl", request("a"))
+    ids = tmp_path / "ids.txt"
+    ids.write_bytes("é\r\n\n".encode() + b"a\nb\xff\nc\n")
+    with pytest.raises(MismatchError, match="line 4 is not UTF-8"):
+        batchfiles.retry(inputs, output=tmp_path / "again.jsonl", ids=ids)

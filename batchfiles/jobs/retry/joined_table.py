@@ -148,13 +148,13 @@ def ids_in(source: Source) -> Iterator[str]:
         MismatchError: A line is not UTF-8.
     """
     for block in read_blocks(source, _refuse_long_id):
-        for number, line in enumerate(block.lines, block.line_number):
-            try:
-                custom_id = line.removesuffix(b"\r").decode()
-            except UnicodeDecodeError:
-                raise MismatchError(f"line {number} is not UTF-8: a list has one custom_id a line", path=source.name) from None
-            if custom_id:
-                yield custom_id
+        text = b"\n".join(block.lines)
+        try:
+            lines = text.decode().split("\n")
+        except UnicodeDecodeError as error:
+            number = block.line_number + text.count(b"\n", 0, error.start)
+            raise MismatchError(f"line {number} is not UTF-8: a list has one custom_id a line", path=source.name) from None
+        yield from filter(None, [line.removesuffix("\r") for line in lines])
 
 
 def _refuse_long_id(finding: Finding) -> None:
