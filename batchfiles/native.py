@@ -15,15 +15,18 @@ from batchfiles.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 __all__ = [
     "SWITCH",
+    "NativeChecks",
     "NativeEntries",
     "NativeIds",
     "NativeLines",
     "NativeListed",
     "NativeRows",
     "describe",
+    "native_checks",
     "native_entries",
     "native_ids",
     "native_lines",
@@ -93,6 +96,21 @@ class NativeRows(Protocol):
         """Return how many rows there were by outcome since the last call."""
 
 
+class NativeChecks(Protocol):
+    """Finds the requests of a file that differ from one without a finding only in what can't be a finding."""
+
+    def check(self, lines: list[bytes]) -> tuple[list[str], list[int], list[int], int]:
+        """Read lines, in part without the interpreter lock.
+
+        Returns:
+            The ids of the requests that are certainly without a finding; the numbers of the other lines in `lines`; those of
+            them for which `learn` may help; and how many texts to embed the requests have.
+        """
+
+    def learn(self, line: bytes, url: str | None, description: str) -> None:
+        """Remember a request without a finding, of which Python knows the url and its `RequestRules.description`."""
+
+
 class NativeLines(Protocol):
     """Functions that search and count, without the interpreter lock."""
 
@@ -122,8 +140,12 @@ class NativeIds(Protocol):
 class NativeListed(Protocol):
     """Selects the lines of listed ids, without the interpreter lock."""
 
-    def find(self, text: bytes) -> list[tuple[int, int, bool]]:
-        """Return where the lines begin and end whose id is listed or not plain, and whether each is certainly a request."""
+    def find(self, text: bytes) -> list[tuple[int, int, str | None, bool]]:
+        """Return the lines whose id is listed or not plain.
+
+        Returns:
+            Where each begins and ends, the id or None, and whether the line is certainly a request.
+        """
 
 
 class NativeEntries(Protocol):
@@ -165,6 +187,22 @@ def native_lines() -> NativeLines | None:
     return module
 
 
+def native_checks(custom_id: str) -> NativeChecks | None:
+    """Return the checks of one file; None if the compiled code is not installed or switched off.
+
+    Args:
+        custom_id: The shape of ids, see `RequestRules.custom_id_shape`.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    if module is None:
+        return None
+    checks: NativeChecks = module.Checks(custom_id)
+    return checks
+
+
 def native_ids(known: Iterable[int]) -> NativeIds | None:
     """Return a reader of ids.
 
@@ -179,14 +217,14 @@ def native_ids(known: Iterable[int]) -> NativeIds | None:
     return ids
 
 
-def native_listed(ids: Iterable[bytes]) -> NativeListed | None:
-    """Return what selects lines by their ids, which are given in UTF-8.
+def native_listed(ids: AbstractSet[str]) -> NativeListed | None:
+    """Return what selects lines by their ids.
 
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     module = _module()
-    listed: NativeListed | None = None if module is None else module.ListedIds(set(ids))
+    listed: NativeListed | None = None if module is None else module.ListedIds(ids)
     return listed
 
 
@@ -259,6 +297,7 @@ def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
 
 @cache
 def _own_version() -> str:
+    """Return the version of batchfiles, which takes milliseconds to find out."""
     return version("batchfiles")
 
 

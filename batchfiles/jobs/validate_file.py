@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -15,6 +15,7 @@ from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
 from batchfiles.io.lines import Block, blocks
 from batchfiles.io.sources import Source, plain_name
 from batchfiles.limits import Limits
+from batchfiles.native import NativeChecks, native_checks
 from batchfiles.rules.keys import Violation
 from batchfiles.rules.requests import RequestRules
 
@@ -22,6 +23,9 @@ __all__ = ["FileCheck"]
 
 STRANGERS_THAT_TELL = 1000
 """After so many first lines of another format, the file is of that format: one finding instead of one per line."""
+
+MOST_DESCRIPTIONS = 16
+"""Urls whose requests compiled code takes."""
 
 Notice: TypeAlias = Callable[[Finding], None]
 Repeated: TypeAlias = Callable[[str, int, int, int], None]
@@ -67,6 +71,8 @@ class FileCheck:
         self._requests_seen = False
         self._strangers: list[tuple[int, int, LineFormat]] = []
         self._is_strange = False
+        self._checks = native_checks(self.rules.custom_id_shape())
+        self._descriptions: dict[str | None, str | None] = {}
 
     def run(self) -> None:
         """Read the file.
@@ -115,13 +121,47 @@ class FileCheck:
         self._notice(finding)
 
     def _check_block(self, block: Block) -> None:
-        # Flat for speed: this runs for each line. The ids of requests without a finding are added together.
-        violations = self.rules.violations
         offsets = _Offsets(block)
         self._check_lengths(block)
-        ids: list[str] = []
-        number = block.line_number  # of the first line in `ids`
-        for line in block.lines:
+        if self._checks is None:
+            self._check_lines(block.lines, block.line_number, offsets)
+        else:
+            self._check_most(self._checks, block, offsets)
+
+    def _check_most(self, checks: NativeChecks, block: Block, offsets: _Offsets) -> None:
+        """Check the lines that compiled code did not take, and add the ids of the others, in the order of the lines."""
+        ids, others, unknown, inputs = checks.check(block.lines)
+        self.rules.embedding_inputs += inputs
+        special: set[int] = set()
+        done = taken = 0
+        for first, end in _runs(others):
+            self._add_ids(ids[taken : taken + first - done], block.line_number + done, offsets)
+            taken += first - done
+            special.update(self._check_lines(block.lines[first:end], block.line_number + first, offsets))
+            done = end
+        self._add_ids(ids[taken:], block.line_number + done, offsets)
+        for place in unknown:
+            if block.line_number + place not in special:
+                self._learn(checks, block.lines[place])
+
+    def _learn(self, checks: NativeChecks, line: bytes) -> None:
+        """Let compiled code take the requests that are as this one, which has no finding."""
+        url = parse(line).get("url")
+        if url not in self._descriptions:
+            if len(self._descriptions) >= MOST_DESCRIPTIONS:
+                return
+            self._descriptions[url] = self.rules.description(url)
+        description = self._descriptions[url]
+        if description is not None:
+            checks.learn(line, url, description)
+
+    def _check_lines(self, lines: list[bytes], number: int, offsets: _Offsets) -> list[int]:
+        """Check neighbouring lines, and return the numbers of those that may have a finding."""
+        # Flat for speed: this runs for each line. The ids of requests without a finding are added together.
+        violations = self.rules.violations
+        ids: list[str] = []  # the first one is that of line `number`
+        special: list[int] = []
+        for line in lines:
             try:
                 request = parse(line)
             except ValueError:
@@ -140,8 +180,10 @@ class FileCheck:
                 self._take_special(line, number, offsets)
             else:
                 self._add_request(request, found, number, offsets)
+            special.append(number)
             number += 1
         self._add_ids(ids, number, offsets)
+        return special
 
     def _add_ids(self, ids: list[str], number: int, offsets: _Offsets) -> None:
         """Count requests without a finding, and add their ids; the first one has this line number."""
@@ -278,6 +320,19 @@ class FileCheck:
                 custom_id=custom_id,
             )
         )
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first number of each run of ascending numbers, and the number after its last."""
+    first = end = -1
+    for number in numbers:
+        if number != end:
+            if end >= 0:
+                yield first, end
+            first = number
+        end = number + 1
+    if end >= 0:
+        yield first, end
 
 
 class _Offsets:

@@ -13,7 +13,7 @@ from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules import chat, others, responses
 from batchfiles.rules.keys import LINE_KEYS, Violation, content_of, cut, name_of
-from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
+from batchfiles.rules.kinds import ANY, Check, Faults, Shape, anything, ended, refused, shape_of, unknown
 from batchfiles.rules.strict_schemas import faults_of_schema, sent_schemas, wrong_kinds
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
@@ -27,11 +27,13 @@ class Rule(NamedTuple):
             to all others the content is null.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
+        reads: The other keys that it looks at, besides the model.
     """
 
     keys: frozenset[str]
     check: Callable[[dict[str, Any]], Faults]
     by_model: bool = False
+    reads: frozenset[str] = frozenset()
 
 
 class Table(NamedTuple):
@@ -95,17 +97,17 @@ SCHEMAS = Rule(frozenset({"functions", "response_format", "text", "tools"}), che
 
 RULES: dict[str, list[Rule]] = {
     "chat/completions": [
-        Rule(SAMPLED | {"max_tokens"}, chat.check_model, by_model=True),
-        Rule(frozenset({"top_logprobs"}), chat.check_logprobs),
-        Rule(frozenset({"stream_options"}), chat.check_stream_options),
+        Rule(SAMPLED | {"max_tokens"}, chat.check_model, by_model=True, reads=frozenset({"reasoning_effort"})),
+        Rule(frozenset({"top_logprobs"}), chat.check_logprobs, reads=frozenset({"logprobs"})),
+        Rule(frozenset({"stream_options"}), chat.check_stream_options, reads=frozenset({"stream"})),
     ],
     "embeddings": [Rule(frozenset({"dimensions"}), others.check_dimensions, by_model=True)],
-    "images/edits": [Rule(frozenset(), others.check_edited_image)],
+    "images/edits": [Rule(frozenset(), others.check_edited_image, reads=frozenset({"image", "images"}))],
     "images/generations": [Rule(frozenset({"n"}), others.check_image_count, by_model=True)],
     "responses": [
-        Rule(SAMPLED, responses.check_model, by_model=True),
+        Rule(SAMPLED, responses.check_model, by_model=True, reads=frozenset({"reasoning"})),
         Rule(frozenset({"background"}), responses.check_background),
-        Rule(frozenset({"conversation"}), responses.check_conversation),
+        Rule(frozenset({"conversation"}), responses.check_conversation, reads=frozenset({"previous_response_id"})),
     ],
 }
 
@@ -170,6 +172,18 @@ class BodyRules:
             if not rule.keys or not rule.keys.isdisjoint(body):
                 found += rule.check(body)
         return found
+
+    def parameter_shapes(self) -> tuple[dict[str, Shape], Shape | None]:
+        """Return the shapes of the parameters of which nothing but their value matters, and that of parameters without a check.
+
+        A shape is that of values in which the rules find nothing. All other parameters have the shape `{}`. The second shape is
+        None if a parameter without a check is a finding.
+        """
+        table = self._table
+        shapes = {} if table is None else {key: shape_of(check) for key, check in table.parameters.items()}
+        looked_at = {key for rule in self._rules for key in rule.keys | rule.reads}
+        shapes |= dict.fromkeys(self._own, ANY) | {key: {} for key in ("model", *looked_at)}
+        return shapes, ANY if table is None or table.takes_any else None
 
     def _parameter_faults(self, body: dict[str, Any], table: Table) -> list[Violation]:
         found: list[Violation] = []

@@ -14,19 +14,24 @@ from batchfiles.rules.kinds import (
     STOP,
     Check,
     Faults,
+    Shape,
     anything,
     are_texts,
     array,
     boolean,
+    described,
     either,
     fields,
     fixed_parameters,
     integer,
+    items,
     missing,
+    nullable,
     reasons,
     refused,
     schema,
     schema_name,
+    shape_of,
     tagged,
     text,
     tool_name,
@@ -101,6 +106,9 @@ MESSAGE_KEYS: dict[str, Check] = {
     "phase": anything,
 }
 
+CALLS = ("tool_calls", "function_call", "refusal", "audio")
+"""A message of the assistant with one of them needs no content."""
+
 
 def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
     """Return what is wrong with the messages of a chat."""
@@ -119,6 +127,26 @@ def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JS
     except (KeyError, TypeError):
         pass
     return [violation for place, message in enumerate(messages) for violation in _check_message(message, f"{path}[{place}]")]
+
+
+def _shape_of_message(role: str) -> dict[str, Any]:
+    """Return the description of the messages of a role in which `_check_message` finds nothing."""
+    content = shape_of(CONTENT[role])
+    keys: dict[str, tuple[Shape, bool]] = {key: (nullable(shape_of(check)), False) for key, check in MESSAGE_KEYS.items()}
+    keys |= {"role": ({"text": {"words": [role]}}, True), "content": (content, True)}
+    if role == "tool":
+        keys["tool_call_id"] = shape_of(MESSAGE_KEYS["tool_call_id"]), True
+    elif role == "function":
+        keys |= {"content": (nullable(content), False), "name": (shape_of(MESSAGE_KEYS["name"]), True)}
+    elif role == "assistant":
+        keys["content"] = nullable(content), False
+    return {
+        "keys": [(key, *found) for key, found in keys.items()],
+        "some_of": ["content", *CALLS] if role == "assistant" else [],
+    }
+
+
+described(check_messages, {"lists": [items({"tags": [("role", [(role, _shape_of_message(role)) for role in PARTS_OF])]})]})
 
 
 def _check_message(message: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -152,7 +180,7 @@ def _check_content(message: dict[str, Any], role: str, path: str) -> list[Violat
     if role == "function":
         return []
     if role == "assistant":
-        is_call = any(message.get(key) for key in ("tool_calls", "function_call", "refusal", "audio"))
+        is_call = any(message.get(key) for key in CALLS)
         return [] if is_call else missing(path, ": only a message that calls a tool may have none")
     return wrong_kind(path, "a string or an array of parts", None) if "content" in message else missing(path)
 

@@ -75,6 +75,10 @@ class KeyRules:
         self._method_required = limits.method_required
         self._url_required = limits.url_required
 
+    def custom_id_shape(self) -> dict[str, Any]:
+        """Return the lengths in characters of ids without a fault, for compiled code."""
+        return {"least": self._shortest_id, "most": self._longest_id}
+
     def custom_id_faults(self, custom_id: object) -> Sequence[Violation]:
         """Return what is wrong with an id."""
         if custom_id is None:

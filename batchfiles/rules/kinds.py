@@ -15,6 +15,7 @@ from batchfiles.findings import Severity, instead_of, nearest
 from batchfiles.rules.keys import JSON_KINDS, Violation, cut
 
 __all__ = [
+    "ANY",
     "BOOKKEEPING",
     "PENALTIES",
     "SAMPLING",
@@ -22,24 +23,29 @@ __all__ = [
     "STOP",
     "Check",
     "Faults",
+    "Shape",
     "anything",
     "are_texts",
     "array",
     "boolean",
+    "described",
     "either",
     "ended",
     "fields",
     "fixed_parameters",
     "integer",
+    "items",
     "mapping",
     "missing",
     "null",
+    "nullable",
     "number",
-    "optional",
+    "only",
     "reasons",
     "refused",
     "schema",
     "schema_name",
+    "shape_of",
     "tagged",
     "text",
     "tool_name",
@@ -54,6 +60,43 @@ Check: TypeAlias = "Callable[[Any, str], Faults]"
 
 MOST_OF_ONE_ARRAY = 20
 """Faults that are listed of one array: a list of thousands may be wrong in each item."""
+
+
+Shape: TypeAlias = "dict[str, Any]"
+"""Values in which a check finds nothing, for compiled code (`Shape` in `native/src/shapes.rs`): what each kind of value may be.
+A kind without a name is left to the check, and so are all values of the shape `{}`."""
+
+ANY: Shape = {"any": True}
+SHAPES: dict[Check, Shape] = {}
+
+
+def described(check: Check, shape: Shape) -> Check:
+    """Return a check, and remember the shape of the values in which it finds nothing."""
+    SHAPES[check] = shape
+    return check
+
+
+def shape_of(check: Check) -> Shape:
+    """Return the shape of values in which a check finds nothing; `{}` if it is not described."""
+    return SHAPES.get(check, {})
+
+
+def nullable(shape: Shape) -> Shape:
+    """Return the shape of the same values and null."""
+    return {**shape, "null": True}
+
+
+def items(item: Shape, least: int = 0, most: int | None = None, *, is_one: bool = False) -> dict[str, Any]:
+    """Return the description of a list; one that `is_one` counts as one text, whatever its length."""
+    return {"item": item, "least": least, "most": most, "is_one": is_one}
+
+
+def only(kind: str, shape: Shape) -> Shape:
+    """Return the part of a shape for one kind of values: `text`, `list` or `object`."""
+    if shape == ANY:
+        shape = {"text": {}, "lists": [items(ANY)], "object": {"others": ANY}}
+    keys = {"text": ("text",), "list": ("lists",), "object": ("object", "tags")}[kind]
+    return {key: shape[key] for key in keys if key in shape}
 
 
 def refused(path: str, message: str, severity: Severity = "error") -> list[Violation]:
@@ -90,9 +133,15 @@ def anything(value: Any, path: str) -> Faults:  # noqa: ANN401, ARG001 - any JSO
     return ()
 
 
+described(anything, ANY)
+
+
 def boolean(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
     """Take true and false."""
     return () if value is True or value is False else wrong_kind(path, "a boolean", value)
+
+
+described(boolean, {"boolean": True})
 
 
 def null(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -108,7 +157,7 @@ def integer(low: int | None = None, high: int | None = None) -> Check:
             return wrong_kind(path, "an integer", value)
         return _outside(value, path, low, high)
 
-    return check
+    return described(check, {"integer": (low, high)})
 
 
 def number(low: float | None = None, high: float | None = None) -> Check:
@@ -119,7 +168,7 @@ def number(low: float | None = None, high: float | None = None) -> Check:
             return wrong_kind(path, "a number", value)
         return _outside(value, path, low, high)
 
-    return check
+    return described(check, {"number": (low, high)})
 
 
 def _outside(value: float, path: str, low: float | None, high: float | None) -> Faults:
@@ -142,7 +191,7 @@ def text(longest: int | None = None, *, shortest: int = 0) -> Check:
             return refused(path, f"Invalid '{path}': {len(value):,} characters, and {longest:,} are allowed.")
         return ()
 
-    return check
+    return described(check, {"text": {"least": shortest, "most": longest}})
 
 
 def word(*words: str, closed: bool = True) -> Check:
@@ -156,7 +205,7 @@ def word(*words: str, closed: bool = True) -> Check:
             return ()
         return refused(path, f"Invalid value for '{path}': {cut(value)!r}{instead_of(value, words)}", _bad(closed))
 
-    return check
+    return described(check, {"text": {"words": words}})
 
 
 def _bad(closed: bool) -> Severity:
@@ -180,7 +229,7 @@ def array(item: Check = anything, *, fewest: int = 0, most: int | None = None) -
                 break
         return found
 
-    return check
+    return described(check, {"lists": [items(shape_of(item), fewest, most)]})
 
 
 def mapping(item: Check, *, most: int | None = None, longest_key: int | None = None) -> Check:
@@ -198,7 +247,7 @@ def mapping(item: Check, *, most: int | None = None, longest_key: int | None = N
             found += item(each, f"{path}.{cut(key)}")
         return found
 
-    return check
+    return described(check, {"object": {"others": shape_of(item), "most": most, "longest_key": longest_key}})
 
 
 def either(wanted: str, **checks: Check) -> Check:
@@ -210,7 +259,8 @@ def either(wanted: str, **checks: Check) -> Check:
         chosen = by_kind.get(type(value))
         return wrong_kind(path, wanted, value) if chosen is None else chosen(value, path)
 
-    return check
+    parts = (only(name, shape_of(inner)) for name, inner in checks.items())
+    return described(check, {key: value for part in parts for key, value in part.items()})
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
@@ -221,11 +271,6 @@ def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
         if part["type"] != kind or type(part["text"]) is not str:
             return False
     return True
-
-
-def optional(check: Check) -> Check:
-    """Take null too."""
-    return lambda value, path: () if value is None else check(value, path)
 
 
 def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Check] | None = None, *, hint: str = "") -> Check:
@@ -252,7 +297,9 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
                 found += inner(value[key], f"{path}.{key}")
         return found
 
-    return check
+    keys = [(key, shape_of(inner), True) for key, inner in needed.items()]
+    keys += [(key, nullable(shape_of(inner)), False) for key, inner in extra.items()]
+    return described(check, {"object": {"keys": keys, "others": ANY}})
 
 
 def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[str, str] | None = None) -> Check:
@@ -278,7 +325,12 @@ def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[s
         end = f": {hints[kind]}." if kind in hints else instead_of(kind, kinds)
         return refused(f"{path}.type", f"Invalid value for '{path}.type': {cut(kind)!r}{end}", _bad(closed or kind in hints))
 
-    return check
+    tags = []
+    for kind, inner in kinds.items():
+        shape = only("object", shape_of(inner)).get("object")
+        if shape is not None:
+            tags.append((kind, {**shape, "keys": [("type", {"text": {"words": [kind]}}, True), *shape.get("keys", ())]}))
+    return described(check, {"tags": [("type", tags)]})
 
 
 TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchfiles.rules.kinds import (
+    ANY,
     BOOKKEEPING,
     PENALTIES,
     SAMPLING,
@@ -19,13 +20,18 @@ from batchfiles.rules.kinds import (
     STOP,
     Check,
     Faults,
+    Shape,
     array,
     boolean,
+    described,
     either,
     fields,
     integer,
+    items,
     missing,
+    nullable,
     refused,
+    shape_of,
     tagged,
     text,
     unsupported,
@@ -94,6 +100,16 @@ def _texts_or_tokens(value: Any, path: str, *, empty: bool) -> Faults:  # noqa: 
     return wrong_kind(f"{path}[{wrong[0]}]", wanted or "a string or an integer", wrong[1]) if wrong else ()
 
 
+def _shape_of_texts(least: int) -> Shape:
+    """Return the shape of texts or tokens; `least` is the length of the shortest text."""
+    texts, tokens = {"text": {"least": least}}, {"integer": (None, None)}
+    lists = [items(texts), items(tokens, is_one=True), items({"lists": [items(tokens, 1)]})]
+    return {**texts, "lists": lists}
+
+
+described(check_embedding_input, _shape_of_texts(1))
+described(check_prompt, _shape_of_texts(0))
+
 MODERATED = tagged({"text": fields({"text": text()}), "image_url": fields({"image_url": fields({"url": text()})})})
 
 
@@ -106,6 +122,8 @@ def check_moderation_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - a
     is_of_parts = bool(value) and type(value[0]) is dict
     return array(MODERATED if is_of_parts else text())(value, path)
 
+
+described(check_moderation_input, {"text": {}, "lists": [items(shape_of(text())), items(shape_of(MODERATED))]})
 
 check_picture_prompt = text(32_000)
 
@@ -222,18 +240,18 @@ def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
-def _typed(wanted: str, fits: Callable[[Any], bool]) -> Check:
-    return lambda value, path: () if fits(value) else wrong_kind(path, wanted, value, STOPS)
+def _typed(wanted: str, fits: Callable[[Any], bool], **shape: Any) -> Check:  # noqa: ANN401 - a shape
+    return described(lambda value, path: () if fits(value) else wrong_kind(path, wanted, value, STOPS), shape)
 
 
-INTEGER = _typed("an integer", _is_integer)
-NUMBER = _typed("a number", _is_number)
-BOOLEAN = _typed("a boolean", _is_boolean)
-TEXT = _typed("a string", _is(str))
-LIST = _typed("an array", _is(list))
-OBJECT = _typed("an object", _is(dict))
-TEXT_OR_LIST = _typed("a string or an array", _is(str, list))
-TEXT_OR_OBJECT = _typed("a string or an object", _is(str, dict))
+INTEGER = _typed("an integer", _is_integer, integer=(None, None))
+NUMBER = _typed("a number", _is_number, number=(None, None))
+BOOLEAN = _typed("a boolean", _is_boolean, boolean=True)
+TEXT = _typed("a string", _is(str), text={})
+LIST = _typed("an array", _is(list), lists=[items(ANY)])
+OBJECT = _typed("an object", _is(dict), object={"others": ANY})
+TEXT_OR_LIST = _typed("a string or an array", _is(str, list), text={}, lists=[items(ANY)])
+TEXT_OR_OBJECT = _typed("a string or an object", _is(str, dict), text={}, object={"others": ANY})
 
 SHARED: dict[str, Check] = {"encoding_format": TEXT, "truncate_prompt_tokens": INTEGER, "priority": INTEGER}
 
@@ -308,3 +326,12 @@ def check_vllm_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - a
         if content is not None and type(content) is not str and type(content) is not list:
             return wrong_kind(f"{where}.content", "a string or an array", content, STOPS)
     return ()
+
+
+VLLM_TOKENS: Shape = {"integer": (None, None)}
+VLLM_LISTS = [items({"text": {}}), items(VLLM_TOKENS, is_one=True), items({"lists": [items(VLLM_TOKENS)]})]
+described(check_vllm_input, {"text": {}, "lists": VLLM_LISTS})
+
+VLLM_CONTENT = nullable({"text": {}, "lists": [items(ANY)]})
+VLLM_MESSAGE = {"keys": [("role", {"text": {}}, True), ("content", VLLM_CONTENT, False)], "others": ANY}
+described(check_vllm_messages, {"lists": [items({"object": VLLM_MESSAGE})]})

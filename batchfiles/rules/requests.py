@@ -24,7 +24,7 @@ from batchfiles.rules.keys import (
     has_default_model,
     wrong_type,
 )
-from batchfiles.rules.kinds import Check
+from batchfiles.rules.kinds import ANY, Check, Shape, items, only, shape_of
 
 __all__ = ["RequestRules"]
 
@@ -44,6 +44,9 @@ NO_KEY = ""
 """The content key of a body that has none."""
 
 ANY_KIND = frozenset({str, list, dict, int, float, bool})
+
+KINDS: dict[type, str] = {str: "text", list: "list"}
+"""The kinds of a content, in the words of `only`."""
 
 NOT_SEEN = object()
 """The url of a file before its first request."""
@@ -105,6 +108,7 @@ class RequestRules:
         self._model_line = 0
         self._unknown_urls: set[str] = set()
         self._keys = KeyRules(limits)
+        self._has_contents = bool(limits.known_urls) or limits.body_rules != "none"
         self._first_values: dict[str, tuple[Any, int]] = {}
         self._short_lines = self._short = limits.short_lines
         self._expected_url: object = NOT_SEEN
@@ -133,6 +137,45 @@ class RequestRules:
         if found or before or within or after or type(request) is Repaired:
             return [*_not_strict(request), *found, *before, *within, *after]
         return ()
+
+    def custom_id_shape(self) -> str:
+        """Return the lengths of ids without a fault, as JSON."""
+        return write(self._keys.custom_id_shape()).decode()
+
+    def description(self, url: str | None) -> str | None:
+        """Return what compiled code has to know of the requests to a url, as JSON; None if their content has other rules.
+
+        It finds requests that are the same as one without a finding, except for the id and for values of these shapes. So they
+        have no finding either.
+        """
+        rule, rules, _ = self._endpoint(url)
+        if rules.content_rules:
+            return None
+        compared = {key: dict[str, Any]() for key in self._limits.same_in_every_body}
+        shapes, others = rules.parameter_shapes()
+        contents = dict.fromkeys(CONTENT_KEYS, ANY) | compared if rule is None else {rule.key: self._content_shape(rule, rules)}
+        shapes = shapes | compared
+        found = {
+            "contents": [(key, contents[key]) for key in contents if contents[key]],
+            "counts": rule is not None and rule.counts_inputs,
+            "free": [(key, shape) for key, shape in shapes.items() if shape],
+            "compared": [key for key, shape in shapes.items() if not shape],
+            "others": others,
+        }
+        return write(found).decode()
+
+    def _content_shape(self, rule: Content, rules: BodyRules) -> Shape:
+        """Return the shape of contents that are not empty, of the right kind, and in which the check finds nothing."""
+        whole = shape_of(rules.check_content)
+        if rule.counts_inputs and whole == ANY:
+            whole = {"text": {}, "lists": [items({"text": {}}), items({"number": (None, None)}, is_one=True)]}
+        shape = {key: value for kind in rule.kinds for key, value in only(KINDS[kind], whole).items()}
+        most = self._limits.max_embedding_items_per_request if rule.counts_inputs else None
+        shape["lists"] = [
+            {**each, "least": max(1, each["least"]), "most": each["most"] if each["is_one"] or most is None else most}
+            for each in shape.get("lists", ())
+        ]
+        return shape
 
     def _new_faults(self, request: dict[str, Any], line_number: int) -> Sequence[Violation]:
         """Run all rules on a request, and remember what those find that look at neither the id nor the content."""
@@ -164,12 +207,12 @@ class RequestRules:
             self._known[text] = known
 
     def _endpoint(self, url: object) -> _Endpoint:
-        """Return the rules for a url. A profile without urls has no rule on the content."""
+        """Return the rules for a url. A profile without urls and without rules on bodies has no rule on the content."""
         name = url if isinstance(url, str) else None
         found = self._endpoints.get(name)
         if found is None:
             rules = BodyRules(name, self._limits)
-            content = content_of(name) if name is not None and self._limits.known_urls else None
+            content = content_of(name) if name is not None and self._has_contents else None
             is_more = content is not None and (content.counts_inputs or bool(rules.content_rules))
             kinds = ANY_KIND if content is None else frozenset() if is_more else content.kinds
             if len(self._endpoints) >= MOST_URLS:

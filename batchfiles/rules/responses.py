@@ -8,6 +8,7 @@ from batchfiles.findings import instead_of
 from batchfiles.rules.chat import EFFORTS
 from batchfiles.rules.keys import Violation, cut
 from batchfiles.rules.kinds import (
+    ANY,
     BOOKKEEPING,
     SAMPLING,
     SDK_ARGUMENTS,
@@ -17,15 +18,19 @@ from batchfiles.rules.kinds import (
     are_texts,
     array,
     boolean,
+    described,
     either,
     fields,
     fixed_parameters,
     integer,
+    items,
     mapping,
     missing,
+    nullable,
     refused,
     schema,
     schema_name,
+    shape_of,
     tagged,
     text,
     tool_name,
@@ -117,6 +122,17 @@ def check_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON val
     except (KeyError, TypeError):
         pass
     return [violation for place, item in enumerate(value) for violation in _check_item(item, f"{path}[{place}]")]
+
+
+def _shape_of_message(role: str) -> dict[str, Any]:
+    """Return the description of the messages of a role in which `_check_item` finds nothing."""
+    kind = nullable({"text": {"words": ["message"]}})
+    keys = [("role", {"text": {"words": [role]}}, True), ("content", shape_of(CONTENT), True), ("type", kind, False)]
+    return {"keys": keys, "others": ANY}
+
+
+MESSAGES = ("role", [(role, _shape_of_message(role)) for role in ROLES])
+described(check_input, {"text": {}, "lists": [items({"tags": [MESSAGES, *shape_of(ITEM)["tags"]]})]})
 
 
 def _check_item(item: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value

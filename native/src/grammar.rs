@@ -24,6 +24,12 @@ impl Text<'_> {
     }
 }
 
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Text(Cow::Borrowed(text))
+    }
+}
+
 /// Return a string that is there, also if it is empty.
 pub fn text<'a>(text: &'a Option<Text>) -> Option<&'a str> {
     text.as_ref().map(Text::as_str)

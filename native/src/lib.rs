@@ -1,7 +1,8 @@
-//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
+//! Reads the plain lines of batch files. The Python package `batchfiles` reads all other lines.
 
 mod answers;
 mod chat;
+mod checks;
 mod columns;
 mod completions;
 mod facts;
@@ -14,6 +15,8 @@ mod numbers;
 mod requests;
 mod responses;
 mod rows;
+mod shapes;
+mod skeletons;
 mod vectors;
 
 use std::collections::HashMap;
@@ -210,6 +213,9 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 
 #[pymodule]
 mod batchfiles_native {
+    #[pymodule_export]
+    use super::checks::Checks;
+
     #[pymodule_export]
     use super::Rows;
     #[pymodule_export]

@@ -29,7 +29,7 @@ def test_texts_are_the_lines_of_blocks(data: bytes, start: int, end: int | None,
     expected = lines_of(blocks(BytesIO(data), "a.jsonl", exact.append, **options))
     pieces = list(texts(BytesIO(data), "a.jsonl", found.append, **options))
     got = lines_of(each.block() for each in pieces)
-    assert all(each.last_line == each.line_number + len(each.block().lines) - 1 for each in pieces)
+    assert all(each.last == each.line_number + len(each.block().lines) - 1 for each in pieces)
     assert (got, found) == (expected, exact)
 
 

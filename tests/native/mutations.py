@@ -29,6 +29,10 @@ WORDS = [
     "code", "type", "param", "errors", "success", "base_resp", "native_finish_reason", "stop_reason", "url", "method", "x", "",
     "data", "embedding", "embeddings", "encoding_format", "dimensions", "endianness",
     "choices\n", "detail", "custom", "input", "output", "texts", "service_tier", "system_fingerprint", "metadata", "user", "seed",
+    "text", "native_finish_reason", "matched_stop", "content_filter_results", "prompt_filter_results", "content_filters",
+    "filtered", "detected", "severity", "details", "blocked", "status", "incomplete_details", "reason", "created_at", "role",
+    "phase", "summary", "call_id", "encrypted_content", "input_tokens", "output_tokens", "input_tokens_details", "results",
+    "flagged", "categories", "category_scores", "category_applied_input_types", "citations", "prompt",
 ]  # fmt: skip
 VALUES = [
     "null", "true", "false",
@@ -42,6 +46,11 @@ VALUES = [
     '{"x": null}', '{"x": 1}', '["a", 200]', "[" * 130 + "]" * 130, "[" * 1100 + "]" * 1100, '{"code": 0, "message": "ok"}',
     '{"message": "no", "type": null, "param": null, "code": null}', '[{"type": "text", "text": "a"}]',
     '{"error": {"message": "inner"}}', '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}', "[1, 2, 3]",
+    '"text"', '"message"', '"reasoning"', '"function_call"', '"custom_tool_call"', '"output_text"', '"refusal"', '"completed"',
+    '"incomplete"', '"queued"', '"failed"', '"assistant"', '"user"', '"commentary"', '"final_answer"', '"max_output_tokens"',
+    '"response"', '"/v1/moderations"', '"/v1/responses"', '"safe"', '"low"', '"MAX_TOKENS"', '"other"', "0.1", "-0.0", "1e-7",
+    "123456789012345678.5", "0.30000000000000004", "1767000000.25", '["text"]', '["text", "image"]', "[null]", '[["a"]]',
+    '{"hate": true, "hate": null}', '{"hate": 0.25}', '{"hate": {"filtered": true}}', '[{"content_filter_results": {}}]',
     '{"reasoning_tokens": 7}', '{"audio_tokens": 3}', '{"cached_tokens": 3, "cache_write_tokens": 4}',
 ]  # fmt: skip
 LINES = 5000

@@ -122,7 +122,7 @@ class RowWork(Job):
         if isinstance(self._columns, PlainRows):
             for text in read_texts(Source(name, path=Path(path)), notice, **where):
                 self._add_text(self._columns, text, task["file"])
-                last = text.last_line
+                last = text.last
                 waiting += 1
                 if len(self._columns) >= ROWS or waiting >= BLOCKS or len(text.text) > LONG:
                     yield from self._flush()
