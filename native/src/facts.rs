@@ -73,6 +73,9 @@ impl Facts {
 
     /// Return the worse one of two outcomes of choices.
     pub fn worse<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
+        if one == other {
+            return one;
+        }
         let rank = |outcome: &str| self.outcomes.iter().position(|known| known == outcome);
         if rank(other) > rank(one) { other } else { one }
     }

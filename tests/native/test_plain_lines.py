@@ -41,10 +41,10 @@ def _is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
 
 
-def rows_of(lines: list[bytes], *, fast: bool) -> tuple[object, object]:
+def rows_of(lines: list[bytes], *, fast: bool, bodies: str = "auto") -> tuple[object, object]:
     """Return the rows of result lines and what was counted, with compiled code or without."""
-    reader = plain_reader([FILE], bodies="auto") if fast else None
-    columns = RequestRows(schema()) if reader is None else PlainRows(schema(), keep="auto", reader=reader)
+    reader = plain_reader([FILE], bodies=bodies) if fast else None
+    columns = RequestRows(schema(), keep=bodies) if reader is None else PlainRows(schema(), keep=bodies, reader=reader)
     block = Block(FILE.name, 5, 100, lines)
     for others in columns.add_results(Text.of(block), 0) if isinstance(columns, PlainRows) else [block]:
         at = 100 + sum(len(line) + 1 for line in lines[: others.line_number - 5])
@@ -73,6 +73,28 @@ def test_rows_of_other_results_come_from_python(line: bytes) -> None:
     """They are in the order of the lines."""
     lines = [RESULTS[0], line, RESULTS[3], b"{", line, line, FAILURES[0], line]
     assert rows_of(lines, fast=True) == rows_of(lines, fast=False)
+
+
+@compiled
+def test_the_bytes_of_a_body() -> None:
+    """They are those of the line, also if other values are called body, a key has escapes, or the body is not the last value."""
+    line = result(TEXT, metadata={"body": "}}"}, user="a")
+    turned = json.loads(line)
+    turned["response"] = dict(reversed(turned["response"].items()))
+    lines = [
+        line,
+        line.replace(b', "error": null}', b"}"),
+        line.replace(b'}}, "error": null}', b'} }\t, "error" : null } '),
+        line.replace(b'"body": {"id"', b'"body" :  { "id"'),
+        line.replace(b'"body": {"id"', b'"bod\\u0079": {"id"'),
+        line.replace(b'"custom_id": "ID"', b'"custom_id": "body"'),
+        line.replace(b'"custom_id": "ID"', b'"custom_id": "a\\"body"'),
+        line.replace(b', "error": null}', b', "error": null, "id": null}').replace(b'"id": "batch_req_ID", ', b""),
+        json.dumps(turned).encode(),
+        json.dumps(dict(reversed(turned.items()))).encode(),
+    ]
+    assert rows_of(lines, fast=True, bodies="all") == rows_of(lines, fast=False, bodies="all")
+    assert plain_reader([FILE], bodies="all").add_results(b"\n".join([*lines, b""]), 0, 1) == []
 
 
 @compiled
