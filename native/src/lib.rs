@@ -41,7 +41,7 @@ const OPEN_FILES: usize = 16;
 struct ResultFile {
     name: String,
     path: PathBuf,
-    part: Option<u32>,
+    part: Option<i64>,
     batch_id: Option<String>,
 }
 
@@ -179,7 +179,7 @@ impl Rows {
     /// Add the row of a request with its result; false if it is not plain, or belongs to another part.
     fn add_pair(&mut self, request: &RequestPlace, entry: &Entry, input_file: u32, line: &mut Vec<u8>) -> bool {
         let Rows { table, files, open, .. } = self;
-        let Some(file) = files.get(entry.file).filter(|file| file.part.is_none_or(|part| part == input_file)) else {
+        let Some(file) = files.get(entry.file).filter(|file| file.part.is_none_or(|part| part == i64::from(input_file))) else {
             return false;
         };
         if entry.length > MOST_BYTES || read(open, entry, file, line).is_err() {

@@ -27,7 +27,9 @@ def test_texts_are_the_lines_of_blocks(data: bytes, start: int, end: int | None,
     found: list[Finding] = []
     options = {"start": start, "end": end, "line_number": 7, "max_line_bytes": longest, "block_size": block_size}
     expected = lines_of(blocks(BytesIO(data), "a.jsonl", exact.append, **options))
-    got = lines_of(each.block() for each in texts(BytesIO(data), "a.jsonl", found.append, **options))
+    pieces = list(texts(BytesIO(data), "a.jsonl", found.append, **options))
+    got = lines_of(each.block() for each in pieces)
+    assert all(each.last == each.line_number + len(each.block().lines) - 1 for each in pieces)
     assert (got, found) == (expected, exact)
 
 
