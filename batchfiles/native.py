@@ -177,16 +177,6 @@ class NativeEntries(Protocol):
         """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
 
 
-def native_lines() -> NativeLines | None:
-    """Return what counts lines and searches in them.
-
-    Raises:
-        MissingDependencyError: Another version of `batchfiles-native` is installed.
-    """
-    module: NativeLines | None = _module()
-    return module
-
-
 def native_checks(custom_id: str) -> NativeChecks | None:
     """Return the checks of one file; None if the compiled code is not installed or switched off.
 
@@ -197,10 +187,18 @@ def native_checks(custom_id: str) -> NativeChecks | None:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     module = _module()
-    if module is None:
-        return None
-    checks: NativeChecks = module.Checks(custom_id)
+    checks: NativeChecks | None = None if module is None else module.Checks(custom_id)
     return checks
+
+
+def native_lines() -> NativeLines | None:
+    """Return what counts lines and searches in them.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module: NativeLines | None = _module()
+    return module
 
 
 def native_ids(known: Iterable[int]) -> NativeIds | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from batchfiles.codec import loads, parse
@@ -12,7 +13,7 @@ from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
 from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
-from batchfiles.io.lines import Block, blocks
+from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.io.sources import Source, plain_name
 from batchfiles.limits import Limits
 from batchfiles.native import NativeChecks, native_checks
@@ -26,6 +27,12 @@ STRANGERS_THAT_TELL = 1000
 
 MOST_DESCRIPTIONS = 16
 """Urls whose requests compiled code takes."""
+
+MOST_LEARNED = 64
+"""Requests of a block that compiled code learns; it remembers so many."""
+
+LONGEST_PAUSE = 15
+"""Blocks that are not given to compiled code while it takes few lines."""
 
 Notice: TypeAlias = Callable[[Finding], None]
 Repeated: TypeAlias = Callable[[str, int, int, int], None]
@@ -73,6 +80,7 @@ class FileCheck:
         self._is_strange = False
         self._checks = native_checks(self.rules.custom_id_shape())
         self._descriptions: dict[str | None, str | None] = {}
+        self._pause = self._skipping = 0
 
     def run(self) -> None:
         """Read the file.
@@ -89,7 +97,11 @@ class FileCheck:
                     self._holds_no_lines(mistake.code, mistake.message)
                     return
                 for block in blocks(
-                    cast("BinaryIO", counted), self._source.name, self._reading_notice, max_line_bytes=self._max_line_bytes
+                    cast("BinaryIO", counted),
+                    self._source.name,
+                    self._reading_notice,
+                    max_line_bytes=self._max_line_bytes,
+                    block_size=BLOCK_SIZE,
                 ):
                     self._check_block(block)
         except TruncatedFileError as error:
@@ -123,7 +135,8 @@ class FileCheck:
     def _check_block(self, block: Block) -> None:
         offsets = _Offsets(block)
         self._check_lengths(block)
-        if self._checks is None:
+        if self._checks is None or self._skipping > 0:
+            self._skipping -= 1
             self._check_lines(block.lines, block.line_number, offsets)
         else:
             self._check_most(self._checks, block, offsets)
@@ -131,6 +144,9 @@ class FileCheck:
     def _check_most(self, checks: NativeChecks, block: Block, offsets: _Offsets) -> None:
         """Check the lines that compiled code did not take, and add the ids of the others, in the order of the lines."""
         ids, others, unknown, inputs = checks.check(block.lines)
+        is_worth_it = not self._descriptions or 4 * len(ids) > len(block.lines)
+        self._pause = 0 if is_worth_it else min(2 * self._pause + 1, LONGEST_PAUSE)
+        self._skipping = self._pause
         self.rules.embedding_inputs += inputs
         special: set[int] = set()
         done = taken = 0
@@ -140,9 +156,9 @@ class FileCheck:
             special.update(self._check_lines(block.lines[first:end], block.line_number + first, offsets))
             done = end
         self._add_ids(ids[taken:], block.line_number + done, offsets)
-        for place in unknown:
-            if block.line_number + place not in special:
-                self._learn(checks, block.lines[place])
+        clean = (place for place in unknown if block.line_number + place not in special)
+        for place in islice(clean, MOST_LEARNED):
+            self._learn(checks, block.lines[place])
 
     def _learn(self, checks: NativeChecks, line: bytes) -> None:
         """Let compiled code take the requests that are as this one, which has no finding."""

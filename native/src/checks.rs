@@ -46,8 +46,8 @@ struct Body {
 pub struct Checks {
     custom_id: TextShape,
     endpoints: Vec<Endpoint>,
+    /// What is compared of requests without a finding, the latest first.
     known: Vec<Vec<u8>>,
-    latest: usize,
     skeletons: Skeletons,
 }
 
@@ -65,13 +65,7 @@ type Found<Id> = (Vec<Id>, Vec<usize>, Vec<usize>, u64);
 impl Checks {
     #[new]
     fn new(custom_id: &str) -> PyResult<Self> {
-        Ok(Checks {
-            custom_id: described(custom_id)?,
-            endpoints: Vec::new(),
-            known: Vec::new(),
-            latest: 0,
-            skeletons: Skeletons::default(),
-        })
+        Ok(Checks { custom_id: described(custom_id)?, endpoints: Vec::new(), known: Vec::new(), skeletons: Skeletons::default() })
     }
 
     /// Return the ids of the plain requests, the numbers of the other lines, and as described for `Found`.
@@ -96,10 +90,8 @@ impl Checks {
         let (mut rest, mut strings) = (Vec::new(), Strings::default());
         let is_plain = read(line, &self.endpoints, number, true, &self.custom_id, &mut rest, &mut strings).is_some();
         if is_plain && rest.len() <= LONGEST_KNOWN && !self.known.contains(&rest) {
-            if self.known.len() == MOST_KNOWN {
-                self.known.remove(0);
-            }
-            self.known.push(rest);
+            self.known.truncate(MOST_KNOWN - 1);
+            self.known.insert(0, rest);
         }
         Ok(())
     }
@@ -143,14 +135,14 @@ impl Checks {
         found
     }
 
-    /// Return whether a rest is known; the next line is looked for at the same place first.
+    /// Return whether a rest is known; the next line is compared with it first, and read as one of its endpoint.
     fn knows(&mut self, rest: &Vec<u8>, number: &mut usize) -> bool {
-        if self.known.get(self.latest) != Some(rest) {
-            let Some(place) = self.known.iter().position(|known| known == rest) else { return false };
-            self.latest = place;
+        let place = self.known.iter().position(|known| known == rest);
+        if let Some(newer) = place.and_then(|place| self.known.get_mut(..=place)) {
+            newer.rotate_right(1);
+            *number = rest.first().map_or(0, |first| usize::from(*first));
         }
-        *number = rest.first().map_or(0, |first| usize::from(*first));
-        true
+        place.is_some()
     }
 }
 

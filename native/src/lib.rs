@@ -1,4 +1,4 @@
-//! Reads the plain lines of batch files. The Python package `batchfiles` reads all other lines.
+//! Reads the plain lines of batch files into columns. The Python package `batchfiles` reads all other lines.
 
 mod answers;
 mod chat;
@@ -214,10 +214,9 @@ fn read(open: &mut Vec<(usize, File)>, entry: &Entry, of: &ResultFile, line: &mu
 #[pymodule]
 mod batchfiles_native {
     #[pymodule_export]
-    use super::checks::Checks;
-
-    #[pymodule_export]
     use super::Rows;
+    #[pymodule_export]
+    use crate::checks::Checks;
     #[pymodule_export]
     use crate::ids::{IndexEntries, ListedIds, PlainIds, count_newlines, may_hold, measure_lines, repeated};
 

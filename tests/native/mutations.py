@@ -33,6 +33,7 @@ WORDS = [
     "filtered", "detected", "severity", "details", "blocked", "status", "incomplete_details", "reason", "created_at", "role",
     "phase", "summary", "call_id", "encrypted_content", "input_tokens", "output_tokens", "input_tokens_details", "results",
     "flagged", "categories", "category_scores", "category_applied_input_types", "citations", "prompt", "image_tokens",
+    "messages", "role", "prompt", "tool_call_id", "tools", "stream", "text", "image_url", "temperature", "dimensions", "doc",
 ]  # fmt: skip
 VALUES = [
     "null", "true", "false",
@@ -52,6 +53,9 @@ VALUES = [
     "123456789012345678.5", "0.30000000000000004", "1767000000.25", '["text"]', '["text", "image"]', "[null]", '[["a"]]',
     '{"hate": true, "hate": null}', '{"hate": 0.25}', '{"hate": {"filtered": true}}', '[{"content_filter_results": {}}]',
     '{"reasoning_tokens": 7}', '{"audio_tokens": 3}', '{"cached_tokens": 3, "cache_write_tokens": 4}',
+    '"user"', '"assistant"', '"tool"', '"POST"', '"gpt-4o-mini"', '"o3"', '"/v1/responses"', '[{"role": "user", "content": "b"}]',
+    '[{"role": "assistant", "content": ""}]', '[{"role": "assistant", "refusal": ""}]', "[5, 6]", "[[5], [6]]",
+    '["a", ""]', "0.5", '{"doc": "b"}', '{"doc": 5}',
 ]  # fmt: skip
 LINES = 5000
 """Requests of one comparison."""

@@ -3,11 +3,12 @@
 import io
 import json
 import typing
+from random import Random
 
 import pytest
 
 from batchfiles.jobs.validate import validate
-from batchfiles.limits import AZURE, GROQ, MISTRAL, NONE, OPENAI, TOGETHER, VLLM
+from batchfiles.limits import AZURE, GROQ, MISTRAL, NONE, OPENAI, TOGETHER, VLLM, Limits
 from batchfiles.rules import bodies, chat, others, responses
 from batchfiles.rules.bodies import RULES, TABLES, Rule
 from batchfiles.rules.keys import Violation
@@ -456,3 +457,52 @@ def test_no_parameter_is_named_as_one_of_another_endpoint():
     assert not chat.PARAMETERS.keys() & chat.ELSEWHERE.keys()
     assert not responses.PARAMETERS.keys() & responses.ELSEWHERE.keys()
     assert not others.EMBEDDINGS.keys() & others.ELSEWHERE.keys()
+
+
+def test_a_profile_with_rules_for_bodies_checks_the_first_content_too():
+    """Without a list of urls, the messages of the first request were not checked, but those of all others were."""
+    own = Limits(name="own", body_rules="openai")
+    lines = [line(CHAT, body_for(CHAT, messages=[{"role": "usr", "content": "Hi"}]), name) for name in "ab"]
+    assert [each.line_number for each in report_of(lines, own).findings if each.code == "invalid_body"] == [1, 2]
+
+
+class Recorded(dict):
+    """A body that remembers which keys were looked at."""
+
+    def __init__(self, body):
+        super().__init__(body)
+        self.seen = set()
+
+    def get(self, key, default=None):
+        """Return a value."""
+        self.seen.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key):
+        self.seen.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        self.seen.add(key)
+        return super().__contains__(key)
+
+    def __iter__(self):
+        raise AssertionError("a rule names its keys")
+
+    keys = items = values = __iter__
+
+
+@pytest.mark.parametrize("rule", [bodies.STREAM, bodies.SCHEMAS, *(rule for rules in RULES.values() for rule in rules)])
+def test_a_rule_names_the_keys_that_it_looks_at(rule):
+    """Compiled code takes any valid value of the others, and would miss a finding if a rule looked at one."""
+    random, named = Random(1), {"model"} | rule.keys | rule.reads
+    values = [None, True, False, 0, 1, 9, "a", "none", {}, [], {"effort": "high"}, {"strict": True}, [{"parameters": 1}]]
+    looked_at = set()
+    for _ in range(2000):
+        body = {key: random.choice(values) for key in [*named, *random.sample(sorted(bodies.PARAMETERS), 5)]}
+        body["model"] = random.choice(["o3", "gpt-5.2", "gpt-4o", "dall-e-3", "text-embedding-ada-002", None])
+        recorded = Recorded({key: value for key, value in body.items() if random.random() < 0.8 or key in rule.keys})
+        rule.check(recorded)
+        looked_at |= recorded.seen
+    assert looked_at <= named
+    assert looked_at
