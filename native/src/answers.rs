@@ -82,6 +82,12 @@ pub struct ChatUsage {
     cost_details: Skipped,
     #[serde(default)]
     is_byok: Skipped,
+    #[serde(default)]
+    prompt_audio_seconds: Skipped,
+    #[serde(default)]
+    num_search_queries: Skipped,
+    #[serde(default)]
+    search_context_size: Skipped,
 }
 
 impl ChatUsage {
@@ -118,6 +124,8 @@ struct InputDetails {
     cached_tokens: Option<i64>,
     cache_write_tokens: Option<i64>,
     audio_tokens: Option<i64>,
+    image_tokens: Option<i64>,
+    video_tokens: Option<i64>,
     #[serde(default)]
     text_tokens: Skipped,
 }
@@ -128,6 +136,8 @@ struct InputDetails {
 struct OutputDetails {
     reasoning_tokens: Option<i64>,
     audio_tokens: Option<i64>,
+    image_tokens: Option<i64>,
+    video_tokens: Option<i64>,
     #[serde(default)]
     text_tokens: Skipped,
     #[serde(default)]
@@ -156,13 +166,16 @@ fn counts(
     let cached = asked.and_then(|asked| asked.cached_tokens);
     let cache_write = asked.and_then(|asked| asked.cache_write_tokens);
     let reasoning = given.and_then(|given| given.reasoning_tokens);
-    let audio = [asked.and_then(|asked| asked.audio_tokens), given.and_then(|given| given.audio_tokens)];
+    let others = [
+        asked.map(|asked| [asked.audio_tokens, asked.image_tokens, asked.video_tokens]),
+        given.map(|given| [given.audio_tokens, given.image_tokens, given.video_tokens]),
+    ];
     let (read, written, thought) = (cached.unwrap_or(0), cache_write.unwrap_or(0), reasoning.unwrap_or(0));
     let agrees = [input, output, read, written, thought].iter().all(|count| *count >= 0)
         && input.checked_add(output) == Some(total)
         && read.checked_add(written).is_some_and(|part| part <= input)
         && thought <= output
-        && audio.iter().all(|tokens| tokens.unwrap_or(0) == 0);
+        && others.iter().flatten().flatten().all(|tokens| tokens.unwrap_or(0) == 0);
     agrees.then_some(Counts { input, output, total, cached, reasoning, cache_write })
 }
 

@@ -32,7 +32,7 @@ WORDS = [
     "text", "native_finish_reason", "matched_stop", "content_filter_results", "prompt_filter_results", "content_filters",
     "filtered", "detected", "severity", "details", "blocked", "status", "incomplete_details", "reason", "created_at", "role",
     "phase", "summary", "call_id", "encrypted_content", "input_tokens", "output_tokens", "input_tokens_details", "results",
-    "flagged", "categories", "category_scores", "category_applied_input_types", "citations", "prompt",
+    "flagged", "categories", "category_scores", "category_applied_input_types", "citations", "prompt", "image_tokens",
     "messages", "role", "prompt", "tool_call_id", "tools", "stream", "text", "image_url", "temperature", "dimensions", "doc",
 ]  # fmt: skip
 VALUES = [

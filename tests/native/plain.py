@@ -126,6 +126,16 @@ CHATS = [
         choice={"stop_reason": 151645},
     ),
     result({"content": "x", "reasoning": "why", "reasoning_content": "why"}, "eos"),
+    # Mistral and OpenRouter
+    result(
+        {"content": "x", "prefix": False},
+        usage=USAGE
+        | {
+            "prompt_audio_seconds": {},
+            "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0, "video_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 3, "image_tokens": 0},
+        },
+    ),
     # several choices; log probabilities, citations and other things without a column
     results([(TEXT, "stop"), ({"content": "b"}, "length"), ({"content": None, "refusal": "no"}, "stop")]),
     results([({"content": None, "tool_calls": [CALL]}, "tool_calls"), ({"content": "b"}, "stop")]),
@@ -214,6 +224,7 @@ NEAR = [
     result(TEXT, "unheard_of"),
     result({"content": "x", "reasoning": "a", "reasoning_content": "b"}),
     result(TEXT, usage=USAGE | {"total_tokens": 36}),
+    result(TEXT, usage=USAGE | {"completion_tokens_details": {"image_tokens": 3}}),
     result(TEXT, choice={"content_filter_results": {"hate": {"filtered": False, "severity": None}}}),
     result(TEXT, choice={"content_filter_results": {"error": {"code": "content_filter_error", "message": "no"}}}),
     # several messages, commentary, no message, a message of the request, calls that are not finished, other items
