@@ -15,6 +15,7 @@ from batchfiles.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 __all__ = [
     "SWITCH",
@@ -139,8 +140,12 @@ class NativeIds(Protocol):
 class NativeListed(Protocol):
     """Selects the lines of listed ids, without the interpreter lock."""
 
-    def find(self, text: bytes) -> list[tuple[int, int, bool]]:
-        """Return where the lines begin and end whose id is listed or not plain, and whether each is certainly a request."""
+    def find(self, text: bytes) -> list[tuple[int, int, str | None, bool]]:
+        """Return the lines whose id is listed or not plain.
+
+        Returns:
+            Where each begins and ends, the id or None, and whether the line is certainly a request.
+        """
 
 
 class NativeEntries(Protocol):
@@ -210,14 +215,14 @@ def native_ids(known: Iterable[int]) -> NativeIds | None:
     return ids
 
 
-def native_listed(ids: Iterable[bytes]) -> NativeListed | None:
-    """Return what selects lines by their ids, which are given in UTF-8.
+def native_listed(ids: AbstractSet[str]) -> NativeListed | None:
+    """Return what selects lines by their ids.
 
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     module = _module()
-    listed: NativeListed | None = None if module is None else module.ListedIds(set(ids))
+    listed: NativeListed | None = None if module is None else module.ListedIds(ids)
     return listed
 
 
@@ -290,6 +295,7 @@ def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
 
 @cache
 def _own_version() -> str:
+    """Return the version of batchfiles, which takes milliseconds to find out."""
     return version("batchfiles")
 
 

@@ -19,11 +19,13 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "validate": (checks.validate, CHAT_LINES),
     "join": (joins.join, CHAT_LINES),
     "parts": (joins.parts, CHAT_LINES),
+    "export": (joins.export, CHAT_LINES),
     "pandas": (joins.pandas, CHAT_LINES),
     "split": (copies.split, CHAT_LINES),
     "merge": (copies.merge, CHAT_LINES),
     "retry": (retries.retry, CHAT_LINES),
     "embeddings": (vectors.embeddings, 20_000),
+    "embeddings-base64": (vectors.embeddings_base64, 20_000),
     "memory": (memory.memory, 1_400_000),
 }
 """Each benchmark and the lines that its target is about."""

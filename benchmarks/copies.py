@@ -9,17 +9,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.contenders import afresh, batchfiles
+from benchmarks.contenders import afresh, batchfiles, is_compiled
 from benchmarks.data import batch
 from benchmarks.figures import Comparison, Finding, Series
 from benchmarks.process import Failed
 from benchmarks.rounds import MIB, Command, compared, programs, watched
 
-__all__ = ["CAT", "SYNCED_CAT", "cat", "merge", "split"]
+__all__ = ["CAT", "COMPILED_TARGET", "SYNCED_CAT", "cat", "merge", "split"]
 
 SPEED_TARGET = 4.0
 """Times as long as `cat` into a file: a quarter of its speed."""
 
+COMPILED_TARGET = 2.5
 MEMORY_TARGET = 150.0
 CAT = "cat into a file"
 SYNCED_CAT = "cat into a file, and wait for the disk"
@@ -31,11 +32,14 @@ def split(data: Path, lines: int, rounds: int) -> Finding:
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
         requests, output = batch(data, "chat", lines).requests, Path(folder)
         ours, theirs = output / "parts", output / "copy.jsonl"
-        start = afresh(ours, [*batchfiles("split", [str(requests)], ours)(), "--max-requests", "10000"])
-        contenders = {"batchfiles split": start, **cat([requests], theirs)}
+        contenders = {"batchfiles split": _split(requests, ours, 10_000), **cat([requests], theirs)}
+        if is_compiled():
+            contenders["batchfiles split, compiled"] = _split(requests, output / "compiled", 10_000, compiled=True)
         comparisons = _compared(contenders, rounds)
         parts = sorted(ours.glob("*.jsonl"))
         agreement = {"rows": _same(parts, [theirs]), "parts": len(parts)}
+        if is_compiled():
+            _same(sorted((output / "compiled").glob("*.jsonl")), [theirs])
         manifest = json.loads((ours / "manifest.json").read_bytes())
         if [part["sha256"] for part in manifest["parts"]] != [_digest([part]) for part in parts]:
             raise Failed("a digest in the manifest is not that of its part")
@@ -53,13 +57,16 @@ def merge(data: Path, lines: int, rounds: int) -> Finding:
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
         requests, output = batch(data, "chat", lines).requests, Path(folder)
         campaign, ours, theirs = output / "parts", output / "ours.jsonl", output / "copy.jsonl"
-        programs(
-            {"": afresh(campaign, [*batchfiles("split", [str(requests)], campaign)(), "--max-requests", str(-(-lines // 10))])}, 1
-        )
+        programs({"": _split(requests, campaign, -(-lines // 10))}, 1)
         parts = sorted(campaign.glob("*.jsonl"))
         contenders = {"batchfiles merge": batchfiles("merge", [str(campaign)], ours), **cat(parts, theirs)}
+        if is_compiled():
+            compiled = output / "compiled.jsonl"
+            contenders["batchfiles merge, compiled"] = batchfiles("merge", [str(campaign)], compiled, compiled=True)
         comparisons = _compared(contenders, rounds)
         agreement = {"rows": _same([ours], [theirs]), "parts": len(parts)}
+        if is_compiled():
+            _same([compiled], [theirs])
     return Finding(
         benchmark="merge",
         work=f"{lines:,} chat requests ({requests.stat().st_size / 1e6:,.0f} MB) in {len(parts)} parts to one file",
@@ -67,6 +74,11 @@ def merge(data: Path, lines: int, rounds: int) -> Finding:
         not_equal=["cat compares no ids; alone, it does not wait until its file is on the disk."],
         agreement=agreement,
     )
+
+
+def _split(requests: Path, output: Path, most: int, *, compiled: bool = False) -> Command:
+    """Return what cuts a request file into parts of so many requests."""
+    return afresh(output, [*batchfiles("split", [str(requests)], output, compiled=compiled)(), "--max-requests", str(most)])
 
 
 def cat(files: list[Path], output: Path) -> dict[str, Command]:
@@ -77,16 +89,19 @@ def cat(files: list[Path], output: Path) -> dict[str, Command]:
 
 
 def _compared(contenders: Mapping[str, Command], rounds: int) -> list[Comparison]:
-    """Take times of both, and our memory in a separate round."""
-    ours, theirs, synced = contenders
+    """Take times of all, and our memory in separate rounds."""
+    ours, theirs, synced, *compiled = contenders
     runs = programs(contenders, rounds)
-    (looked,) = watched({ours: contenders[ours]}, 1)[ours]
-    return [
-        compared("time", runs, ours, theirs, SPEED_TARGET),
-        compared("time", runs, ours, synced, SPEED_TARGET),
-        compared("cpu", runs, ours, theirs),
-        Comparison("rss", "MiB", Series(ours, [looked.rss / MIB]), None, MEMORY_TARGET),
-    ]
+    looked = watched({name: contenders[name] for name in (ours, *compiled)}, 1)
+    found = []
+    for name, target in zip([ours, *compiled], (SPEED_TARGET, COMPILED_TARGET), strict=False):
+        found += [
+            compared("time", runs, name, theirs, target),
+            compared("time", runs, name, synced, target),
+            compared("cpu", runs, name, theirs),
+            Comparison("rss", "MiB", Series(name, [looked[name][0].rss / MIB]), None, MEMORY_TARGET),
+        ]
+    return found
 
 
 def _same(ours: list[Path], theirs: list[Path]) -> int:

@@ -1,4 +1,4 @@
-"""`join`, `parts` and `pandas`: the command line beside DuckDB and beside the usual script."""
+"""`join`, `parts`, `export` and `pandas`: the command line beside DuckDB and beside the usual script."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from benchmarks.figures import Comparison, Finding
 from benchmarks.process import Run
 from benchmarks.rounds import compared, programs, watched
 
-__all__ = ["join", "pandas", "parts"]
+__all__ = ["export", "join", "pandas", "parts"]
 
 JOIN_TARGET = 1.25
 MEMORY_TARGET = 0.2
 PARTS_TARGET = 1.0
+EXPORT_TARGET = 1.0
 PANDAS_TARGET = 0.25
 
 MIB = 1 << 20
 COMPILED_TARGET = 0.65
 COMPILED_PARTS_TARGET = 0.8
+COMPILED_EXPORT_TARGET = 0.6
+COMPILED_PANDAS_TARGET = 0.2
 COMPILED_MEMORY_TARGET = 1 / 6
 
-OURS = "batchfiles join"
-COMPILED = "batchfiles join, compiled"
+OURS = "batchfiles"
+COMPILED = "batchfiles, compiled"
 FAST = "DuckDB"
 LEAN = "DuckDB, plan of least memory"
 PANDAS = "json + pandas script"
@@ -109,6 +112,35 @@ def parts(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Fi
     )
 
 
+def export(data: Path, lines: int, rounds: int) -> Finding:
+    """Export results alone into one Parquet file."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        files = batch(data, "chat", lines)
+        results = files.files[1:]
+        outputs = {OURS: Path(folder) / "ours.parquet", FAST: Path(folder) / "fast.parquet"}
+        contenders = {
+            OURS: batchfiles("export", results, outputs[OURS]),
+            FAST: afresh(outputs[FAST], python("benchmarks.rivals.duckdb_export", *results, "-o", outputs[FAST])),
+        }
+        if is_compiled():
+            outputs[COMPILED] = Path(folder) / "compiled.parquet"
+            contenders[COMPILED] = batchfiles("export", results, outputs[COMPILED], compiled=True)
+        runs = programs(contenders, rounds)
+        filled = agree({name: cells(path) for name, path in outputs.items()})
+        agreement = agree({name: of_requests(path) for name, path in outputs.items()})
+    return Finding(
+        benchmark="export",
+        work=f"the results of {files.lines:,} chat requests to one zstd Parquet file",
+        comparisons=[
+            compared("time", runs, OURS, FAST, EXPORT_TARGET),
+            compared("cpu", runs, OURS, FAST),
+            *_compiled(runs, COMPILED_EXPORT_TARGET),
+        ],
+        not_equal=list(NOT_EQUAL),
+        agreement={**agreement, "columns": len(filled), "values": sum(filled.values())},
+    )
+
+
 def pandas(data: Path, lines: int, rounds: int) -> Finding:
     """Join as most scripts do."""
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
@@ -116,12 +148,19 @@ def pandas(data: Path, lines: int, rounds: int) -> Finding:
         outputs = {OURS: Path(folder) / "ours.parquet", PANDAS: Path(folder) / "pandas.parquet"}
         script = python("benchmarks.rivals.pandas_script", *files.files, "-o", outputs[PANDAS])
         contenders = {OURS: batchfiles("join", files.files, outputs[OURS]), PANDAS: afresh(outputs[PANDAS], script)}
+        if is_compiled():
+            outputs[COMPILED] = Path(folder) / "compiled.parquet"
+            contenders[COMPILED] = batchfiles("join", files.files, outputs[COMPILED], compiled=True)
         runs = programs(contenders, rounds)
         agreement = agree({name: of_requests(path) for name, path in outputs.items()})
     return Finding(
         benchmark="pandas",
         work=_work(files, "one Parquet file"),
-        comparisons=[compared("time", runs, OURS, PANDAS, PANDAS_TARGET), compared("cpu", runs, OURS, PANDAS)],
+        comparisons=[
+            compared("time", runs, OURS, PANDAS, PANDAS_TARGET),
+            compared("cpu", runs, OURS, PANDAS),
+            *_compiled(runs, COMPILED_PANDAS_TARGET, PANDAS),
+        ],
         not_equal=[
             "The script makes 17 columns of our 38, knows no line numbers, no unknown ids and no bodies, and writes snappy."
         ],
@@ -129,13 +168,13 @@ def pandas(data: Path, lines: int, rounds: int) -> Finding:
     )
 
 
-def _compiled(runs: Mapping[str, Sequence[Run]], target: float) -> list[Comparison]:
-    """Compare compiled code, if it is installed, with DuckDB and with pure Python."""
+def _compiled(runs: Mapping[str, Sequence[Run]], target: float, other: str = FAST) -> list[Comparison]:
+    """Compare compiled code, if it is installed, with another program and with pure Python."""
     if COMPILED not in runs:
         return []
     return [
-        compared("time", runs, COMPILED, FAST, target),
-        compared("cpu", runs, COMPILED, FAST),
+        compared("time", runs, COMPILED, other, target),
+        compared("cpu", runs, COMPILED, other),
         compared("time", runs, COMPILED, OURS),
         compared("cpu", runs, COMPILED, OURS),
     ]

@@ -6,8 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks.contenders import afresh, batchfiles
-from benchmarks.copies import CAT, SYNCED_CAT, cat
+from benchmarks.contenders import afresh, batchfiles, is_compiled
+from benchmarks.copies import CAT, COMPILED_TARGET, SYNCED_CAT, cat
 from benchmarks.data import batch
 from benchmarks.figures import Comparison, Finding, Series
 from benchmarks.process import Failed, Run
@@ -21,6 +21,7 @@ SPEED_TARGET = 4.0
 MEMORY_TARGET = 150.0
 LISTED_EVERY = 10
 OURS = "batchfiles retry --ids"
+COMPILED = "batchfiles retry --ids, compiled"
 BY_RESULTS = "batchfiles retry, by results"
 
 
@@ -35,9 +36,14 @@ def retry(data: Path, lines: int, rounds: int) -> Finding:
             BY_RESULTS: batchfiles("retry", files.files, decided),
             **cat([files.requests], theirs),
         }
+        written = [ours]
+        if is_compiled():
+            written.append(output / "compiled.jsonl")
+            compiled = batchfiles("retry", [str(files.requests)], written[1], compiled=True)
+            contenders[COMPILED] = afresh(written[1], [*compiled(), "--ids", str(ids)])
         runs = programs(contenders, rounds)
-        looked = watched({name: contenders[name] for name in (OURS, BY_RESULTS)}, 1)
-        if ours.read_bytes() != expected:
+        looked = watched({name: contenders[name] for name in (OURS, BY_RESULTS, COMPILED) if name in contenders}, 1)
+        if any(path.read_bytes() != expected for path in written):
             raise Failed("the lines are not those of the list")
         with files.requests.open("rb") as file:
             rows = sum(1 for _ in file)
@@ -49,6 +55,8 @@ def retry(data: Path, lines: int, rounds: int) -> Finding:
             compared("time", runs, OURS, CAT, SPEED_TARGET),
             compared("time", runs, OURS, SYNCED_CAT, SPEED_TARGET),
             compared("cpu", runs, OURS, CAT),
+            *(compared("time", runs, COMPILED, other, COMPILED_TARGET) for other in (CAT, SYNCED_CAT) if COMPILED in runs),
+            *([compared("cpu", runs, COMPILED, CAT)] if COMPILED in runs else []),
             compared("time", runs, BY_RESULTS, CAT),
             *(_memory("private", name, looked[name][0], MEMORY_TARGET) for name in looked),
             *(_memory("pss", name, looked[name][0], None) for name in looked),

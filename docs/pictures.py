@@ -1,4 +1,6 @@
-"""Draws the pictures of the pages: the life of a batch, commands in a terminal, and the report in a browser.
+"""Draws the pictures of the pages: the life of a batch, commands in a terminal, the report in a browser, and times.
+
+The times are those of `benchmarks/results.json`, which `python -m benchmarks --json` prints.
 
 `python docs/pictures.py` writes them all to `docs/images`. It needs `pip install '.[docs,report]'`, and Chromium for the report.
 """
@@ -6,6 +8,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import re
@@ -52,6 +55,18 @@ ARROWS: Final = (
     ("finalizing", "expired"),
 )
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 172, 58, 36, 60, 14
+
+RIVALS: Final = {
+    "join": "DuckDB",
+    "parts": "DuckDB",
+    "export": "DuckDB",
+    "pandas": "json + pandas script",
+    "embeddings": "DuckDB",
+    "split": "cat into a file",
+    "merge": "cat into a file",
+    "retry": "cat into a file",
+}
+"""The other programs of the picture of times, by benchmark."""
 
 STYLE: Final = """
 svg { font-family: system-ui, sans-serif; }
@@ -208,12 +223,51 @@ def write_report_picture(picture: Path, *, width: int = 1200, height: int = 720)
         subprocess.run([browser, *flags, size, f"--screenshot={picture}", page], check=True, capture_output=True)
 
 
+def speed_svg() -> str:
+    """Draw the median times of the benchmarks in parts of the other program's time."""
+    import vl_convert
+
+    findings = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))["findings"]
+    bars = []
+    for finding in findings:
+        for each in finding["comparisons"]:
+            name, rival = finding["benchmark"], each.get("theirs", {}).get("contender", "")
+            if each["quantity"] != "time" or RIVALS.get(name) != rival:
+                continue
+            code = "compiled" if each["ours"]["contender"].endswith("compiled") else "pure Python"
+            ratio = each["ours"]["median"] / each["theirs"]["median"]
+            bars.append({"job": f"{name}, by {rival}", "code": code, "ratio": round(ratio, 2)})
+    y = {"field": "job", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
+    offset = {"field": "code", "sort": ["pure Python", "compiled"]}
+    x = {"field": "ratio", "type": "quantitative", "title": "time, in times that of the other program"}
+    colors = {
+        "field": "code",
+        "title": "batchfiles",
+        "scale": {"domain": ["pure Python", "compiled"], "range": ["#9db7de", "#2b5aa0"]},
+    }
+    own = {"y": y, "yOffset": offset, "x": x}
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "data": {"values": bars},
+        "width": 420,
+        "background": "white",
+        "layer": [
+            {"mark": "bar", "encoding": {**own, "color": colors}},
+            {"mark": {"type": "text", "align": "left", "dx": 3}, "encoding": {**own, "text": {"field": "ratio"}}},
+            {"mark": {"type": "rule", "strokeDash": [4, 3]}, "encoding": {"x": {"datum": 1}}},
+        ],
+    }
+    found: str = vl_convert.vegalite_to_svg(spec, "5.20")
+    return found
+
+
 def main() -> None:
     """Write all pictures."""
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "batch-states.svg").write_text(states_svg(), "utf-8")
     for name in TERMINALS:
         (IMAGES / f"terminal-{name}.svg").write_text(terminal_svg(name), "utf-8")
+    (IMAGES / "speed.svg").write_text(speed_svg(), "utf-8")
     write_report_picture(IMAGES / "report.png")
 
 

@@ -20,8 +20,8 @@ from batchfiles.outcome import read_result
 __all__ = ["CopiedLines", "Run"]
 
 
-BLOCK_SIZE = 1024 * 1024
-"""Bytes to read at a time: as many as are written together."""
+BLOCK_SIZE = 512 * 1024
+"""Bytes to read at a time."""
 
 NOUNS = {"inputs": "requests", "results": "results"}
 

@@ -12,6 +12,7 @@ from batchfiles.findings import Finding
 from batchfiles.io.lines import BLOCK_SIZE, BOM, Block, blocks, byte_order_mark, checked_line_bytes, missing_newline, split
 from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
+from batchfiles.native import native_lines
 
 __all__ = ["Text", "read_texts", "texts"]
 
@@ -24,17 +25,24 @@ class Text(NamedTuple):
         line_number: The number of the first line, counted from 1, blank lines included.
         byte_offset: Where it begins in the file.
         text: The lines, each with its `\n`.
+        line_count: How many they are.
     """
 
     path: str
     line_number: int
     byte_offset: int
     text: bytes
+    line_count: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.line_number + self.line_count - 1
 
     @classmethod
     def of(cls, block: Block) -> Text:
         """Join the lines of a block."""
-        return cls(block.path, block.line_number, block.byte_offset, b"\n".join([*block.lines, b""]))
+        return cls(block.path, block.line_number, block.byte_offset, b"\n".join([*block.lines, b""]), len(block.lines))
 
     def block(self) -> Block:
         """Cut the lines apart."""
@@ -100,6 +108,7 @@ def texts(
     checked_line_bytes(max_line_bytes)
     if end is not None and end <= start:
         return
+    native = native_lines()
     has_mark = start == 0 and stream.read(len(BOM)) == BOM
     offset = len(BOM) if has_mark else 0
     if has_mark and end is not None:
@@ -135,8 +144,9 @@ def texts(
         if not text.endswith(b"\n"):
             notice(missing_newline(path, line_number, offset, text))
             text += b"\n"
-        yield Text(path, line_number, offset, text)
-        line_number += text.count(b"\n")
+        count = text.count(b"\n") if native is None else native.count_newlines(text)
+        yield Text(path, line_number, offset, text, count)
+        line_number += count
         offset += len(text)
     if has_mark:
         notice(byte_order_mark(path))

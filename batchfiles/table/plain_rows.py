@@ -1,11 +1,11 @@
-"""Rows of the requests table from plain lines, by compiled code, and from all other lines by `RequestRows`.
+"""Rows of both tables from plain lines, by compiled code, and from all other lines by `RequestRows` and `EmbeddingRows`.
 
 What decides an outcome is passed to the compiled code as facts, so that each is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -14,14 +14,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from batchfiles import bodies, native
-from batchfiles.bodies import chat_completions, errors, finish_reasons, other, responses
+from batchfiles.bodies import chat_completions, errors, finish_reasons, other, responses, vector_encodings
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
+from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
+from batchfiles.table.schema import TableName
 
-__all__ = ["PlainRows", "is_mostly_plain", "plain_reader"]
+__all__ = ["PlainEmbeddingRows", "PlainRows", "is_mostly_plain", "plain_reader"]
 
 LOOKED_AT = 4
 """Result files of which the first lines are looked at."""
@@ -34,7 +36,14 @@ STATUSES = range(400, 600)
 
 
 def plain_reader(
-    files: Sequence[Any], *, bodies: str, request_bodies: bool = False, index: dict[str, Any] | None = None
+    files: Sequence[Any],
+    *,
+    bodies: str,
+    request_bodies: bool = False,
+    index: dict[str, Any] | None = None,
+    table: TableName = "requests",
+    dimensions: int | None = None,
+    text_sizes: Sequence[Mapping[str, int]] = (),
 ) -> NativeRows | None:
     """Return the compiled reader of plain lines; None without it.
 
@@ -43,16 +52,20 @@ def plain_reader(
         bodies: The response bodies that are kept: `"all"`, `"auto"` or `"none"`.
         request_bodies: Whether the bodies of requests are kept.
         index: The index of the results; None without requests.
+        table: The table of the rows.
+        dimensions: As for `EmbeddingRows`.
+        text_sizes: For each file the `EmbeddingRows.text_sizes`; empty with requests.
 
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies}, files, index)
+    vectors = _vector_facts(dimensions, text_sizes) if table == "embeddings" else None
+    return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies, "vectors": vectors}, files, index)
 
 
-def is_mostly_plain(paths: Sequence[Path]) -> bool:
+def is_mostly_plain(paths: Sequence[Path], table: TableName) -> bool:
     """Return whether compiled code reads most of the first lines of result files; False without it."""
-    reader = plain_reader([SimpleNamespace(name="", path="", part=None, batch_id=None)], bodies="none")
+    reader = plain_reader([SimpleNamespace(name="", path="", part=None, batch_id=None)], bodies="none", table=table)
     if reader is None:
         return False
     lines = others = 0
@@ -93,6 +106,17 @@ def _facts() -> dict[str, Any]:
     }
 
 
+def _vector_facts(dimensions: int | None, text_sizes: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    encodings = vector_encodings.NAMES.items()
+    return {
+        "endpoint": bodies.EMBEDDINGS,
+        "urls": [f"/{name}" for name, kind in bodies.OTHER_KINDS.items() if kind == "embeddings"],
+        "formats": [name for name, encoding in encodings if encoding is vector_encodings.FLOAT32],
+        "dimensions": dimensions,
+        "text_sizes": list(text_sizes),
+    }
+
+
 TEXT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
 CALL = {"type": "function_call", "call_id": "a", "name": "a", "arguments": "{}"}
 
@@ -126,9 +150,10 @@ class PlainRows(RequestRows):
         return len(self._rows) + len(self._reader)
 
     def add(self, request_ref: RequestRef | None, result_ref: ResultRef) -> None:
-        """Add a row after all others, or at the place of its line while `add_results` or `add_requests` yields."""
-        self._before.append(len(self._reader) if self._place is None else self._place)
+        """Add rows after all others, or at the place of its line while `add_results` or `add_requests` yields."""
+        rows = len(self._rows)
         super().add(request_ref, result_ref)
+        self._before += [len(self._reader) if self._place is None else self._place] * (len(self._rows) - rows)
 
     def add_results(self, text: Text, file: int) -> Iterator[Block]:
         """Add the rows of plain result lines, and yield the others, to be added one by one.
@@ -211,6 +236,21 @@ class PlainRows(RequestRows):
             yield from _in_order(plain, exact, before)
 
 
+class PlainEmbeddingRows(PlainRows, EmbeddingRows):
+    """Builds the embeddings table batch by batch, as `EmbeddingRows` does, most of it in compiled code.
+
+    Args:
+        schema: What `table.schema.schema` returns.
+        keep: As for `EmbeddingRows`.
+        dimensions: As for `EmbeddingRows`.
+        reader: The compiled reader.
+    """
+
+    def __init__(self, schema: Any, *, keep: str, dimensions: int | None, reader: NativeRows) -> None:  # noqa: ANN401 - pyarrow
+        super().__init__(schema, keep=keep, reader=reader)
+        self._dimensions = dimensions
+
+
 def _in_order(plain: Any, exact: Any, before: list[int]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow
     """Yield the rows of two batches; each of the second has so many of the first before it."""
     done = 0
@@ -237,10 +277,12 @@ def _array(kind: Any, count: int, nulls: int, parts: Iterator[Any]) -> Any:  # n
     if pa.types.is_struct(kind):
         fields = [_array(kind.field(number).type, count, 0, parts) for number in range(kind.num_fields)]
         return pa.StructArray.from_arrays(fields, fields=[kind.field(number) for number in range(kind.num_fields)])
-    is_nested = pa.types.is_nested(kind)
-    buffers = list(islice(parts, 2 if is_nested else kind.num_buffers))
+    is_fixed, is_nested = pa.types.is_fixed_size_list(kind), pa.types.is_nested(kind)
+    buffers = list(islice(parts, 1 if is_fixed else 2 if is_nested else kind.num_buffers))
     children = []
-    if is_nested:
+    if is_fixed:
+        children = [_array(kind.value_type, count * kind.list_size, 0, parts)]
+    elif is_nested:
         items = int.from_bytes(buffers[1].slice(buffers[1].size - 4), byteorder)  # the last offset
         inner = pa.struct([kind.key_field, kind.item_field]) if pa.types.is_map(kind) else kind.value_type
         children = [_array(inner, items, 0, parts)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["columns", "read_inputs", "read_results", "text"]
+__all__ = ["columns", "columns_of_results", "read_inputs", "read_results", "text"]
 
 _CALL = 'STRUCT(id VARCHAR, "function" STRUCT(name VARCHAR, arguments VARCHAR))'
 _CHOICE = f"STRUCT(message STRUCT(content VARCHAR, refusal VARCHAR, tool_calls {_CALL}[]), logprobs JSON, finish_reason VARCHAR)"
@@ -83,3 +83,21 @@ def read_inputs(path: Path, more: str = "") -> str:
 def columns() -> str:
     """Return the columns of the joined table, of the inputs `i` and the best results `r`."""
     return _TABLE
+
+
+def columns_of_results() -> str:
+    """Return the same columns of results `r` whose requests are not known."""
+    answered = "CASE WHEN r.finish_reason IS NOT NULL THEN '/v1/chat/completions' END"
+    changes = {
+        "i.custom_id": "r.custom_id",
+        "coalesce(r.outcome, 'missing')": "r.outcome",
+        "i.url": answered,
+        "coalesce(r.attempts, 0)::INTEGER": "NULL::INTEGER",
+        "i.input_source, i.input_line_number": "NULL::VARCHAR AS input_source, NULL::BIGINT AS input_line_number",
+        "i.body->>'$.model'": "NULL::VARCHAR",
+        "i.body AS": "NULL::VARCHAR AS",
+    }
+    found = _TABLE
+    for old, new in changes.items():
+        found = found.replace(old, new)
+    return found

@@ -2,16 +2,24 @@
 
 A row for each vector, and one for each result without; the columns of our embeddings table. Nothing is compressed and no
 dictionary is tried, which is fastest (we compress all columns but the vectors); small row groups let both threads write.
+
+SQL has no function that reads base64 text as floats. With `--base64 sql`, the bytes are written as hexadecimal digits, which are
+cut and reversed by regular expressions; a cast of four bytes to bits, and of these to a float, is exact. With
+`--base64 function`, a function in Python decodes the texts of some thousand rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from base64 import b64decode
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from benchmarks.rivals.duckdb_columns import text
 
@@ -19,7 +27,7 @@ THREADS = 2
 PARQUET = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1, ROW_GROUP_SIZE 2048"
 
 _ERROR = 'STRUCT(message VARCHAR, "type" VARCHAR, param VARCHAR, code VARCHAR)'
-_BODY = f"""STRUCT(model VARCHAR, data STRUCT("index" INTEGER, embedding FLOAT[])[],
+_BODY = f"""STRUCT(model VARCHAR, data STRUCT("index" INTEGER, embedding VECTOR_TYPE)[],
     "usage" STRUCT(prompt_tokens BIGINT, total_tokens BIGINT), error {_ERROR})"""
 _RESPONSE = f"STRUCT(status_code INTEGER, request_id VARCHAR, body {_BODY})"
 _TYPES = f"{{id: 'VARCHAR', custom_id: 'VARCHAR', response: '{_RESPONSE}', error: '{_ERROR}'}}"
@@ -50,7 +58,27 @@ _TABLE = """
     batch_id, batch_request_id, NULL::VARCHAR AS response_id, request_id, NULL::INTEGER AS attempts,
     result_source, NULL::BIGINT AS result_line_number, NULL::VARCHAR AS input_source, NULL::BIGINT AS input_line_number,
     NULL::VARCHAR AS request_model, NULL::VARCHAR AS request_body, response_body,
-    vector.index AS embedding_index, NULL::VARCHAR AS input_text, vector.embedding AS embedding"""
+    vector.index AS embedding_index, NULL::VARCHAR AS input_text, VECTOR_VALUE AS embedding"""
+
+_PLANS = {
+    None: ("FLOAT[]", "vector.embedding"),
+    "function": ("VARCHAR", "floats(vector.embedding)"),
+    "sql": (
+        "VARCHAR",
+        r"""list_transform(
+            regexp_extract_all(regexp_replace(hex(from_base64(vector.embedding)), '(..)(..)(..)(..)', '\4\3\2\1', 'g'), '.{8}'),
+            lambda digits: unhex(digits)::BIT::FLOAT)""",
+    ),
+}
+"""The type of a vector in the file, and the vector of the table."""
+
+
+def _floats(texts: pa.Array) -> pa.Array:
+    """Decode texts; without numpy, whose arrays let pyarrow import pandas."""
+    vectors = list(map(b64decode, texts.to_pylist()))
+    ends = [0, *accumulate(len(vector) // 4 for vector in vectors)]
+    values = pa.Array.from_buffers(pa.float32(), ends[-1], [None, pa.py_buffer(b"".join(vectors))])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,14 +86,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Vectors to Parquet in DuckDB.")
     parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--base64", choices=[plan for plan in _PLANS if plan is not None])
     options = parser.parse_args(argv)
+    kind, embedding = _PLANS[options.base64]
     results = " UNION ALL ".join(
         f"SELECT {_RESULT}, {text(path)} AS result_source, {text(path.stem.rpartition('_')[0])} AS batch_id"
-        f" FROM read_ndjson({text(path)}, columns = {_TYPES})"
+        f" FROM read_ndjson({text(path)}, columns = {_TYPES.replace('VECTOR_TYPE', kind)})"
         for path in options.results
     )
     database = duckdb.connect(config={"threads": THREADS})
-    database.execute(f"COPY (SELECT {_TABLE} FROM ({results})) TO {text(options.output)} ({PARQUET})")
+    if options.base64 == "function":
+        database.create_function("floats", _floats, ["VARCHAR"], "FLOAT[]", type=PythonUDFType.ARROW)
+    database.execute(
+        f"COPY (SELECT {_TABLE.replace('VECTOR_VALUE', embedding)} FROM ({results})) TO {text(options.output)} ({PARQUET})"
+    )
     return 0
 
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::facts::{Facts, Kind};
-use crate::grammar::{Checked, Entries, Nothing, Object, Text};
+use crate::grammar::{Entries, Nothing, Object, Skipped, Text};
 
 /// A body that is an answer.
 pub trait Body<'a>: Deserialize<'a> {
@@ -69,19 +69,19 @@ pub struct ChatUsage {
     prompt_tokens_details: Option<Object<InputDetails>>,
     completion_tokens_details: Option<Object<OutputDetails>>,
     #[serde(default)]
-    queue_time: Checked,
+    queue_time: Skipped,
     #[serde(default)]
-    prompt_time: Checked,
+    prompt_time: Skipped,
     #[serde(default)]
-    completion_time: Checked,
+    completion_time: Skipped,
     #[serde(default)]
-    total_time: Checked,
+    total_time: Skipped,
     #[serde(default)]
-    cost: Checked,
+    cost: Skipped,
     #[serde(default)]
-    cost_details: Checked,
+    cost_details: Skipped,
     #[serde(default)]
-    is_byok: Checked,
+    is_byok: Skipped,
 }
 
 impl ChatUsage {
@@ -119,7 +119,7 @@ struct InputDetails {
     cache_write_tokens: Option<i64>,
     audio_tokens: Option<i64>,
     #[serde(default)]
-    text_tokens: Checked,
+    text_tokens: Skipped,
 }
 
 #[derive(Deserialize)]
@@ -129,11 +129,11 @@ struct OutputDetails {
     reasoning_tokens: Option<i64>,
     audio_tokens: Option<i64>,
     #[serde(default)]
-    text_tokens: Checked,
+    text_tokens: Skipped,
     #[serde(default)]
-    accepted_prediction_tokens: Checked,
+    accepted_prediction_tokens: Skipped,
     #[serde(default)]
-    rejected_prediction_tokens: Checked,
+    rejected_prediction_tokens: Skipped,
 }
 
 /// The counts of the table.
@@ -195,11 +195,11 @@ pub struct Filtered<'a> {
     content_filter_results: Verdicts<'a>,
     blocked: Option<bool>,
     #[serde(default)]
-    prompt_index: Checked,
+    prompt_index: Skipped,
     #[serde(default)]
-    source_type: Checked,
+    source_type: Skipped,
     #[serde(default)]
-    content_filter_offsets: Checked,
+    content_filter_offsets: Skipped,
     #[serde(default)]
     content_filter_raw: Nothing,
 }

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error, Visitor};
 
 use crate::answers::{self, Answer, ChatUsage, Filtered, Verdicts, all_safe, is_time};
 use crate::facts::Facts;
-use crate::grammar::{Checked, Object, Text, given, text};
+use crate::grammar::{Checked, Object, Skipped, Text, given, text};
 
 /// The body of a chat completion.
 #[derive(Deserialize)]
@@ -31,19 +31,19 @@ pub struct Body<'a> {
     prompt_filter_results: Option<Vec<Object<Filtered<'a>>>>,
     // Housekeeping.
     #[serde(default)]
-    system_fingerprint: Checked,
+    system_fingerprint: Skipped,
     #[serde(default)]
-    service_tier: Checked,
+    service_tier: Skipped,
     #[serde(default)]
-    x_groq: Checked,
+    x_groq: Skipped,
     #[serde(default)]
-    metadata: Checked,
+    metadata: Skipped,
     #[serde(default)]
-    prompt_cache_key: Checked,
+    prompt_cache_key: Skipped,
     #[serde(default)]
-    safety_identifier: Checked,
+    safety_identifier: Skipped,
     #[serde(default)]
-    user: Checked,
+    user: Skipped,
     // No column: a value that is not empty keeps the body.
     #[serde(default)]
     prompt_logprobs: Checked,
@@ -81,9 +81,9 @@ struct Choice<'a> {
     #[serde(borrow)]
     content_filter_results: Option<Verdicts<'a>>,
     #[serde(default)]
-    index: Checked,
+    index: Skipped,
     #[serde(default)]
-    seed: Checked,
+    seed: Skipped,
     #[serde(default)]
     logprobs: Checked,
     #[serde(default)]
@@ -114,9 +114,9 @@ struct Message<'a> {
     #[serde(default)]
     audio: (),
     #[serde(default)]
-    role: Checked,
+    role: Skipped,
     #[serde(default)]
-    prefix: Checked,
+    prefix: Skipped,
     #[serde(default)]
     annotations: Checked,
     #[serde(default)]
@@ -135,9 +135,9 @@ struct ToolCall<'a> {
     #[serde(borrow)]
     function: Object<Function<'a>>,
     #[serde(rename = "type", default)]
-    kind: Checked,
+    kind: Skipped,
     #[serde(default)]
-    index: Checked,
+    index: Skipped,
 }
 
 /// The function that is called.
@@ -252,8 +252,12 @@ impl<'a> answers::Body<'a> for Body<'a> {
             return None;
         }
         let (mut outcome, mut is_mapped) = (facts.succeeded.as_str(), self.choices.len() == 1 && self.is_mapped());
-        for choice in &self.choices {
+        let mut finish_reason = None;
+        for (number, choice) in self.choices.iter().enumerate() {
             let end = end(&choice.0.finish_reason, &choice.0.native_finish_reason, facts)?;
+            if number == 0 {
+                finish_reason = end.finish_reason;
+            }
             let message = &choice.0.message.0;
             if end.outcome == facts.succeeded && !message.says_something() {
                 return None;
@@ -262,16 +266,16 @@ impl<'a> answers::Body<'a> for Body<'a> {
             is_mapped = is_mapped && end.is_mapped && choice.0.is_mapped() && message.is_mapped();
         }
         let message = &first.message.0;
-        let texts: Vec<_> = self.choices.iter().filter_map(|choice| text(&choice.0.message.0.content)).collect();
+        let texts = || self.choices.iter().filter_map(|choice| text(&choice.0.message.0.content));
         let calls = message.tool_calls.iter().flatten();
         Some(Answer {
             outcome,
             model: self.model.as_str(),
             response_id: self.id.as_str(),
             created: Some(self.created),
-            finish_reason: end(&first.finish_reason, &first.native_finish_reason, facts)?.finish_reason,
+            finish_reason,
             text: text(&message.content).map(Cow::Borrowed),
-            texts: if texts.len() > 1 { texts } else { Vec::new() },
+            texts: if texts().nth(1).is_some() { texts().collect() } else { Vec::new() },
             refusal: text(&message.refusal).map(Cow::Borrowed),
             reasoning: message.reasoning().0.map(Cow::Borrowed),
             calls: calls.map(|call| call.0.values()).collect(),

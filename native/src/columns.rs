@@ -4,7 +4,7 @@ use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMemoryView};
 
-/// Memory of the strings of a column that is kept from one batch to the next.
+/// Memory of the values of a column that is kept from one batch to the next.
 const KEPT_BYTES: usize = 16 << 20;
 
 /// Bits, least significant first.
@@ -88,9 +88,17 @@ impl Texts {
     fn clear(&mut self) {
         self.valid = Bits::default();
         self.ends.clear();
-        // The memory is kept for the next rows, unless these were unusually long.
-        if self.data.capacity() > KEPT_BYTES { self.data = Vec::new() } else { self.data.clear() }
+        self.data = kept(std::mem::take(&mut self.data));
     }
+}
+
+/// Return the memory of values for the next rows, unless these were unusually long.
+fn kept(mut data: Vec<u8>) -> Vec<u8> {
+    if data.capacity() > KEPT_BYTES {
+        return Vec::new();
+    }
+    data.clear();
+    data
 }
 
 impl Column for Texts {
@@ -258,6 +266,60 @@ impl Column for Scores {
     }
 }
 
+/// Vectors of floats of 32 bits, in lists of any length or of one.
+#[derive(Default)]
+pub struct Vectors {
+    valid: Bits,
+    ends: Vec<u8>,
+    data: Vec<u8>,
+    /// The bytes of `data` that belong to rows.
+    used: usize,
+    /// The length of all vectors; None for any.
+    pub dimensions: Option<usize>,
+}
+
+impl Vectors {
+    /// Return where the values of the next rows go, as little-endian bytes.
+    pub fn values(&mut self) -> &mut Vec<u8> {
+        &mut self.data
+    }
+
+    /// Forget the values that no row has.
+    pub fn forget(&mut self) {
+        self.data.truncate(self.used);
+    }
+
+    /// Add a row with the next bytes of the values, or without a vector.
+    pub fn push(&mut self, size: Option<usize>) {
+        self.valid.push(size.is_some());
+        // A null in lists of one length takes the room of a vector.
+        self.used += size.unwrap_or_else(|| 4 * self.dimensions.unwrap_or_default());
+        if size.is_none() {
+            self.data.resize(self.used, 0);
+        }
+        self.ends.extend_from_slice(&((self.used / 4) as i32).to_ne_bytes());
+    }
+}
+
+impl Column for Vectors {
+    /// The buffers of the list, of which those of one length have no offsets, and then those of the numbers.
+    fn take<'py>(&mut self, to: &Allocator<'_, 'py>) -> PyResult<Option<Buffers<'py>>> {
+        let column = std::mem::replace(self, Vectors { dimensions: self.dimensions, ..Vectors::default() });
+        let mut found = None;
+        if column.valid.zeros < column.valid.count {
+            let buffers = match column.dimensions {
+                Some(_) => to.list([to.validity(&column.valid)?])?,
+                None => list_buffers(to, &column.valid, &column.ends)?,
+            };
+            buffers.append(to.0.py().None())?;
+            buffers.append(to.copy(&column.data)?)?;
+            found = Some((column.valid.zeros, buffers));
+        }
+        self.data = kept(column.data);
+        Ok(found)
+    }
+}
+
 macro_rules! columns {
     ($($name:ident: $kind:ty,)*) => {
         /// The columns of the table that plain lines fill, by their names in the table.
@@ -318,4 +380,7 @@ columns! {
     request_body: Texts,
     response_body: Texts,
     cache_write_tokens: Numbers<8>,
+    embedding_index: Numbers<4>,
+    input_text: Texts,
+    embedding: Vectors,
 }

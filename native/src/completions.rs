@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::answers::{self, Answer, ChatUsage, Filtered, Verdicts, all_safe, is_time};
 use crate::chat::{StopToken, end};
 use crate::facts::Facts;
-use crate::grammar::{Checked, Object, Text};
+use crate::grammar::{Checked, Object, Skipped, Text};
 
 /// The body of a completion.
 #[derive(Deserialize)]
@@ -30,11 +30,11 @@ pub struct Body<'a> {
     prompt_filter_results: Option<Vec<Object<Filtered<'a>>>>,
     // Housekeeping.
     #[serde(default)]
-    system_fingerprint: Checked,
+    system_fingerprint: Skipped,
     #[serde(default)]
-    service_tier: Checked,
+    service_tier: Skipped,
     #[serde(default)]
-    x_groq: Checked,
+    x_groq: Skipped,
     // No column: a value that is not empty keeps the body.
     #[serde(default)]
     kv_transfer_params: Checked,
@@ -58,9 +58,9 @@ struct Choice<'a> {
     #[serde(borrow)]
     content_filter_results: Option<Verdicts<'a>>,
     #[serde(default)]
-    index: Checked,
+    index: Skipped,
     #[serde(default)]
-    seed: Checked,
+    seed: Skipped,
     #[serde(default)]
     logprobs: Checked,
     #[serde(default)]
@@ -99,24 +99,28 @@ impl<'a> answers::Body<'a> for Body<'a> {
         let mut outcome = facts.succeeded.as_str();
         let mut is_mapped =
             self.choices.len() == 1 && extras.iter().all(|value| !value.is_filled()) && all_safe(&self.prompt_filter_results);
-        for choice in &self.choices {
+        let mut finish_reason = None;
+        for (number, choice) in self.choices.iter().enumerate() {
             let end = end(&choice.0.finish_reason, &choice.0.native_finish_reason, facts)?;
+            if number == 0 {
+                finish_reason = end.finish_reason;
+            }
             outcome = facts.worse(outcome, end.outcome);
             is_mapped = is_mapped && end.is_mapped && choice.0.is_mapped();
         }
-        let texts: Vec<_> = self.choices.iter().map(|choice| choice.0.text.as_str()).collect();
-        let is_empty = texts.len() == 1 && first.text.as_str().is_empty();
-        if is_empty && outcome == facts.succeeded {
+        let has_several = self.choices.len() > 1;
+        if !has_several && first.text.as_str().is_empty() && outcome == facts.succeeded {
             return None;
         }
+        let texts = self.choices.iter().map(|choice| choice.0.text.as_str());
         Some(Answer {
             outcome,
             model: self.model.as_str(),
             response_id: self.id.as_str(),
             created: Some(self.created),
-            finish_reason: end(&first.finish_reason, &first.native_finish_reason, facts)?.finish_reason,
+            finish_reason,
             text: Some(Cow::Borrowed(first.text.as_str())),
-            texts: if texts.len() > 1 { texts } else { Vec::new() },
+            texts: if has_several { texts.collect() } else { Vec::new() },
             counts: Some(self.usage.0.counts()?),
             is_mapped,
             ..Answer::default()

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 
+use crate::vectors::VectorFacts;
+
 /// What `table.plain_rows` passes.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -34,6 +36,8 @@ pub struct Facts {
     pub bodies: String,
     /// Whether the bodies of requests are kept.
     pub request_bodies: bool,
+    /// What the table of vectors needs; None for the table of requests.
+    pub vectors: Option<VectorFacts>,
 }
 
 /// The endpoints of answers.
@@ -53,17 +57,25 @@ pub enum Kind {
     Text,
     /// Moderations.
     Moderation,
+    /// Vectors, in their table.
+    Vectors,
 }
 
 impl Facts {
     /// Return what answers a request with a url; None if it is not certain.
     pub fn kind(&self, url: &str) -> Option<Kind> {
         let ends = |endings: &[String]| !url.contains('?') && endings.iter().any(|ending| url.ends_with(ending));
+        if let Some(vectors) = &self.vectors {
+            return ends(&vectors.urls).then_some(Kind::Vectors);
+        }
         if ends(&self.text_urls) { Some(Kind::Text) } else { ends(&self.moderation_urls).then_some(Kind::Moderation) }
     }
 
     /// Return the worse one of two outcomes of choices.
     pub fn worse<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
+        if one == other {
+            return one;
+        }
         let rank = |outcome: &str| self.outcomes.iter().position(|known| known == outcome);
         if rank(other) > rank(one) { other } else { one }
     }

@@ -127,6 +127,16 @@ impl<'de> Visitor<'de> for CheckedVisitor {
     }
 }
 
+/// Any JSON value of a key that has no meaning for the table.
+#[derive(Default)]
+pub struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Checked::deserialize(deserializer).map(|_| Skipped)
+    }
+}
+
 /// An object with the keys of a struct. A derived struct alone also accepts a list of its values.
 pub struct Object<T>(pub T);
 
@@ -252,8 +262,29 @@ pub struct ErrorObject<'a> {
     pub code: Option<Text<'a>>,
 }
 
-/// The bytes of the body of a line that is a `ResultLine`.
+/// The bytes of the body of a line that is a `ResultLine` with a response and without an error.
 pub fn body_of_result(line: &str) -> Option<&str> {
+    last_body(line).or_else(|| decoded_body(line))
+}
+
+/// Return the body of `…"body": {…}}}` or `…"body": {…}}, "error": null}`; None for other lines.
+///
+/// Before the body are strings and numbers only. If they have no escapes, the first key with its name is the key. The response is
+/// the only object of the line, and the body the only one of the response, so the braces at the end are theirs.
+fn last_body(line: &str) -> Option<&str> {
+    let (head, value) = line.split_at_checked(line.find("\"body\"")?)?;
+    let value = value.strip_prefix("\"body\"")?.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
+    let rest = value.trim_ascii_end().strip_suffix('}')?.trim_ascii_end();
+    let response = match rest.strip_suffix("null") {
+        Some(rest) => rest.trim_ascii_end().strip_suffix(':')?.trim_ascii_end().strip_suffix("\"error\"")?.trim_ascii_end(),
+        None => rest,
+    };
+    let response = response.strip_suffix(',').unwrap_or(response).trim_ascii_end();
+    let body = response.strip_suffix('}')?.trim_ascii_end();
+    (body.ends_with('}') && !head.contains('\\')).then_some(body)
+}
+
+fn decoded_body(line: &str) -> Option<&str> {
     #[derive(Deserialize)]
     struct Line<'a> {
         #[serde(borrow)]

@@ -4,10 +4,9 @@
 //! end is an escape; and the key `custom_id` is nowhere else in the line, also not with letters as escapes.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr_iter, memchr2, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -38,15 +37,15 @@ impl IdFinder {
     }
 
     /// Return the id of a line; None if it is not plain.
-    fn find<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+    fn find<'a>(&self, line: &'a [u8]) -> Option<&'a str> {
         let (mut key, mut rest) = string(after(line, b'{')?)?;
         if key == b"id" {
             let (_, other) = string(after(rest, b':')?)?;
             (key, rest) = string(after(other, b',')?)?;
         }
         let (id, _) = string(after(rest, b':')?)?;
-        let is_plain = key == NAME && self.is_once(line) && !self.is_escaped(line) && std::str::from_utf8(id).is_ok();
-        is_plain.then_some(id)
+        let is_plain = key == NAME && self.is_once(line) && !self.is_escaped(line);
+        if is_plain { std::str::from_utf8(id).ok() } else { None }
     }
 
     /// Return whether the key is in a line once.
@@ -82,16 +81,6 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((string, rest.strip_prefix(b"\"")?))
 }
 
-/// The lines of a text, each with its newline.
-fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let end = start + memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        Some(std::mem::replace(&mut start, end)..end)
-    })
-}
-
 /// As Python's `bytes.isspace`.
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c))
@@ -109,17 +98,20 @@ pub fn may_hold(py: Python, text: &[u8], word: &[u8]) -> bool {
     py.detach(|| memmem::find(text, word).is_some() || has_escape(text, &Finder::new(ESCAPE), word))
 }
 
-/// Return the number of lines, the length of the longest with its newline, and the numbers of blank lines.
+/// Return the number of lines, the length of the longest with its newline, and the numbers of blank lines. The last line may have
+/// no newline.
 #[pyfunction]
 pub fn measure_lines(py: Python, text: &[u8]) -> (usize, usize, Vec<usize>) {
     py.detach(|| {
-        let (mut count, mut longest, mut blank) = (0, 0, Vec::new());
-        for line in lines(text) {
-            longest = longest.max(line.len());
-            if text.get(line).is_some_and(is_blank) {
+        let (mut count, mut longest, mut blank, mut start) = (0, 0, Vec::new(), 0);
+        let last = if text.last().is_none_or(|byte| *byte == b'\n') { None } else { Some(text.len()) };
+        for end in memchr_iter(b'\n', text).map(|at| at + 1).chain(last) {
+            longest = longest.max(end - start);
+            if text.get(start..end).is_some_and(is_blank) {
                 blank.push(count);
             }
             count += 1;
+            start = end;
         }
         (count, longest, blank)
     })
@@ -128,26 +120,25 @@ pub fn measure_lines(py: Python, text: &[u8]) -> (usize, usize, Vec<usize>) {
 /// Selects the lines of listed ids.
 #[pyclass]
 pub struct ListedIds {
-    ids: HashSet<Vec<u8>>,
+    ids: HashSet<String>,
     finder: IdFinder,
 }
 
 #[pymethods]
 impl ListedIds {
     #[new]
-    fn new(ids: HashSet<Vec<u8>>) -> Self {
+    fn new(ids: HashSet<String>) -> Self {
         ListedIds { ids, finder: IdFinder::new() }
     }
 
-    /// Return the lines whose id is listed or not plain: where each begins and ends, and whether it is a plain request.
-    fn find(&self, py: Python, text: &[u8]) -> Vec<(usize, usize, bool)> {
+    /// Return the lines whose id is listed or not plain: where each begins and ends, the id, and whether it is a plain request.
+    fn find<'py>(&self, py: Python<'py>, text: &'py [u8]) -> Vec<(usize, usize, Option<&'py str>, bool)> {
         py.detach(|| {
             let mut found = Vec::new();
-            for range in lines(text) {
-                let Some(line) = text.get(range.clone()) else { continue };
-                let id = self.finder.find(line);
+            for line in Lines::of(text) {
+                let id = self.finder.find(line.bytes);
                 if id.is_none_or(|id| self.ids.contains(id)) {
-                    found.push((range.start, range.end, id.is_some() && is_request(line)));
+                    found.push((line.start, line.end() + 1, id, id.is_some() && is_request(line.bytes)));
                 }
             }
             found
@@ -178,9 +169,11 @@ impl PlainIds {
 
     /// Keep the digests of the ids of a text, and return the ids, with a newline between; None if not all are plain, ASCII and new.
     fn read<'py>(&mut self, py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let finder = &self.finder;
-        let id_of = |line| finder.find(text.get(line)?).filter(|id| id.is_ascii());
-        let Some(ids) = py.detach(|| lines(text).map(id_of).collect::<Option<Vec<_>>>()) else { return Ok(None) };
+        let ids = py.detach(|| {
+            let ids = Lines::of(text).map(|line| self.finder.find(line.bytes).filter(|id| id.is_ascii()));
+            ids.collect::<Option<Vec<_>>>()
+        });
+        let Some(ids) = ids else { return Ok(None) };
         let digests = ids.iter().map(|id| digest(py, id)).collect::<PyResult<Vec<_>>>()?;
         if digests.iter().any(|digest| self.known.contains(digest)) {
             return Ok(None);
@@ -190,7 +183,7 @@ impl PlainIds {
                 part.push(digest);
             }
         }
-        Ok(Some(PyBytes::new(py, &ids.join(&b'\n'))))
+        Ok(Some(PyBytes::new(py, ids.join("\n").as_bytes())))
     }
 
     /// Return the digests by their last bits, and forget them.
@@ -213,8 +206,8 @@ pub fn repeated(py: Python, digests: &[u8]) -> Vec<i64> {
 }
 
 /// Python's hash of an id.
-fn digest(py: Python, id: &[u8]) -> PyResult<i64> {
-    Ok(PyBytes::new(py, id).hash()? as i64)
+fn digest(py: Python, id: &str) -> PyResult<i64> {
+    Ok(PyBytes::new(py, id.as_bytes()).hash()? as i64)
 }
 
 /// Return the bytes of numbers, one after the other.
@@ -255,7 +248,7 @@ impl IndexEntries {
         let (py, text) = (text.py(), text.as_bytes());
         let finder = &self.finder;
         let lines: Vec<_> = py.detach(|| Lines::of(text).map(|line| (finder.find(line.bytes), line)).collect());
-        let mut digests = digests(digests_of, lines.iter().filter_map(|(id, _)| *id))?.into_iter();
+        let mut digests = digests(digests_of, lines.iter().filter_map(|(id, _)| id.map(str::as_bytes)))?.into_iter();
         self.entries.begin();
         let mut others = Vec::new();
         for (number, (id, line)) in lines.iter().enumerate() {

@@ -11,11 +11,13 @@ mod ids;
 mod index;
 mod lines;
 mod moderations;
+mod numbers;
 mod requests;
 mod responses;
 mod rows;
 mod shapes;
 mod skeletons;
+mod vectors;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -74,13 +76,14 @@ impl Rows {
     fn add_results(&mut self, text: &Bound<PyBytes>, file: usize, line_number: i64) -> Others {
         let (py, text) = (text.py(), text.as_bytes());
         py.detach(|| {
-            let Some(file) = self.files.get(file) else { return Others::new() };
+            let Some(result_file) = self.files.get(file) else { return Others::new() };
             let mut others = Others::new();
             for (number, line) in Lines::of(text).enumerate() {
                 let place = ResultPlace {
-                    source: &file.name,
+                    file,
+                    source: &result_file.name,
                     line_number: line_number + number as i64,
-                    batch_id: file.batch_id.as_deref(),
+                    batch_id: result_file.batch_id.as_deref(),
                     attempts: None,
                 };
                 if !self.table.add(line.bytes, &place, None) {
@@ -183,6 +186,7 @@ impl Rows {
             return false;
         }
         let place = ResultPlace {
+            file: entry.file,
             source: &file.name,
             line_number: i64::from(entry.line_number),
             batch_id: file.batch_id.as_deref(),

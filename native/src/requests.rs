@@ -2,40 +2,41 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::grammar::{Checked, Text};
 
-/// A request line.
-pub struct RequestLine<'a> {
+/// A request line with a body of one type.
+pub struct RequestLine<'a, B = RequestBody<'a>> {
     /// The id.
     pub custom_id: Text<'a>,
     /// The url.
     pub url: Text<'a>,
     /// The body.
-    pub body: RequestBody<'a>,
+    pub body: B,
     /// The key of the body, whose place in memory is that in the line.
     body_key: &'a str,
 }
 
-impl<'de> Deserialize<'de> for RequestLine<'de> {
+impl<'de, B: Deserialize<'de>> Deserialize<'de> for RequestLine<'de, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RequestVisitor)
+        deserializer.deserialize_map(RequestVisitor(PhantomData))
     }
 }
 
-struct RequestVisitor;
+struct RequestVisitor<B>(PhantomData<B>);
 
-impl<'de> Visitor<'de> for RequestVisitor {
-    type Value = RequestLine<'de>;
+impl<'de, B: Deserialize<'de>> Visitor<'de> for RequestVisitor<B> {
+    type Value = RequestLine<'de, B>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a request whose last key is the body")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RequestLine<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RequestLine<'de, B>, A::Error> {
         let (mut custom_id, mut method, mut url, mut body) = (None, None, None, None);
         let mut body_key = None;
         while let Some(key) = members.next_key::<Text>()? {
@@ -48,7 +49,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
                     if let Cow::Borrowed(key) = key.0 {
                         body_key = Some(key);
                     }
-                    body.replace(members.next_value::<RequestBody>()?).is_none()
+                    body.replace(members.next_value::<B>()?).is_none()
                 }
                 _ => false,
             };
@@ -105,7 +106,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
     }
 }
 
-impl RequestLine<'_> {
+impl<B> RequestLine<'_, B> {
     /// Return the bytes of the body, which is the last value of the line.
     pub fn body_of<'a>(&self, line: &'a str) -> Option<&'a str> {
         let key = (self.body_key.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::answers::{self, Answer, Filtered, ResponseUsage, all_safe, is_time};
 use crate::facts::Facts;
-use crate::grammar::{Checked, Object, Text, given, text};
+use crate::grammar::{Checked, Object, Skipped, Text, given, text};
 
 /// The body of a response.
 #[derive(Deserialize)]
@@ -33,62 +33,62 @@ pub struct Body<'a> {
     content_filters: Option<Vec<Object<Filtered<'a>>>>,
     // Housekeeping.
     #[serde(default)]
-    completed_at: Checked,
+    completed_at: Skipped,
     #[serde(default)]
-    billing: Checked,
+    billing: Skipped,
     #[serde(default)]
-    service_tier: Checked,
+    service_tier: Skipped,
     // Echoes of the request.
     #[serde(default)]
-    background: Checked,
+    background: Skipped,
     #[serde(default)]
-    conversation: Checked,
+    conversation: Skipped,
     #[serde(default)]
-    frequency_penalty: Checked,
+    frequency_penalty: Skipped,
     #[serde(default)]
-    instructions: Checked,
+    instructions: Skipped,
     #[serde(default)]
-    max_output_tokens: Checked,
+    max_output_tokens: Skipped,
     #[serde(default)]
-    max_tool_calls: Checked,
+    max_tool_calls: Skipped,
     #[serde(default)]
-    metadata: Checked,
+    metadata: Skipped,
     #[serde(default)]
-    parallel_tool_calls: Checked,
+    parallel_tool_calls: Skipped,
     #[serde(default)]
-    presence_penalty: Checked,
+    presence_penalty: Skipped,
     #[serde(default)]
-    previous_response_id: Checked,
+    previous_response_id: Skipped,
     #[serde(default)]
-    prompt: Checked,
+    prompt: Skipped,
     #[serde(default)]
-    prompt_cache_key: Checked,
+    prompt_cache_key: Skipped,
     #[serde(default)]
-    prompt_cache_options: Checked,
+    prompt_cache_options: Skipped,
     #[serde(default)]
-    prompt_cache_retention: Checked,
+    prompt_cache_retention: Skipped,
     #[serde(default)]
-    reasoning: Checked,
+    reasoning: Skipped,
     #[serde(default)]
-    safety_identifier: Checked,
+    safety_identifier: Skipped,
     #[serde(default)]
-    store: Checked,
+    store: Skipped,
     #[serde(default)]
-    temperature: Checked,
+    temperature: Skipped,
     #[serde(default)]
-    text: Checked,
+    text: Skipped,
     #[serde(default)]
-    tool_choice: Checked,
+    tool_choice: Skipped,
     #[serde(default)]
-    tools: Checked,
+    tools: Skipped,
     #[serde(default)]
-    top_logprobs: Checked,
+    top_logprobs: Skipped,
     #[serde(default)]
-    top_p: Checked,
+    top_p: Skipped,
     #[serde(default)]
-    truncation: Checked,
+    truncation: Skipped,
     #[serde(default)]
-    user: Checked,
+    user: Skipped,
     // No column: a value that is not empty keeps the body.
     #[serde(default)]
     output_text: Checked,
@@ -136,7 +136,7 @@ struct Item<'a> {
     #[serde(default)]
     encrypted_content: Checked,
     #[serde(default)]
-    id: Checked,
+    id: Skipped,
 }
 
 /// A part of a message or of reasoning.

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+
 use crate::answers::{Answer, Body};
 use crate::columns::Columns;
 use crate::facts::{Facts, Kind};
-use crate::grammar::{Checked, ErrorObject, Failure, Object, ResultLine, body_of_result, given, text};
-use crate::requests::RequestLine;
+use crate::grammar::{Checked, ErrorObject, Failure, Object, ResultLine, Text, body_of_result, given, text};
+use crate::requests::{RequestBody, RequestLine};
+use crate::vectors::{Asked, may_have_vectors};
 use crate::{chat, completions, moderations, responses};
 
 /// Lines longer than this are read by Python: the columns of a batch hold less than 2 GiB.
@@ -14,6 +17,8 @@ pub const MOST_BYTES: usize = 16 << 20;
 
 /// Where a result line is.
 pub struct ResultPlace<'a> {
+    /// The number of the file.
+    pub file: usize,
     /// The name of the file.
     pub source: &'a str,
     /// Counted from 1.
@@ -26,8 +31,14 @@ pub struct ResultPlace<'a> {
 
 /// A request line with its bytes.
 pub struct Request<'a> {
-    line: RequestLine<'a>,
+    custom_id: Text<'a>,
+    url: Text<'a>,
+    model: Option<Text<'a>>,
     kind: Kind,
+    /// What is judged, in a request for moderations.
+    input: Checked,
+    /// What is asked for, in the table of vectors.
+    pub asked: Option<Asked<'a>>,
     body: Option<&'a str>,
 }
 
@@ -35,23 +46,37 @@ impl<'a> Request<'a> {
     /// Read a line; None if it is not plain.
     pub fn read(line: &'a [u8], facts: &Facts) -> Option<Self> {
         let text = plain_text(line)?;
-        let line = serde_json::from_str::<RequestLine>(text).ok()?;
-        let kind = facts.kind(line.url.as_str())?;
-        if kind == Kind::Moderation && !line.body.has_one_input {
+        if let Some(vectors) = &facts.vectors {
+            let (mut request, body) = Request::with_body::<Object<Asked>>(text, facts)?;
+            (request.model, request.asked) = body.0.checked(vectors)?;
+            return Some(request);
+        }
+        let (mut request, body) = Request::with_body::<RequestBody>(text, facts)?;
+        if request.kind == Kind::Moderation && !body.has_one_input {
             return None;
         }
-        let body = if facts.request_bodies { Some(line.body_of(text)?) } else { None };
-        Some(Request { line, kind, body })
+        (request.model, request.input) = (body.model, body.input);
+        Some(request)
+    }
+
+    /// Read a line with a body of one type.
+    fn with_body<B: Deserialize<'a>>(text: &'a str, facts: &Facts) -> Option<(Self, B)> {
+        let line = serde_json::from_str::<RequestLine<B>>(text).ok()?;
+        let kind = facts.kind(line.url.as_str())?;
+        let kept = if facts.request_bodies { Some(line.body_of(text)?) } else { None };
+        let RequestLine { custom_id, url, body, .. } = line;
+        let input = Checked::default();
+        Some((Request { custom_id, url, model: None, kind, input, asked: None, body: kept }, body))
     }
 
     /// Return the id.
     pub fn custom_id(&self) -> &str {
-        self.line.custom_id.as_str()
+        self.custom_id.as_str()
     }
 
     /// Return whether an answer is of the kind that was asked for, and for each text there is a result.
     fn has_answer(&self, kind: Kind, answer: &Answer) -> bool {
-        let wanted = match self.line.body.input {
+        let wanted = match self.input {
             Checked::String { .. } => Some(1),
             Checked::List { count, are_strings: true } => Some(count as usize),
             _ => None,
@@ -71,7 +96,8 @@ pub struct RequestPlace<'a> {
     pub line_number: i64,
 }
 
-fn plain_text(line: &[u8]) -> Option<&str> {
+/// Return the text of a line; None if it is too long, or not UTF-8.
+pub fn plain_text(line: &[u8]) -> Option<&str> {
     if line.len() > MOST_BYTES { None } else { std::str::from_utf8(line).ok() }
 }
 
@@ -101,29 +127,37 @@ const FAMILIES: [Family; 5] = [Family::Chat, Family::Response, Family::Completio
 
 /// What a row has of a result.
 #[derive(Default)]
-struct Found<'a> {
-    outcome: &'a str,
-    retryable: bool,
-    status_code: Option<i32>,
-    request_id: Option<&'a str>,
-    batch_request_id: Option<&'a str>,
+pub struct Found<'a> {
+    pub outcome: &'a str,
+    pub retryable: bool,
+    pub status_code: Option<i32>,
+    pub request_id: Option<&'a str>,
+    pub batch_request_id: Option<&'a str>,
     /// Code, type, param and message.
-    error: [Option<&'a str>; 4],
+    pub error: [Option<&'a str>; 4],
     /// The endpoint that the body shows.
-    endpoint: Option<&'a str>,
-    answer: Option<&'a Answer<'a>>,
-    body: Option<&'a str>,
+    pub endpoint: Option<&'a str>,
+    pub body: Option<&'a str>,
 }
 
 impl Table {
     /// Make an empty table.
     pub fn new(facts: Facts) -> Self {
-        Table { columns: Columns::default(), facts, count: 0, outcomes: HashMap::new(), last: Family::Chat }
+        let mut columns = Columns::default();
+        columns.embedding.dimensions = facts.vectors.as_ref().and_then(|vectors| vectors.dimensions);
+        Table { columns, facts, count: 0, outcomes: HashMap::new(), last: Family::Chat }
     }
 
-    /// Add the row of a result line; false if the line is not plain, or is of another request.
+    /// Add the rows of a result line; false if the line is not plain, or is of another request.
     pub fn add(&mut self, line: &[u8], place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        let has_vectors = self.facts.vectors.is_some();
+        if has_vectors && may_have_vectors(line) {
+            return self.add_vectors(line, place, request);
+        }
         let Some(text) = plain_text(line) else { return false };
+        if has_vectors {
+            return self.add_failure(text, place, request);
+        }
         let last = self.last;
         let others = FAMILIES.into_iter().filter(|family| *family != last);
         let found = std::iter::once(last).chain(others).find(|family| match family {
@@ -155,14 +189,14 @@ impl Table {
             request_id: given(&response.request_id),
             batch_request_id: crate::grammar::text(&result.id),
             endpoint: Some(B::endpoint(facts)),
-            answer: Some(&answer),
             body: if is_kept { body_of_result(text) } else { None },
             ..Found::default()
         };
         *count += 1;
         tally(outcomes, answer.outcome);
         add_result(columns, &found, Some(place));
-        add_request(columns, request, result.custom_id.as_str(), found.endpoint);
+        add_values(columns, Some(&answer));
+        add_request(columns, request, result.custom_id.as_str(), found.endpoint, true);
         true
     }
 
@@ -193,7 +227,8 @@ impl Table {
         *count += 1;
         tally(outcomes, found.outcome);
         add_result(columns, &found, Some(place));
-        add_request(columns, request, result.custom_id.as_str(), None);
+        add_nothing(columns, facts);
+        add_request(columns, request, result.custom_id.as_str(), None, true);
         true
     }
 
@@ -204,17 +239,19 @@ impl Table {
         *count += 1;
         tally(outcomes, outcome);
         add_result(columns, &Found { outcome, retryable: *retryable, ..Found::default() }, None);
-        add_request(columns, Some(request), request.request.custom_id(), None);
+        add_nothing(columns, facts);
+        add_request(columns, Some(request), request.request.custom_id(), None, true);
     }
 }
 
 /// Read a line; None if it is not a result with such a body, or is of another request.
-fn read<'a, B: serde::Deserialize<'a>>(text: &'a str, request: Option<&RequestPlace>) -> Option<ResultLine<'a, B>> {
+pub fn read<'a, B: Deserialize<'a>>(text: &'a str, request: Option<&RequestPlace>) -> Option<ResultLine<'a, B>> {
     let result = serde_json::from_str::<Object<ResultLine<B>>>(text).ok()?.0;
     request.is_none_or(|place| place.request.custom_id() == result.custom_id.as_str()).then_some(result)
 }
 
-fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
+/// Count an outcome.
+pub fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
     match outcomes.get_mut(outcome) {
         Some(count) => *count += 1,
         None => {
@@ -232,7 +269,7 @@ fn is_plain_error(error: &ErrorObject) -> bool {
 }
 
 /// Add what a row has of its result; place None: there is none.
-fn add_result(columns: &mut Columns, found: &Found, place: Option<&ResultPlace>) {
+pub fn add_result(columns: &mut Columns, found: &Found, place: Option<&ResultPlace>) {
     columns.outcome.push(Some(found.outcome));
     columns.retryable.push(found.retryable);
     columns.status_code.push(found.status_code);
@@ -248,7 +285,16 @@ fn add_result(columns: &mut Columns, found: &Found, place: Option<&ResultPlace>)
     columns.attempts.push(place.map_or(Some(0), |place| place.attempts));
     columns.result_source.push(place.map(|place| place.source));
     columns.result_line_number.push(place.map(|place| place.line_number));
-    add_values(columns, found.answer);
+}
+
+/// Add the nulls of a row without an answer.
+fn add_nothing(columns: &mut Columns, facts: &Facts) {
+    add_values(columns, None);
+    if facts.vectors.is_some() {
+        columns.embedding_index.push(None);
+        columns.input_text.push(None);
+        columns.embedding.push(None);
+    }
 }
 
 fn add_values(columns: &mut Columns, answer: Option<&Answer>) {
@@ -274,12 +320,13 @@ fn add_values(columns: &mut Columns, answer: Option<&Answer>) {
     columns.category_scores.push(moderation.and_then(|moderation| moderation.scores.as_deref()));
 }
 
-fn add_request(columns: &mut Columns, place: Option<&RequestPlace>, custom_id: &str, endpoint: Option<&str>) {
+/// Add what a row has of its request; only the first row of a request has the body.
+pub fn add_request(columns: &mut Columns, place: Option<&RequestPlace>, custom_id: &str, endpoint: Option<&str>, is_first: bool) {
     columns.custom_id.push(Some(custom_id));
-    let line = place.map(|place| &place.request.line);
-    columns.endpoint.push(line.map(|line| line.url.as_str()).or(endpoint));
-    columns.request_model.push(line.and_then(|line| text(&line.body.model)));
-    columns.request_body.push(place.and_then(|place| place.request.body));
+    let request = place.map(|place| place.request);
+    columns.endpoint.push(request.map(|request| request.url.as_str()).or(endpoint));
+    columns.request_model.push(request.and_then(|request| text(&request.model)));
+    columns.request_body.push(request.and_then(|request| request.body).filter(|_| is_first));
     columns.input_source.push(place.map(|place| place.source));
     columns.input_line_number.push(place.map(|place| place.line_number));
 }

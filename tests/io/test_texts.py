@@ -43,5 +43,5 @@ def lines_of(parts: object) -> list[tuple[str, int, int, bytes]]:
 def test_a_text_is_cut_into_its_lines_and_joined_again() -> None:
     """With blank lines."""
     block = Block("a.jsonl", 3, 17, [b"a", b"", b"{}"])
-    assert Text.of(block) == Text("a.jsonl", 3, 17, b"a\n\n{}\n")
+    assert Text.of(block) == Text("a.jsonl", 3, 17, b"a\n\n{}\n", 3)
     assert Text.of(block).block() == block

@@ -13,9 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
+
 import batchfiles
 from batchfiles.native import SWITCH
-from tests.native.plain import FAILURES, REQUESTS, RESULTS
+from batchfiles.table.schema import TableName
+from tests.native.plain import FAILURES, REQUESTS, RESULTS, VECTOR_REQUESTS, VECTOR_RESULTS
 
 WORDS = [
     "id", "custom_id", "response", "error", "status_code", "request_id", "body", "choices", "message", "content", "refusal",
@@ -24,7 +27,12 @@ WORDS = [
     "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details", "cached_tokens",
     "cache_write_tokens", "audio_tokens", "reasoning_tokens", "model", "created", "object", "finish_reason", "logprobs", "index",
     "code", "type", "param", "errors", "success", "base_resp", "native_finish_reason", "stop_reason", "url", "method", "x", "",
+    "data", "embedding", "embeddings", "encoding_format", "dimensions", "endianness",
     "choices\n", "detail", "custom", "input", "output", "texts", "service_tier", "system_fingerprint", "metadata", "user", "seed",
+    "text", "native_finish_reason", "matched_stop", "content_filter_results", "prompt_filter_results", "content_filters",
+    "filtered", "detected", "severity", "details", "blocked", "status", "incomplete_details", "reason", "created_at", "role",
+    "phase", "summary", "call_id", "encrypted_content", "input_tokens", "output_tokens", "input_tokens_details", "results",
+    "flagged", "categories", "category_scores", "category_applied_input_types", "citations", "prompt",
     "messages", "role", "prompt", "tool_call_id", "tools", "stream", "text", "image_url", "temperature", "dimensions", "doc",
 ]  # fmt: skip
 VALUES = [
@@ -39,6 +47,11 @@ VALUES = [
     '{"x": null}', '{"x": 1}', '["a", 200]', "[" * 130 + "]" * 130, "[" * 1100 + "]" * 1100, '{"code": 0, "message": "ok"}',
     '{"message": "no", "type": null, "param": null, "code": null}', '[{"type": "text", "text": "a"}]',
     '{"error": {"message": "inner"}}', '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}', "[1, 2, 3]",
+    '"text"', '"message"', '"reasoning"', '"function_call"', '"custom_tool_call"', '"output_text"', '"refusal"', '"completed"',
+    '"incomplete"', '"queued"', '"failed"', '"assistant"', '"user"', '"commentary"', '"final_answer"', '"max_output_tokens"',
+    '"response"', '"/v1/moderations"', '"/v1/responses"', '"safe"', '"low"', '"MAX_TOKENS"', '"other"', "0.1", "-0.0", "1e-7",
+    "123456789012345678.5", "0.30000000000000004", "1767000000.25", '["text"]', '["text", "image"]', "[null]", '[["a"]]',
+    '{"hate": true, "hate": null}', '{"hate": 0.25}', '{"hate": {"filtered": true}}', '[{"content_filter_results": {}}]',
     '{"reasoning_tokens": 7}', '{"audio_tokens": 3}', '{"cached_tokens": 3, "cache_write_tokens": 4}',
     '"user"', '"assistant"', '"tool"', '"POST"', '"gpt-4o-mini"', '"o3"', '"/v1/responses"', '[{"role": "user", "content": "b"}]',
     '[{"role": "assistant", "content": ""}]', '[{"role": "assistant", "refusal": ""}]', "[5, 6]", "[[5], [6]]",
@@ -174,14 +187,68 @@ def _byte(line: bytes, random: Random) -> bytes:
 CHANGES = (_value, _value, _value, _key, _key, _member, _member, _removed, _as_list, _byte)
 
 
-def batch(count: int, random: Random) -> tuple[list[bytes], list[bytes]]:
-    """Return request lines and result lines of the same ids, of which most are changed."""
+NUMBERS = [
+    "1e-7", "-0.0", "-0", "0", "-1", "0.1E+2", "0e5", "1e39", "1e400", "-1e400", "1e-400", "4.9e-324", "1e-45", "7e-46",
+    "123456789012345678901234567890", "18446744073709551616", "9007199254740993", "9007199254740993.0", "16777217",
+    "0.1000000014901161193847656250001", "0.100000001490116119384765625", "3.4028235677973366e38", "3.4028235677973362e+38",
+    "0.123456789012345", "9.123456789012345", "0.1234567890123456", "0.12345678901234567890123456789", "00.5", "01", "1.", ".5",
+    "1e", "1e+", "+1", "1.e5", "- 1", "1 ,", "--1", "0x1", "inf", "nan", "Infinity", "true", "null", '"1"', "[1]", "",
+]  # fmt: skip
+TEXTS = [
+    "AAAAPw==",
+    "AAAAPwAAgD8=",
+    "AAAAPw=",
+    "AAAAPx==",
+    "AAAA Pw==",
+    "AAAAgA==",
+    "AQAAAA==",
+    "AAAAAA==",
+    "AAAA",
+    "",
+    "\\u0041AAAPw==",
+]
+
+
+def with_number(line: bytes, random: Random) -> bytes:
+    """Write another number, or none, at the place of a number of a vector, or another text at the place of a text."""
+    text = line.decode()
+    start = text.find('"embedding":') + len('"embedding":')
+    if start < len('"embedding":'):
+        return line
+    places = [(at, end) for at, end in tokens(text) if at >= start and text[at] in '-0123456789"']
+    at, end = random.choice(places[: random.choice((1, 4, 20))])
+    if text[at] == '"':
+        new = '"' + random.choice(TEXTS) + '"'
+    else:
+        new = random.choice(NUMBERS) if random.random() < 0.5 else spelled(random)
+    return (text[:at] + new + random.choice(("", "", "", " ", "\t", " \r")) + text[end:]).encode()
+
+
+def spelled(random: Random) -> str:
+    """Return a number with any digits, in any spelling of JSON."""
+    number = random.choice(("", "-")) + str(random.randrange(10 ** random.randrange(1, 20)))
+    if random.random() < 0.8:
+        number += "." + "".join(random.choices("0123456789", k=random.randrange(1, 30)))
+    if random.random() < 0.3:
+        number += random.choice(("e", "E", "e-", "E+")) + str(random.randrange(60))
+    return number
+
+
+CHAT = REQUESTS, RESULTS
+VECTORS = VECTOR_REQUESTS, VECTOR_RESULTS
+
+
+def batch(count: int, random: Random, shapes: tuple[list[bytes], list[bytes]]) -> tuple[list[bytes], list[bytes]]:
+    """Return request lines and result lines of the same ids, of which most are changed; the first is not."""
     requests, results = [], []
+    request_shapes, result_shapes = shapes
     for number in range(count):
         custom_id = f"id-{number}".encode()
         # First changed and then given an id: the places in a template are found once.
-        request = random.choice(REQUESTS) if number else REQUESTS[0]
-        result = random.choice(RESULTS + FAILURES)
+        request = random.choice(request_shapes) if number else request_shapes[0]
+        result = random.choice(result_shapes + FAILURES)
+        if shapes is VECTORS and random.random() < 0.6:
+            result = with_number(result, random)
         changed = mutated(request, random) if number and random.random() < 0.3 else request
         requests.append(changed.replace(b"ID", custom_id))
         if random.random() < 0.97:
@@ -190,17 +257,17 @@ def batch(count: int, random: Random) -> tuple[list[bytes], list[bytes]]:
         if random.random() < 0.02:
             results.append(result.replace(b"ID", custom_id))
     random.shuffle(results)
-    return requests, [RESULTS[0].replace(b"ID", b"id-0-again"), *results]
+    return requests, [result_shapes[0].replace(b"ID", b"id-0-again"), *results]
 
 
-def compared(folder: Path, seed: int, count: int) -> None:
+def compared(folder: Path, seed: int, count: int, shapes: tuple[list[bytes], list[bytes]] = CHAT) -> None:
     """Join and export a batch with compiled code and without, and compare tables and reports.
 
     Raises:
         AssertionError: They differ; the message has the first row that does.
     """
     random = Random(seed)
-    requests, results = batch(count, random)
+    requests, results = batch(count, random, shapes)
     paths = folder / f"requests-{seed}.jsonl", folder / f"results-{seed}_output.jsonl"
     for path, lines in zip(paths, (requests, results), strict=True):
         path.write_bytes(b"\n".join(lines) + b"\n")
@@ -208,24 +275,36 @@ def compared(folder: Path, seed: int, count: int) -> None:
     tables = {}
     for switch in ("0", "1"):
         os.environ[SWITCH] = switch
-        joined = batchfiles.join(*paths, bodies=bodies, request_bodies=request_bodies)
-        exported = batchfiles.export(paths[1], bodies=bodies)
+        table: TableName = "embeddings" if shapes is VECTORS else "requests"
+        joined = batchfiles.join(*paths, table=table, bodies=bodies, request_bodies=request_bodies)
+        exported = batchfiles.export(paths[1], table=table, bodies=bodies)
         tables[switch] = [(job.to_arrow(), job.report.to_dict() | {"seconds": 0}) for job in (joined, exported)]
-    for (exact, exact_report), (fast, report) in zip(tables["0"], tables["1"], strict=True):
-        fast.validate(full=True)
-        assert fast.num_rows == exact.num_rows
+    for (exact_table, exact_report), (fast_table, report) in zip(tables["0"], tables["1"], strict=True):
+        fast_table.validate(full=True)
+        assert fast_table.num_rows == exact_table.num_rows
+        (exact, exact_vectors), (fast, vectors) = bits(exact_table), bits(fast_table)
         if not fast.equals(exact):
             for one, other in zip(exact.to_pylist(), fast.to_pylist(), strict=True):
                 assert other == one, (seed, {name: (one[name], other[name]) for name in one if one[name] != other[name]})
         assert fast.equals(exact)
+        assert vectors == exact_vectors, seed
         assert report == exact_report, seed
+
+
+def bits(table: pa.Table) -> tuple[pa.Table, list[bytes | None]]:
+    """Return a table without its vectors, and their bytes: -0.0 equals 0.0, and NaN equals nothing."""
+    if "embedding" not in table.column_names:
+        return table, []
+    vectors = [each.values.to_numpy().tobytes() if each.is_valid else None for each in table["embedding"]]
+    return table.drop_columns("embedding"), vectors
 
 
 def main(lines: int) -> None:
     """Compare many lines; those of each seed are others than those of the tests."""
+    random = Random(0)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, -(-lines // LINES) + 1):
-            compared(Path(folder), 1000 + number, LINES)
+            compared(Path(folder), 1000 + number, LINES, random.choice((CHAT, VECTORS)))
             for path in Path(folder).iterdir():
                 path.unlink()
             print(f"{number * LINES:,} requests and as many results: no difference", flush=True)

@@ -62,7 +62,7 @@ def learned(limits: Limits, url: str, line: bytes) -> NativeChecks:
 
 
 @compiled
-@pytest.mark.parametrize(("url", "body"), [(url, body) for url in OPENAI.known_urls for body in BODIES[url]], ids=str)
+@pytest.mark.parametrize(("url", "body"), [(url, body) for url in sorted(OPENAI.known_urls) for body in BODIES[url]], ids=str)
 def test_requests_that_differ_in_their_texts_are_taken(url: str, body: dict[str, Any]) -> None:
     """If the shapes became narrower, only the time would show it. The texts that are not free are the same here."""
     same = ("stop", "size", "images", "conversation")

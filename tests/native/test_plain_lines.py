@@ -26,7 +26,7 @@ from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRows, ResultRef
 from batchfiles.table.schema import schema
 from tests.native.mutations import compared
-from tests.native.plain import FAILURES, REQUESTS, RESULTS, TEXT, result
+from tests.native.plain import FAILURES, NEAR, PLAIN, REQUESTS, RESULTS, TEXT, result
 
 ROOT = Path(__file__).parents[2]
 FILE = ResultFile("results.jsonl", "/nowhere", "batch_1", None)
@@ -41,10 +41,10 @@ def _is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
 
 
-def rows_of(lines: list[bytes], *, fast: bool) -> tuple[object, object]:
+def rows_of(lines: list[bytes], *, fast: bool, bodies: str = "auto") -> tuple[object, object]:
     """Return the rows of result lines and what was counted, with compiled code or without."""
-    reader = plain_reader([FILE], bodies="auto") if fast else None
-    columns = RequestRows(schema()) if reader is None else PlainRows(schema(), keep="auto", reader=reader)
+    reader = plain_reader([FILE], bodies=bodies) if fast else None
+    columns = RequestRows(schema(), keep=bodies) if reader is None else PlainRows(schema(), keep=bodies, reader=reader)
     block = Block(FILE.name, 5, 100, lines)
     for others in columns.add_results(Text.of(block), 0) if isinstance(columns, PlainRows) else [block]:
         at = 100 + sum(len(line) + 1 for line in lines[: others.line_number - 5])
@@ -57,21 +57,44 @@ def rows_of(lines: list[bytes], *, fast: bool) -> tuple[object, object]:
 
 
 @compiled
-@pytest.mark.parametrize("line", [*RESULTS[:7], *FAILURES[:5]])
+@pytest.mark.parametrize("line", [*PLAIN, *FAILURES[:5]])
 def test_plain_results_are_taken(line: bytes) -> None:
     """If the grammar became narrower, only the time would show it."""
     reader = plain_reader([FILE], bodies="auto")
     assert reader is not None
     assert reader.add_results(line + b"\n", 0, 1) == []
     assert len(reader) == 1
+    assert rows_of([line], fast=True) == rows_of([line], fast=False)
 
 
 @compiled
-@pytest.mark.parametrize("line", [*RESULTS[7:], *FAILURES[5:]])
+@pytest.mark.parametrize("line", [*NEAR, *FAILURES[5:]])
 def test_rows_of_other_results_come_from_python(line: bytes) -> None:
     """They are in the order of the lines."""
     lines = [RESULTS[0], line, RESULTS[3], b"{", line, line, FAILURES[0], line]
     assert rows_of(lines, fast=True) == rows_of(lines, fast=False)
+
+
+@compiled
+def test_the_bytes_of_a_body() -> None:
+    """They are those of the line, also if other values are called body, a key has escapes, or the body is not the last value."""
+    line = result(TEXT, metadata={"body": "}}"}, user="a")
+    turned = json.loads(line)
+    turned["response"] = dict(reversed(turned["response"].items()))
+    lines = [
+        line,
+        line.replace(b', "error": null}', b"}"),
+        line.replace(b'}}, "error": null}', b'} }\t, "error" : null } '),
+        line.replace(b'"body": {"id"', b'"body" :  { "id"'),
+        line.replace(b'"body": {"id"', b'"bod\\u0079": {"id"'),
+        line.replace(b'"custom_id": "ID"', b'"custom_id": "body"'),
+        line.replace(b'"custom_id": "ID"', b'"custom_id": "a\\"body"'),
+        line.replace(b', "error": null}', b', "error": null, "id": null}').replace(b'"id": "batch_req_ID", ', b""),
+        json.dumps(turned).encode(),
+        json.dumps(dict(reversed(turned.items()))).encode(),
+    ]
+    assert rows_of(lines, fast=True, bodies="all") == rows_of(lines, fast=False, bodies="all")
+    assert plain_reader([FILE], bodies="all").add_results(b"\n".join([*lines, b""]), 0, 1) == []
 
 
 @compiled
@@ -82,15 +105,15 @@ def test_plain_requests_are_taken(tmp_path: Path) -> None:
     index = {"path": path, "count": 0, "shift": 64, "starts": [0, 0]}
     reader = plain_reader([FILE], bodies="auto", index=index)
     assert reader is not None
-    text = b"\n".join([*REQUESTS, b""])
+    text, plain = b"\n".join([*REQUESTS, b""]), len(REQUESTS) - 1
     others, used = reader.add_requests(text, "requests.jsonl", 2, 7, 100, digests_of_bytes)
-    assert (others, used) == ([(3, text.rindex(REQUESTS[3]), len(text) - 1, 3)], [])
-    reader.set_digests(3, [5])
+    assert (others, used) == ([(plain, text.rindex(REQUESTS[-1]), len(text) - 1, plain)], [])
+    reader.set_digests(plain, [5])
     entries = IndexEntries.from_bytes(reader.take_entries())
     exact = IndexEntries()
-    exact.add_lines([*digests_of_bytes([b"ID"] * 3), 5], 2, 100, list(map(len, REQUESTS)), 7)
+    exact.add_lines([*digests_of_bytes([b"ID"] * plain), 5], 2, 100, list(map(len, REQUESTS)), 7)
     assert entries.to_bytes() == exact.to_bytes()
-    assert reader.take_outcomes() == {"missing": 3}
+    assert reader.take_outcomes() == {"missing": plain}
 
 
 @compiled

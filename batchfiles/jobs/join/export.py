@@ -66,7 +66,13 @@ class ExportRows(RowWork):
 
     @cached_property
     def _plain_reader(self) -> NativeRows | None:
-        return plain_reader(self._files, bodies=self._spec["bodies"])
+        return plain_reader(
+            self._files,
+            bodies=self._spec["bodies"],
+            table=self._spec["table"],
+            dimensions=self._spec["dimensions"],
+            text_sizes=self._spec["text_sizes"] or (),
+        )
 
     def _add_text(self, columns: PlainRows, text: Text, file: int) -> None:
         for others in columns.add_results(text, file):

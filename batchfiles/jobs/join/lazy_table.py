@@ -423,6 +423,6 @@ class LazyTable(Generic[ReportT]):
 
     def _pool(self, *, parts: bool) -> WorkerPool:
         workers = self._options.workers_for(self._bytes(), parts=parts)
-        is_plain = workers > 1 and self._table == "requests" and self._parsed is None
-        in_threads = is_plain and is_mostly_plain([file.path for file in self._roles.results])
+        is_plain = workers > 1 and self._parsed is None
+        in_threads = is_plain and is_mostly_plain([file.path for file in self._roles.results], self._table)
         return WorkerPool(workers, main_works=self._main_works, in_threads=in_threads)

@@ -29,7 +29,7 @@ from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans
 from batchfiles.native import NativeRows
 from batchfiles.table.embedding_rows import EmbeddingRows
-from batchfiles.table.plain_rows import PlainRows, plain_reader
+from batchfiles.table.plain_rows import PlainEmbeddingRows, PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, RequestRows, malformed_input
 from batchfiles.table.schema import schema
 from batchfiles.workers.pool import Job, Product, Spec
@@ -122,7 +122,7 @@ class RowWork(Job):
         if isinstance(self._columns, PlainRows):
             for text in read_texts(Source(name, path=Path(path)), notice, **where):
                 self._add_text(self._columns, text, task["file"])
-                last = text.line_number + text.text.count(b"\n") - 1
+                last = text.last
                 waiting += 1
                 if len(self._columns) >= ROWS or waiting >= BLOCKS or len(text.text) > LONG:
                     yield from self._flush()
@@ -170,7 +170,10 @@ class RowWork(Job):
     def _new_columns(self) -> RequestRows:
         keep = self._spec["bodies"]
         if self._spec["table"] == "embeddings":
-            return EmbeddingRows(self.schema, dimensions=self._spec["dimensions"], keep=keep)
+            dimensions, reader = self._spec["dimensions"], self._plain_reader
+            if reader is None:
+                return EmbeddingRows(self.schema, dimensions=dimensions, keep=keep)
+            return PlainEmbeddingRows(self.schema, dimensions=dimensions, keep=keep, reader=reader)
         if parsed := self._spec.get("parsed"):
             from batchfiles.table.parsed.values import ParsedColumns
 
@@ -349,6 +352,8 @@ class JoinRows(RowWork):
             self._files,
             bodies=self._spec["bodies"],
             request_bodies=self._spec["request_bodies"],
+            table=self._spec["table"],
+            dimensions=self._spec["dimensions"],
             index={"path": self._spec["index"], "count": self._spec["count"], "shift": shift, "starts": starts},
         )
 

@@ -214,7 +214,7 @@ class IndexResults(Job):
         else:
             for text in read_texts(source, notice, **where):
                 _index_native(text, file, entries, unkeyed, counts)
-                lines = text.line_number + text.text.count(b"\n") - 1
+                lines = text.last
             yield entries.take()
         yield unkeyed.to_bytes()
         yield {

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import chain, islice
-from operator import ne
 from typing import Any
 
 from batchfiles.codec import request_of
@@ -77,7 +76,7 @@ class ListedLines:
         self._targets = targets
         self._max_line_bytes = max_line_bytes
         self._are_apart = are_apart
-        self._native = native_listed(custom_id.encode(errors="surrogatepass") for custom_id in listed)
+        self._native = native_listed(listed)
 
     def take(self, unit: Unit, progress: Callable[[int], None]) -> bool:
         """Add the lines of a unit to the targets.
@@ -115,17 +114,14 @@ class ListedLines:
         found: set[str] = set()
         all_lines = changed = written = 0
         for run in copied.of(file.source):
-            lines, requests = self._candidates(run)
-            ids = ids_of(lines, b"".join(lines))
-            chosen = [place for place, custom_id in enumerate(ids) if custom_id in self._listed]
+            chosen = list(self._chosen(run))
             written += len(chosen)
-            found.update([str(ids[place]) for place in chosen])
-            if None in ids or len(found) < written:
+            found.update([custom_id for custom_id, _, _ in chosen])
+            if len(found) < written:
                 raise _Unusual
-            old = [lines[place] for place in chosen]
-            new = [self._checked(lines[place], is_request=requests[place]) for place in chosen]
+            new = [self._checked(line, is_request=is_request) for _, line, is_request in chosen]
             self._targets.add(number, b"".join(new), len(new))
-            changed += sum(map(ne, old, new))
+            changed += sum(line is not old for line, (_, old, _) in zip(new, chosen, strict=True))
             all_lines += run.count
         self.lines[number] = all_lines
         counts = {"written": written, "changed": changed, "blank_line": copied.blank_lines}
@@ -134,12 +130,29 @@ class ListedLines:
         self.totals.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
         return found
 
-    def _candidates(self, run: Run) -> tuple[list[bytes], list[bool]]:
-        """Return all lines but those with another id for certain, and for each whether it is certainly a request."""
+    def _chosen(self, run: Run) -> Iterator[tuple[str, bytes, bool]]:
+        """Yield the id and the line of listed requests, and whether it is a request for certain.
+
+        Raises:
+            _Unusual: A line has no readable id.
+        """
         if self._native is None:
-            return run.whole_lines, [False] * run.count
-        found = self._native.find(run.text)
-        return [run.text[start:end] for start, end, _ in found], [is_request for _, _, is_request in found]
+            for custom_id, line in zip(ids_of(run.whole_lines, run.text), run.whole_lines, strict=True):
+                if custom_id is None:
+                    raise _Unusual
+                if custom_id in self._listed:
+                    yield custom_id, line, False
+            return
+        for start, end, custom_id, is_request in self._native.find(run.text):
+            line = run.text[start:end]
+            if custom_id is not None:
+                yield custom_id, line, is_request
+                continue
+            (own_id,) = ids_of([line], line)
+            if own_id is None:
+                raise _Unusual
+            if own_id in self._listed:
+                yield own_id, line, False
 
     def _checked(self, line: bytes, *, is_request: bool) -> bytes:
         r"""Return a valid request line, with its `\n` and with the edits applied.
