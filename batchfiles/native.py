@@ -99,11 +99,11 @@ class NativeRows(Protocol):
 class NativeChecks(Protocol):
     """Finds the requests of a file that differ from one without a finding only in what can't be a finding."""
 
-    def check(self, lines: list[bytes]) -> tuple[list[str], list[int], list[int], int]:
-        """Read lines, in part without the interpreter lock.
+    def check(self, text: bytes) -> tuple[list[str], list[int], list[int], int]:
+        """Read lines, each with its newline, without the interpreter lock.
 
         Returns:
-            The ids of the requests that are certainly without a finding; the numbers of the other lines in `lines`; those of
+            The ids of the requests that are certainly without a finding; the numbers of the other lines in `text`; those of
             them for which `learn` may help; and how many texts to embed the requests have.
         """
 

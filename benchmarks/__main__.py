@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import codec, copies, joins, machine, memory, retries, vectors
+from benchmarks import checks, codec, copies, joins, machine, memory, retries, vectors
 from benchmarks.figures import Finding
 from benchmarks.process import Failed
 
@@ -16,6 +16,7 @@ CHAT_LINES = 300_000
 BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "decode": (codec.decode, CHAT_LINES),
     "encode": (codec.encode, CHAT_LINES),
+    "validate": (checks.validate, CHAT_LINES),
     "join": (joins.join, CHAT_LINES),
     "parts": (joins.parts, CHAT_LINES),
     "export": (joins.export, CHAT_LINES),

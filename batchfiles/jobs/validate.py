@@ -288,6 +288,7 @@ def validate(
     Raises:
         FileError: A file does not exist or can't be read, or the temporary folder is full.
         MismatchError: A folder or a glob holds results only.
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
         TypeError: No source is given, or one has a wrong type.
         ValueError: Standard input is named twice, or there are no limits of this name.
 

@@ -15,6 +15,7 @@ from batchfiles.inputs.file_mistakes import HEAD, file_mistake
 from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.io.sources import Source, plain_name
+from batchfiles.io.texts import Text, texts
 from batchfiles.limits import Limits
 from batchfiles.native import NativeChecks, native_checks
 from batchfiles.rules.keys import Violation
@@ -96,14 +97,7 @@ class FileCheck:
                 if mistake is not None:
                     self._holds_no_lines(mistake.code, mistake.message)
                     return
-                for block in blocks(
-                    cast("BinaryIO", counted),
-                    self._source.name,
-                    self._reading_notice,
-                    max_line_bytes=self._max_line_bytes,
-                    block_size=BLOCK_SIZE,
-                ):
-                    self._check_block(block)
+                self._check_stream(cast("BinaryIO", counted))
         except TruncatedFileError as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
             if not self.requests:  # the rest is not known
@@ -132,22 +126,41 @@ class FileCheck:
             self.requests += 1
         self._notice(finding)
 
-    def _check_block(self, block: Block) -> None:
-        offsets = _Offsets(block)
-        self._check_lengths(block)
-        if self._checks is None or self._skipping > 0:
-            self._skipping -= 1
-            self._check_lines(block.lines, block.line_number, offsets)
+    def _check_stream(self, stream: BinaryIO) -> None:
+        """Check all lines: in blocks that are not cut apart, if compiled code can take whole ones of them."""
+        name, notice, longest = self._source.name, self._reading_notice, self._max_line_bytes
+        # A limit of the service on the length of a line is a finding before all others of its block.
+        if self._checks is None or self._limits.max_line_bytes is not None or not self._source.is_seekable_text():
+            for block in blocks(stream, name, notice, max_line_bytes=longest, block_size=BLOCK_SIZE):
+                self._check_block(block, None)
         else:
-            self._check_most(self._checks, block, offsets)
+            for text in texts(stream, name, notice, max_line_bytes=longest, block_size=BLOCK_SIZE):
+                self._check_block(None, text)
 
-    def _check_most(self, checks: NativeChecks, block: Block, offsets: _Offsets) -> None:
-        """Check the lines that compiled code did not take, and add the ids of the others, in the order of the lines."""
-        ids, others, unknown, inputs = checks.check(block.lines)
-        is_worth_it = not self._descriptions or 4 * len(ids) > len(block.lines)
+    def _check_block(self, block: Block | None, text: Text | None) -> None:
+        """Check the lines of a block or a text."""
+        checks = self._checks
+        if checks is None or self._skipping > 0:
+            self._skipping -= 1
+            block = block or cast("Text", text).block()
+            self._check_lengths(block)
+            self._check_lines(block.lines, block.line_number, _Offsets(block))
+            return
+        text = text or Text.of(cast("Block", block))
+        ids, others, unknown, inputs = checks.check(text.text)
+        self.rules.embedding_inputs += inputs
+        is_worth_it = not self._descriptions or len(ids) > len(others) // 3
         self._pause = 0 if is_worth_it else min(2 * self._pause + 1, LONGEST_PAUSE)
         self._skipping = self._pause
-        self.rules.embedding_inputs += inputs
+        if others or not self._ids.add_all(ids, self._base + text.line_number):
+            self._check_others(checks, block or text.block(), ids, others, unknown)
+        else:
+            self.requests += len(ids)
+
+    def _check_others(self, checks: NativeChecks, block: Block, ids: list[str], others: list[int], unknown: list[int]) -> None:
+        """Check the lines that compiled code did not take, and add the ids of the others, in the order of the lines."""
+        offsets = _Offsets(block)
+        self._check_lengths(block)
         special: set[int] = set()
         done = taken = 0
         for first, end in _runs(others):
@@ -369,12 +382,13 @@ class _Offsets:
 
 
 class _Counted:
-    """A stream that counts the bytes read from it, and whose first bytes can be peeked at."""
+    """A stream that counts the bytes read from it, each once, and whose first bytes can be peeked at."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream = stream
         self._count = count
         self._head = b""
+        self._at = self._counted = 0
 
     def peek(self, size: int) -> bytes:
         """Return the first bytes, which `read` returns again."""
@@ -392,5 +406,14 @@ class _Counted:
             piece, self._head = self._head[:size], self._head[size:]
         else:
             piece = self._stream.read(size)
-        self._count(len(piece))
+        self._at += len(piece)
+        if self._at > self._counted:
+            self._count(self._at - self._counted)
+            self._counted = self._at
         return piece
+
+    def seek(self, position: int) -> int:
+        """Go to a place from the start, if the stream can."""
+        self._head = b""
+        self._at = self._stream.seek(position)
+        return self._at

@@ -174,7 +174,7 @@ class BodyRules:
         return found
 
     def parameter_shapes(self) -> tuple[dict[str, Shape], Shape | None]:
-        """Return the shapes of the parameters of which nothing but their value matters, and that of parameters without a check.
+        """Return the shapes of the parameters that have no rule except their check, and that of parameters without a check.
 
         A shape is that of values in which the rules find nothing. All other parameters have the shape `{}`. The second shape is
         None if a parameter without a check is a finding.

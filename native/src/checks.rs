@@ -2,13 +2,14 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
 use crate::grammar::Text;
+use crate::lines::Lines;
 use crate::shapes::{Shape, TextShape};
 use crate::skeletons::{Skeletons, Strings};
 
@@ -69,11 +70,11 @@ impl Checks {
     }
 
     /// Return the ids of the plain requests, the numbers of the other lines, and as described for `Found`.
-    fn check<'py>(&mut self, py: Python<'py>, lines: Vec<Bound<'py, PyBytes>>) -> PyResult<Found<Bound<'py, PyString>>> {
-        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        let (ids, others, unknown, contents) = py.detach(|| self.find(&lines));
-        let ids = ids.iter().map(|id| PyString::new(py, id.as_str())).collect();
-        Ok((ids, others, unknown, contents))
+    ///
+    /// Each line of `text` has its newline.
+    fn check<'py>(&mut self, py: Python<'py>, text: &[u8]) -> Found<Bound<'py, PyString>> {
+        let (ids, others, unknown, contents) = py.detach(|| self.find(text));
+        (ids.iter().map(|id| PyString::new(py, id.as_str())).collect(), others, unknown, contents)
     }
 
     /// Remember a request without a finding: those that are equal to it in all that is compared have none either.
@@ -103,16 +104,16 @@ fn described<'a, T: Deserialize<'a>>(text: &'a str) -> PyResult<T> {
 }
 
 impl Checks {
-    fn find<'a>(&mut self, lines: &[&'a [u8]]) -> Found<Text<'a>> {
-        let mut found: Found<Text> = (Vec::with_capacity(lines.len()), Vec::new(), Vec::new(), 0);
+    fn find<'a>(&mut self, text: &'a [u8]) -> Found<Text<'a>> {
+        let mut found: Found<Text> = (Vec::new(), Vec::new(), Vec::new(), 0);
         let (mut rest, mut strings) = (Vec::new(), Strings::default());
         let mut number = self.endpoints.len().saturating_sub(1);
-        if self.endpoints.is_empty() {
-            found.1.extend(0..lines.len());
-            found.2.extend(0..lines.len());
-            return found;
-        }
-        for (place, line) in lines.iter().enumerate() {
+        for (place, line) in Lines::of(text).map(|line| line.bytes).enumerate() {
+            if self.endpoints.is_empty() {
+                found.1.push(place);
+                found.2.push(place);
+                continue;
+            }
             if let Some((custom_id, contents)) = self.skeletons.find(line) {
                 found.0.push(custom_id.into());
                 found.3 += contents;

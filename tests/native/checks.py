@@ -9,6 +9,9 @@ import io
 import json
 import os
 import sys
+import tempfile
+from contextlib import chdir
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest import mock
@@ -150,7 +153,7 @@ def compared(seed: int, count: int) -> int:
         AssertionError: They differ.
     """
     random = Random(seed)
-    files = [file_of(count // 2, random) for _ in range(2)]
+    contents, is_stream = [file_of(count // 2, random) for _ in range(2)], random.random() < 0.3
     options: dict[str, Any] = {
         "limits": PROFILES[seed % len(PROFILES)],
         "across": random.random() < 0.5,
@@ -161,8 +164,11 @@ def compared(seed: int, count: int) -> int:
     for switch in "01":
         os.environ[SWITCH] = switch
         findings: list[Finding] = []
-        with mock.patch.object(validate_file, "BLOCK_SIZE", 4096):
-            report = batchfiles.validate(*map(io.BytesIO, files), **options, on_finding=findings.append)
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(validate_file, "BLOCK_SIZE", 4096), chdir(folder):
+            for number, content in enumerate(contents):
+                Path(f"{number}.jsonl").write_bytes(content)
+            files = [io.BytesIO(content) if is_stream else f"{number}.jsonl" for number, content in enumerate(contents)]
+            report = batchfiles.validate(*files, **options, on_finding=findings.append)
         results.append((findings, report.to_dict()))
     (exact, exact_report), (fast, fast_report) = results
     for one, other in zip(exact, fast, strict=False):

@@ -45,6 +45,11 @@ def request(url: str, body: dict[str, Any], custom_id: str, text: str) -> bytes:
     return json.dumps(line).replace("TEXT", json.dumps(text)[1:-1]).encode()
 
 
+def whole(lines: list[bytes]) -> bytes:
+    """Return lines as they are in a file."""
+    return b"".join(line + b"\n" for line in lines)
+
+
 def learned(limits: Limits, url: str, line: bytes) -> NativeChecks:
     """Return checks that know one request."""
     rules = RequestRules(limits)
@@ -68,7 +73,7 @@ def test_requests_that_differ_in_their_texts_are_taken(url: str, body: dict[str,
         body = {**body, "input_reference": "same"}
     checks = learned(OPENAI, url, request(url, body, "a", "first"))
     lines = [request(url, body, f"id-{number}", text) for number, text in enumerate(texts)]
-    ids, others, unknown, _ = checks.check(lines)
+    ids, others, unknown, _ = checks.check(whole(lines))
     assert (ids, others, unknown) == ([f"id-{number}" for number in range(len(texts))], [], [])
 
 
@@ -78,7 +83,7 @@ def test_an_empty_text_in_the_place_of_the_only_one_is_left_to_python() -> None:
     url, body = "/v1/chat/completions", {"messages": [{"role": "assistant", "refusal": "TEXT"}]}
     checks = learned(OPENAI, url, request(url, body, "a", "I can't."))
     lines = [request(url, body, str(number), text) for number, text in enumerate(["No.", "Never.", "", "No."])]
-    assert checks.check(lines) == (["0", "1", "3"], [2], [], 0)
+    assert checks.check(whole(lines)) == (["0", "1", "3"], [2], [], 0)
 
 
 @compiled
@@ -87,12 +92,12 @@ def test_texts_to_embed_are_counted() -> None:
     url = "/v1/embeddings"
     lines = [request(url, {"input": value}, str(value)[:20], "") for value in ("a", ["a", "b"], [1, 2, 3], [[1], [2], [3]])]
     checks = learned(VLLM, url, lines[0])
-    assert checks.check(lines) == (["a", "['a', 'b']", "[1, 2, 3]", "[[1], [2], [3]]"], [], [], 1 + 2 + 1 + 3)
+    assert checks.check(whole(lines)) == (["a", "['a', 'b']", "[1, 2, 3]", "[[1], [2], [3]]"], [], [], 1 + 2 + 1 + 3)
     chat = request("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}] * 5}, "a", "")
     description = RequestRules(VLLM).description("/v1/chat/completions")
     assert description is not None
     checks.learn(chat, "/v1/chat/completions", description)
-    assert checks.check([chat, chat]) == (["a", "a"], [], [], 0)
+    assert checks.check(whole([chat, chat])) == (["a", "a"], [], [], 0)
 
 
 @compiled
@@ -112,10 +117,10 @@ def test_files_with_few_plain_lines_are_left_to_python() -> None:
             assert self._checks is not None
             self.learn = self._checks.learn
 
-        def check(self, lines: list[bytes]) -> tuple[list[str], list[int], list[int], int]:
+        def check(self, text: bytes) -> tuple[list[str], list[int], list[int], int]:
             assert self._checks is not None
-            calls.append(len(lines))
-            return self._checks.check(lines)
+            calls.append(text.count(b"\n"))
+            return self._checks.check(text)
 
     with mock.patch.object(validate_file, "BLOCK_SIZE", 4096), mock.patch.object(validate_file, "native_checks", Counted):
         assert batchfiles.validate(io.BytesIO(b"\n".join(lines) + b"\n")).ok
