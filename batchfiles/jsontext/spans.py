@@ -145,9 +145,6 @@ def _key(raw: bytes) -> str:
     return next(iter(codec.loads(b'{"' + raw + b'":0}')))
 
 
-PLAIN = rb'[^"\\\x00-\x1f]*'
-
-
 def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:
     """Return the bytes of `body` in a request line; None if there is none.
 
