@@ -192,7 +192,9 @@ def exit_code(arguments: Sequence[str]) -> int:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _invoke(list(arguments))
         sys.stdout.flush()  # here, where errors are still reported
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - each is reported, with its exit code
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - each is reported, with its exit code, also a panic of compiled code
         if os.environ.get(TRACEBACK) == "1":
             traceback.print_exc()
         return _report(error, arguments)

@@ -228,7 +228,7 @@ class _TaskRun:
             while (number := self._to_do.get()) is not None and not self._is_stopped:
                 worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
             worker.leave()
-        except Exception as error:  # noqa: BLE001 - raised again by `products`
+        except BaseException as error:  # noqa: BLE001 - raised again by `products`, also a panic of compiled code
             self._products[number or 0].put((FAILED, error))
 
     def products(self) -> Iterator[tuple[int, bytes, Any]]:

@@ -186,7 +186,8 @@ def test_a_wrong_call_of_ours_is_wrong_usage(ask: Callable[..., Outcome], monkey
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("x"), ValueError("from elsewhere"), TypeError("t"), UnicodeError("u"), RecursionError()]
+    "error",
+    [KeyError("x"), ValueError("from elsewhere"), TypeError("t"), UnicodeError("u"), RecursionError(), BaseException("panic")],
 )
 def test_a_bug_is_70_without_a_traceback(
     ask: Callable[..., Outcome], raising: Callable[[BaseException], None], error: BaseException

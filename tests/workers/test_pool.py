@@ -52,6 +52,10 @@ class Everything(Job):
         yield {"number": task["number"], "made": Everything.made, "process": os.getpid()}
 
 
+class Panic(BaseException):
+    """What pyo3 makes of a panic is not an `Exception` either."""
+
+
 class Raises(Job):
     """Raises the error that a task names."""
 
@@ -74,6 +78,8 @@ class Raises(Job):
                 raise ValueError("some value")
             case "stubborn":
                 raise Stubborn
+            case "panic":
+                raise Panic
             case "exit":
                 os.write(2, b"a first word\nmy last words\n")
                 os._exit(7)
@@ -532,4 +538,25 @@ def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
     for what, kind in (("line", InvalidLineError), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
         with pytest.raises(kind), WorkerPool(2, main_works=True) as worker_pool:
             list(worker_pool.run(Raises, {}, [{"what": what}] * 4))
+    assert threading.active_count() == before
+
+
+def test_threads_give_what_processes_give() -> None:
+    """In the order of the tasks; each thread makes its job once, and no process is started."""
+    tasks = [{"number": number} for number in range(9)]
+    with WorkerPool(2) as processes, WorkerPool(2, in_threads=True) as threads:
+        assert not threads.uses_processes
+        found = [list(pool.run(Everything, {"factor": 3}, tasks)) for pool in (processes, threads)]
+    for (number, product), (other, same) in zip(*found, strict=True):
+        assert (number, type(product)) == (other, type(same))
+        assert product == same or isinstance(product, dict)
+    assert {product["process"] for _, product in found[1][2::3]} == {os.getpid()}
+
+
+@pytest.mark.parametrize(("what", "kind"), [("line", InvalidLineError), ("stubborn", (Stubborn, RuntimeError)), ("panic", Panic)])
+def test_what_a_thread_raises_is_raised_in_its_turn(what: str, kind: type[BaseException]) -> None:
+    """Also what is not an `Exception`: the leader would wait forever. No thread is left."""
+    before = threading.active_count()
+    with pytest.raises(kind), WorkerPool(2, in_threads=True) as worker_pool:
+        list(worker_pool.run(Raises, {}, [{"what": what}] * 4))
     assert threading.active_count() == before

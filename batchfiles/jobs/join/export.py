@@ -250,7 +250,7 @@ def export(
         max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
         temp_dir: Where temporary files go; None for the system's temporary folder.
         filesystem: The filesystem of all paths, also of `schema`, from `pyarrow.fs` or fsspec; None for the local one.
-        workers: Processes that decode; None chooses by the size of the files.
+        workers: Processes that decode, or threads with compiled code; None chooses by the size of the files.
         progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:

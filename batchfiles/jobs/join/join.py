@@ -74,7 +74,7 @@ def join(
         temp_dir: Where temporary files go; None for the system's temporary folder.
         filesystem: The filesystem of all paths, also of `with_table` and `schema`, from `pyarrow.fs` or fsspec; None for the
             local one.
-        workers: Processes that decode; None chooses by the size of the files.
+        workers: Processes that decode, or threads with compiled code; None chooses by the size of the files.
         progress: Called repeatedly with the bytes done and the total bytes; True shows a bar.
 
     Returns:

@@ -264,7 +264,7 @@ class TableOptions:
         request_bodies: `"all"` or `"none"`.
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
-        workers: Processes that decode; None chooses by the size of the files.
+        workers: Processes that decode, or threads with compiled code; None chooses by the size of the files.
         progress: Called repeatedly with the bytes done and the total bytes.
         parsed: Whether the table has the columns `parsed` and `parse_error`; only for requests.
         schema: The JSON Schema of `parsed`, its file, or a pydantic model; None for the first one in the requests.
