@@ -44,7 +44,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
     printed.
 
     A file gets its name when it is complete. Existing files are not downloaded again. To resume an interrupted download, repeat
-    the command.
+    the command. Counts of the service that differ from the files are reported.
 
     \b
     Examples:

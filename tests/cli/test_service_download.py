@@ -200,7 +200,9 @@ def test_counts_that_differ_from_the_files_are_reported_and_the_files_are_joined
     counts = BatchRequestCounts(total=2, completed=completed, failed=failed)
     monkeypatch.setattr(server.service, "batch", lambda batch_id: replace(look(batch_id), request_counts=counts))
     code, _, err = ask("download", batch, "-o", "results")
-    words = f"{batch}: the service counts {completed} completed and {failed} failed requests, but its files have 1 result and 1 error"
+    words = (
+        f"{batch}: the service counts {completed} completed and {failed} failed requests, but its files have 1 result and 1 error"
+    )
     assert (code, words in err, "counts" in err) == (0, reported, reported)
     assert ask("join", "requests.jsonl", "results", "-o", "joined.jsonl")[0] == 0
     rows = [json.loads(line) for line in Path("joined.jsonl").read_text().splitlines()]
