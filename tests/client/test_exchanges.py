@@ -90,6 +90,25 @@ def test_an_answer_that_comes_before_the_upload_is_over_is_shown(
         client.files.create(path)
 
 
+def test_an_upload_that_is_cut_anywhere_is_an_error_of_ours(open_client: Opener, tmp_path: Path) -> None:
+    """After each 64 KiB the connection is closed, without an answer: nothing says that the file is there."""
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(b"{}\n" * 200_000)
+    limits = range(0, 600_000, 65_536)
+    todo = iter(limits)
+
+    def serve(connection: socket.socket) -> None:
+        left = next(todo) - len(head_of(connection))
+        while left > 0:
+            left -= len(connection.recv(min(left, 65_536)))
+
+    with RawServer(serve) as server, open_client(base_url=server.base_url, policy=ONCE) as client:
+        for _ in limits:
+            with pytest.raises(APIConnectionError):
+                client.files.create(path)
+    assert list(todo) == []
+
+
 def test_a_server_that_drips_ends_at_the_deadline(open_client: Opener, server: Server, requests: Path) -> None:
     """A byte every 0.2 s keeps each read busy; the request as a whole has one second."""
     server.faults.always("batches.list", Fault("drip", pause=0.2))
