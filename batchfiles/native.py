@@ -237,11 +237,13 @@ def native_entries() -> NativeEntries | None:
     return entries
 
 
-def native_rows(facts: Mapping[str, Any], files: Sequence[Any], index: Mapping[str, Any] | None = None) -> NativeRows | None:
+def native_rows(
+    facts: Callable[[], Mapping[str, Any]], files: Sequence[Any], index: Mapping[str, Any] | None = None
+) -> NativeRows | None:
     """Return a builder of columns; None also if a name is not valid UTF-8.
 
     Args:
-        facts: What decides outcomes, see `table.plain_rows`.
+        facts: Returns what decides outcomes, see `table.plain_rows`; called only if there is compiled code.
         files: The result files: each a `ResultFile`.
         index: `path`, `count`, `shift` and `starts` of the index of results; None without requests.
 
@@ -251,7 +253,7 @@ def native_rows(facts: Mapping[str, Any], files: Sequence[Any], index: Mapping[s
     module = _module()
     if module is None or not all(map(_is_utf8, (name for file in files for name in (file.name, file.batch_id or "")))):
         return None
-    rows: NativeRows = module.Rows(facts, list(files), index)
+    rows: NativeRows = module.Rows(facts(), list(files), index)
     return rows
 
 

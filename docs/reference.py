@@ -1,4 +1,4 @@
-"""What the site has in addition to the pages: the options of all commands, from the code, and the README."""
+"""What the site has in addition to the pages: the options of all commands, from the code, the README and the security policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from batchfiles.cli.main import SECTIONS, SERVICE_COMMANDS, main, root_context
 
 MARK = "<!-- here the site lists all options -->"
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+
+AT_THE_TOP = {"readme": ROOT / "README.md", "security": ROOT / "SECURITY.md"}
+"""The pages whose text is in the folder of the project."""
 
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(findings/[^)#]*)[^)]*\)")
 """A link to a page outside `docs`, which is not on the site."""
@@ -29,9 +32,9 @@ def on_site(name: str, text: str) -> str:
         name: The page, such as `howto/ci`.
         text: Its file.
     """
-    if name == "readme":
-        text = README.read_text("utf-8").replace("](docs/", "](").replace('="docs/', '="')
-        return text.replace("# batchfiles\n", "# README\n", 1)
+    if name in AT_THE_TOP:
+        text = AT_THE_TOP[name].read_text("utf-8").replace("](docs/", "](").replace('="docs/', '="')
+        return text.replace("# batchfiles\n", "# README\n", 1).replace("](SECURITY.md", "](security.md")
     text = text.replace("](../README.md", "](readme.md").replace("](../../README.md", "](../readme.md")
     text = OUTSIDE.sub(r"\1 (`\2` in the repository)", text)
     return commands_page(text) if name == "commands" else text

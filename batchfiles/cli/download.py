@@ -13,6 +13,7 @@ from batchfiles.cli.options import Command
 from batchfiles.cli.progress import TransferProgress, print_error, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.errors import APIError, StillRunningError
+from batchfiles.findings import plural
 from batchfiles.layout import size, visible
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["download"]
 
 FOUND, FAILED, UNFINISHED = 1, 3, 4
+
+READ_BYTES = 1024 * 1024
 
 WORST = (0, FOUND, UNFINISHED, FAILED)
 """Exit codes, from best to worst: the worst one of all batches is returned."""
@@ -41,7 +44,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
     printed.
 
     A file gets its name when it is complete. Existing files are not downloaded again. To resume an interrupted download, repeat
-    the command.
+    the command. Counts of the service that differ from the files are reported.
 
     \b
     Examples:
@@ -88,6 +91,7 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
     with TransferProgress(batch.id, quiet=as_json) as progress:
         paths = client.download(batch, target, progress=progress.update)
     _print(batch, paths, as_json=as_json)
+    _compare_counts(batch, paths)
     is_whole = len(paths) == len(batch.result_file_ids) and not batch.unread_files
     return 0 if is_whole and batch.status != "failed" else FOUND
 
@@ -119,3 +123,30 @@ def _print(batch: Batch, paths: list[str], *, as_json: bool) -> None:
     if batch.status != "failed":
         fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
         say(f"{batch.id}: {batch.status}, {fetched or 'no files'}")
+
+
+def _compare_counts(batch: Batch, paths: list[str]) -> None:
+    """Report that the counts of a completed batch differ from its files; `join` counts only what the files have.
+
+    Some services write failures to the output file, so a smaller error file alone is not a difference.
+    """
+    counts = batch.request_counts
+    counted = counts.completed + counts.failed
+    if batch.status != "completed" or not counted or len(paths) != len(batch.result_file_ids):
+        return
+    lines = {path: _lines_in(path) for path in paths}
+    errors = sum(count for path, count in lines.items() if path.endswith("_error.jsonl"))
+    found = sum(lines.values())
+    if found != counted or errors > counts.failed:
+        words = f"the service counts {counts.completed:,} completed and {counts.failed:,} failed requests"
+        say(f"{batch.id}: {words}, but its files have {plural(found - errors, 'result')} and {plural(errors, 'error')}")
+
+
+def _lines_in(path: str) -> int:
+    """Count the lines of a file, with or without a newline at its end."""
+    count, last = 0, b"\n"
+    with Path(path).open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            count += piece.count(b"\n")
+            last = piece[-1:]
+    return count + (last != b"\n")

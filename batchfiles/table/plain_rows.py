@@ -59,8 +59,12 @@ def plain_reader(
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    vectors = _vector_facts(dimensions, text_sizes) if table == "embeddings" else None
-    return native.native_rows({**_facts(), "bodies": bodies, "request_bodies": request_bodies, "vectors": vectors}, files, index)
+
+    def facts() -> dict[str, Any]:
+        vectors = _vector_facts(dimensions, text_sizes) if table == "embeddings" else None
+        return {**_facts(), "bodies": bodies, "request_bodies": request_bodies, "vectors": vectors}
+
+    return native.native_rows(facts, files, index)
 
 
 def is_mostly_plain(paths: Sequence[Path], table: TableName) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from batchfiles import (
@@ -108,3 +110,10 @@ def test_of_an_endless_error_only_the_beginning_is_read() -> None:
         stage.run(look())
     with pytest.raises(APIResponseValidationError, match="longer than"):
         stage.run(look(RetryPolicy(max_retries=0)))
+
+
+def test_what_a_test_of_this_folder_sends_fails() -> None:
+    """The fixture of the folder blocks sockets and look-ups of names."""
+    for used in (lambda: socket.create_connection(("127.0.0.1", 9)), lambda: socket.getaddrinfo("localhost", 80), socket.socket):
+        with pytest.raises(AssertionError, match="must not use the network"):
+            used()

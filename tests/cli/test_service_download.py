@@ -184,3 +184,26 @@ def test_what_can_not_be_read_is_said_once(server: Server, ask: Ask, batch: str)
     assert (code, err.count("'endpoint' is a list: read as null")) == (0, 1)
     record = ask("status", batch)[1].splitlines()
     assert [line.split()[0] for line in record if "gpt-4o" in line] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("completed", "failed", "reported"), [(2, 0, True), (1, 1, False), (1, 0, True), (2, 1, True), (0, 2, False), (0, 0, False)]
+)
+def test_counts_that_differ_from_the_files_are_reported_and_the_files_are_joined(
+    server: Server, ask: Ask, batch: str, monkeypatch: pytest.MonkeyPatch, completed: int, failed: int, *, reported: bool
+) -> None:
+    """A service counted 1,000 completed and 0 failed requests, and had ten of them in the error file (tidyverse/ellmer#830)."""
+    from batchfiles import BatchRequestCounts
+
+    ask("wait", batch)
+    look = server.service.batch
+    counts = BatchRequestCounts(total=2, completed=completed, failed=failed)
+    monkeypatch.setattr(server.service, "batch", lambda batch_id: replace(look(batch_id), request_counts=counts))
+    code, _, err = ask("download", batch, "-o", "results")
+    words = (
+        f"{batch}: the service counts {completed} completed and {failed} failed requests, but its files have 1 result and 1 error"
+    )
+    assert (code, words in err, "counts" in err) == (0, reported, reported)
+    assert ask("join", "requests.jsonl", "results", "-o", "joined.jsonl")[0] == 0
+    rows = [json.loads(line) for line in Path("joined.jsonl").read_text().splitlines()]
+    assert [row["outcome"] for row in rows] == ["succeeded", "failed"]

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import APIConnectionError, APIError, FileError, IncompleteDownloadError
+from batchfiles import APIConnectionError, APIError, FileError, IncompleteDownloadError, RetryPolicy
 from batchfiles.client import Client, disk
 from batchfiles.testing import Fault, Faults, Server
 from tests.client.canary import CANARY
@@ -123,6 +123,34 @@ def test_after_a_kill_another_process_resumes(server: Server, tmp_path: Path) ->
         client.files.content(file_id, target)
     assert target.read_bytes() == LARGE
     assert ranges == [None, f"bytes={came}-"]
+
+
+@pytest.mark.usefixtures("turned")
+def test_a_file_that_is_cut_often_is_fetched_about_once(open_client: Any, driver: str, server: Server, tmp_path: Path) -> None:
+    """Each attempt requests what is missing: for each cut, at most 4 KiB of what was sent are requested again."""
+    starts: list[int] = []
+
+    def note(request: httpx2.Request) -> None:
+        if request.url.path.endswith("/content"):
+            starts.append(int(request.headers.get("range", "bytes=0-")[6:-1]))
+
+    async def note_async(request: httpx2.Request) -> None:
+        note(request)
+
+    with open_client() as client:
+        file_id = stored(client, tmp_path, LARGE)
+    cuts, piece = 9, 30_000
+    server.faults = Faults()
+    for call in range(1, cuts + 1):
+        server.faults.at("files.content", call, Fault("cut", after=piece))
+    kind, hook = (httpx2.Client, note) if driver == "sync" else (httpx2.AsyncClient, note_async)
+    http = kind(trust_env=False, verify=False, event_hooks={"request": [hook]})
+    with open_client(http=http, policy=RetryPolicy(max_retries=cuts)) as client:
+        client.files.content(file_id, tmp_path / "target")
+        http.close() if driver == "sync" else client._runner.run(http.aclose())
+    assert (tmp_path / "target").read_bytes() == LARGE
+    assert len(starts) == cuts + 1
+    assert cuts * piece + len(LARGE) - starts[-1] <= len(LARGE) + cuts * 4096
 
 
 def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> None:

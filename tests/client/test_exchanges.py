@@ -90,6 +90,25 @@ def test_an_answer_that_comes_before_the_upload_is_over_is_shown(
         client.files.create(path)
 
 
+def test_an_upload_that_is_cut_anywhere_is_an_error_of_ours(open_client: Opener, tmp_path: Path) -> None:
+    """After each 64 KiB the connection is closed, without an answer: nothing says that the file is there."""
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(b"{}\n" * 200_000)
+    limits = range(0, 600_000, 65_536)
+    todo = iter(limits)
+
+    def serve(connection: socket.socket) -> None:
+        left = next(todo) - len(head_of(connection))
+        while left > 0:
+            left -= len(connection.recv(min(left, 65_536)))
+
+    with RawServer(serve) as server, open_client(base_url=server.base_url, policy=ONCE) as client:
+        for _ in limits:
+            with pytest.raises(APIConnectionError):
+                client.files.create(path)
+    assert list(todo) == []
+
+
 def test_a_server_that_drips_ends_at_the_deadline(open_client: Opener, server: Server, requests: Path) -> None:
     """A byte every 0.2 s keeps each read busy; the request as a whole has one second."""
     server.faults.always("batches.list", Fault("drip", pause=0.2))
@@ -404,3 +423,32 @@ def test_the_environment_says_where_the_service_is(open_client: Opener, server: 
     with open_client(None, base_url=None) as client:
         assert client.batches.list() == []
         assert repr(client).endswith(f"Client('{server.base_url}', key=***)")
+
+
+def test_nothing_of_netrc_files_and_proxies_of_the_environment_is_used(
+    open_client: Opener, driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password of `.netrc` would replace the key, and a proxy would see it."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password netrc-password\ndefault login somebody password netrc-password\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    heads: list[bytes] = []
+    proxied: list[bytes] = []
+    with (
+        RawServer(lambda one: (heads.append(head_of(one)), one.sendall(response("200 OK", BATCH)))) as server,
+        RawServer(lambda one: (proxied.append(head_of(one)), one.sendall(response("200 OK", BATCH)))) as proxy,
+    ):
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.origin)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with httpx2.Client(verify=False) as http:  # one that uses the environment, to show that it is there
+            http.get(f"{server.base_url}/batches")
+        assert (len(heads), len(proxied)) == (0, 1)
+        with open_client(base_url=server.base_url, http=None) as client:
+            assert client.batches.retrieve("batch_1").id == "batch_1"
+    assert (len(heads), len(proxied)) == (1, 1)
+    assert [line for line in heads[0].split(b"\r\n") if b"uthorization" in line] == [f"Authorization: Bearer {CANARY}".encode()]
+    assert driver

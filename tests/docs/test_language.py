@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md", "batchfiles", "benchmarks", "tests"]
+PATHS = ["README.md", "CHANGELOG.md", "SECURITY.md", "docs", "findings/README.md", "batchfiles", "benchmarks", "tests"]
 """Files and folders, from the root."""
 
 PATTERNS = {

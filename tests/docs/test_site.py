@@ -198,7 +198,8 @@ def test_the_site_has_the_readme(site: Path, pages: dict[Path, Page]) -> None:
     text = re.sub(r"<[^>]*>", "", (site / "readme.html").read_text("utf-8"))
     for heading in re.findall(r"^## (.*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE):
         assert heading in text, heading
-    assert "outcomes.html" in pages[site / "readme.html"].links
+    assert {"outcomes.html", "security.html"} <= set(pages[site / "readme.html"].links)
+    assert "reliability.html" in pages[site / "security.html"].links
     assert reference.on_site("howto/ci", "[a](../../README.md#python)") == "[a](../readme.md#python)"
     assert reference.on_site("engines", "[a](../findings/README.md)") == "a (`findings/README.md` in the repository)"
 

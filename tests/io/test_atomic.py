@@ -139,6 +139,36 @@ def test_whichever_call_fails_the_file_is_old_or_new(tmp_path, disk, monkeypatch
 
 @pytest.mark.parametrize("older", [None, OLD], ids=["no older file", "an older file"])
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_disk_that_fails_from_any_call_on_keeps_the_old_file_or_has_the_new_one(tmp_path, disk, monkeypatch, write, older):
+    """Cleaning up fails too: the error is the first one, and what is left has the name of an unfinished file."""
+    path = tmp_path / "f.jsonl"
+    for fail_at in range(1, 50):
+        for left in tmp_path.iterdir():
+            left.unlink()
+        if older is not None:
+            path.write_bytes(older)
+        used = disk(fail_at, OSError(5, "Input/output error"), for_ever=True)
+        failed = None
+        try:
+            write(path)
+        except FileError as caught:
+            failed = caught
+        monkeypatch.undo()
+        found = path.read_bytes() if path.exists() else None
+        assert {left.name for left in tmp_path.iterdir()} - {"f.jsonl"} <= set(unfinished(tmp_path))
+        if failed is None:
+            assert found == NEW
+        else:
+            assert found in (older, NEW)
+            assert (failed.path, failed.errno) == (str(path), 5)
+        if len(used.calls) < fail_at:
+            assert fail_at > 5
+            return
+    pytest.fail("it never ended")
+
+
+@pytest.mark.parametrize("older", [None, OLD], ids=["no older file", "an older file"])
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_wherever_the_process_dies_the_file_is_old_or_new(tmp_path, disk, monkeypatch, write, older):
     """From the k-th call on nothing has an effect: the names of the remaining files show what they are."""
     path = tmp_path / "f.jsonl"

@@ -51,6 +51,24 @@ def test_compressed_bytes_are_known_by_their_beginning(name, size):
 
 
 @pytest.mark.parametrize("name", COMPRESS)
+def test_how_compressed_bytes_arrive_changes_nothing(name):
+    """From a pipe or a slow disk, in pieces of any size: a read may return less than it was asked for."""
+    data = COMPRESS[name](DATA) + COMPRESS[name](b"more\n")
+    chance = random.Random(name)
+
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(min(chance.randint(1, longest), size) if size > 0 else size)
+
+    for longest in (1, 2, 7, 100, len(data)):
+        with decompressed(Slow(data), "f") as stream:
+            pieces = []
+            while piece := stream.read(chance.randint(1, 500)):
+                pieces.append(piece)
+        assert b"".join(pieces) == DATA + b"more\n", longest
+
+
+@pytest.mark.parametrize("name", COMPRESS)
 def test_several_members_are_one_file(name):
     """`cat a.gz b.gz` is a gzip file; an empty member in between, too."""
     assert read(COMPRESS[name](DATA) + COMPRESS[name](b"") + COMPRESS[name](b"more\n")) == (DATA + b"more\n", None)
