@@ -62,9 +62,6 @@ RIVALS: Final = {
     "export": "DuckDB",
     "pandas": "json + pandas script",
     "embeddings": "DuckDB",
-    "split": "cat into a file",
-    "merge": "cat into a file",
-    "retry": "cat into a file",
 }
 """The other programs of the picture of times, by benchmark."""
 
@@ -239,7 +236,7 @@ def speed_svg() -> str:
             bars.append({"job": f"{name}, by {rival}", "code": code, "ratio": round(ratio, 2)})
     y = {"field": "job", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
     offset = {"field": "code", "sort": ["pure Python", "compiled"]}
-    x = {"field": "ratio", "type": "quantitative", "title": "time, in times that of the other program"}
+    x = {"field": "ratio", "type": "quantitative", "title": "time of batchfiles by time of the other program"}
     colors = {
         "field": "code",
         "title": "batchfiles",
