@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchfiles.errors import MissingDependencyError
@@ -186,8 +185,7 @@ def native_checks(custom_id: str) -> NativeChecks | None:
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    module = _module()
-    checks: NativeChecks | None = None if module is None else module.Checks(custom_id)
+    checks: NativeChecks | None = _made("Checks", custom_id)
     return checks
 
 
@@ -210,8 +208,7 @@ def native_ids(known: Iterable[int]) -> NativeIds | None:
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    module = _module()
-    ids: NativeIds | None = None if module is None else module.PlainIds(set(known))
+    ids: NativeIds | None = _made("PlainIds", set(known))
     return ids
 
 
@@ -221,8 +218,7 @@ def native_listed(ids: AbstractSet[str]) -> NativeListed | None:
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    module = _module()
-    listed: NativeListed | None = None if module is None else module.ListedIds(ids)
+    listed: NativeListed | None = _made("ListedIds", ids)
     return listed
 
 
@@ -232,8 +228,7 @@ def native_entries() -> NativeEntries | None:
     Raises:
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
-    module = _module()
-    entries: NativeEntries | None = None if module is None else module.IndexEntries()
+    entries: NativeEntries | None = _made("IndexEntries")
     return entries
 
 
@@ -280,6 +275,12 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
+def _made(kind: str, *arguments: object) -> Any:  # noqa: ANN401 - compiled
+    """Return an object of the compiled code; None without it."""
+    module = _module()
+    return None if module is None else getattr(module, kind)(*arguments)
+
+
 def _module() -> Any:  # noqa: ANN401 - compiled
     module = None if _is_off() else _imported()
     if module is not None and not _fits(module):
@@ -297,7 +298,9 @@ def _fits(module: Any) -> bool:  # noqa: ANN401 - compiled
 
 @cache
 def _own_version() -> str:
-    """Return the version of batchfiles, which takes milliseconds to find out."""
+    """Return the version of batchfiles, which takes milliseconds to find out, and so does the import."""
+    from importlib.metadata import version
+
     return version("batchfiles")
 
 

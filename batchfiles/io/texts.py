@@ -10,11 +10,10 @@ from typing import BinaryIO, NamedTuple
 
 from batchfiles.findings import Finding
 from batchfiles.io.lines import BLOCK_SIZE, BOM, Block, blocks, byte_order_mark, checked_line_bytes, missing_newline, split
-from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
 from batchfiles.native import native_lines
 
-__all__ = ["Text", "read_texts", "texts"]
+__all__ = ["Text", "texts"]
 
 
 class Text(NamedTuple):
@@ -47,34 +46,6 @@ class Text(NamedTuple):
     def block(self) -> Block:
         """Cut the lines apart."""
         return Block(self.path, self.line_number, self.byte_offset, split(self.text[:-1]))
-
-
-def read_texts(
-    source: Source,
-    notice: Callable[[Finding], None],
-    *,
-    start: int = 0,
-    end: int | None = None,
-    line_number: int = 1,
-    max_line_bytes: int = LINE_CAP,
-    block_size: int = BLOCK_SIZE,
-) -> Iterator[Text]:
-    """Open one source that can seek and read it, or a byte range of it, as `texts` does.
-
-    Raises:
-        FileError: The file is not there or can't be read.
-    """
-    with source.open() as stream:
-        yield from texts(
-            stream,
-            source.name,
-            notice,
-            start=start,
-            end=end,
-            line_number=line_number,
-            max_line_bytes=max_line_bytes,
-            block_size=block_size,
-        )
 
 
 def texts(

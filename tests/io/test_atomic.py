@@ -107,6 +107,25 @@ def unfinished(folder):
     return [path.name for path in folder.iterdir() if path.name.endswith(UNFINISHED)]
 
 
+def start_again(path, older):
+    """Leave nothing in the folder but the older file."""
+    for left in path.parent.iterdir():
+        left.unlink()
+    if older is not None:
+        path.write_bytes(older)
+
+
+def written(write, path, monkeypatch):
+    """Write to the faulty disk, and return the error and the bytes that are in the file then."""
+    failed = None
+    try:
+        write(path)
+    except FileError as caught:
+        failed = caught
+    monkeypatch.undo()
+    return failed, path.read_bytes() if path.exists() else None
+
+
 @pytest.mark.parametrize("older", [None, OLD], ids=["no older file", "an older file"])
 @pytest.mark.parametrize("error", ERRORS, ids=str)
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
@@ -118,13 +137,7 @@ def test_whichever_call_fails_the_file_is_old_or_new(tmp_path, disk, monkeypatch
         if older is not None:
             path.write_bytes(older)
         used = disk(fail_at, error)
-        failed = None
-        try:
-            write(path)
-        except FileError as caught:
-            failed = caught
-        monkeypatch.undo()
-        found = path.read_bytes() if path.exists() else None
+        failed, found = written(write, path, monkeypatch)
         assert unfinished(tmp_path) == []
         if failed is None:
             assert found == NEW
@@ -143,18 +156,9 @@ def test_a_disk_that_fails_from_any_call_on_keeps_the_old_file_or_has_the_new_on
     """Cleaning up fails too: the error is the first one, and what is left has the name of an unfinished file."""
     path = tmp_path / "f.jsonl"
     for fail_at in range(1, 50):
-        for left in tmp_path.iterdir():
-            left.unlink()
-        if older is not None:
-            path.write_bytes(older)
+        start_again(path, older)
         used = disk(fail_at, OSError(5, "Input/output error"), for_ever=True)
-        failed = None
-        try:
-            write(path)
-        except FileError as caught:
-            failed = caught
-        monkeypatch.undo()
-        found = path.read_bytes() if path.exists() else None
+        failed, found = written(write, path, monkeypatch)
         assert {left.name for left in tmp_path.iterdir()} - {"f.jsonl"} <= set(unfinished(tmp_path))
         if failed is None:
             assert found == NEW
@@ -173,10 +177,7 @@ def test_wherever_the_process_dies_the_file_is_old_or_new(tmp_path, disk, monkey
     """From the k-th call on nothing has an effect: the names of the remaining files show what they are."""
     path = tmp_path / "f.jsonl"
     for die_at in range(1, 50):
-        for left in tmp_path.iterdir():
-            left.unlink()
-        if older is not None:
-            path.write_bytes(older)
+        start_again(path, older)
         used = disk(die_at, Died(), for_ever=True)
         died = False
         try:

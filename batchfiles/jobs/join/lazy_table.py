@@ -129,7 +129,9 @@ class LazyTable(Generic[ReportT]):
             RuntimeError: No pass over the files is complete.
         """
         if self._report is None:
-            raise RuntimeError("there is no report before the table was made: write it, iterate to the end, or call summarize()")
+            raise RuntimeError(
+                "the report needs a complete pass: write or convert the table, iterate to the end, or call summarize()"
+            )
         return self._report
 
     def summarize(self) -> ReportT:

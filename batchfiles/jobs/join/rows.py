@@ -7,7 +7,7 @@ task is a Parquet file there, and has one or more ranges.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, diges
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.io.texts import Text, read_texts
+from batchfiles.io.texts import Text, texts
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.join.scan import head_of_line
@@ -119,24 +119,31 @@ class RowWork(Job):
             "block_size": self._block_size,
         }
         waiting = 0
-        if isinstance(self._columns, PlainRows):
-            for text in read_texts(Source(name, path=Path(path)), notice, **where):
-                self._add_text(self._columns, text, task["file"])
-                last = text.last
-                waiting += 1
-                if len(self._columns) >= ROWS or waiting >= BLOCKS or len(text.text) > LONG:
-                    yield from self._flush()
-                    waiting = 0
-        else:
-            for block in read_blocks(Source(name, path=Path(path)), notice, **where):
-                self._add_block(block, task["file"])
-                last = block.line_number + len(block.lines) - 1
-                waiting += 1
-                if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
-                    yield from self._flush()
-                    waiting = 0
+        for last, longest in self._added(Source(name, path=Path(path)), notice, task["file"], where):  # noqa: B007 - used after the loop
+            waiting += 1
+            if len(self._columns) >= ROWS or waiting >= BLOCKS or longest > LONG:
+                yield from self._flush()
+                waiting = 0
         self._lines_read = last - task["line_number"] + 1
         yield from self._flush()
+
+    def _added(
+        self, source: Source, notice: Callable[[Finding], None], file: int, where: dict[str, Any]
+    ) -> Iterator[tuple[int, int]]:
+        """Add the rows of a range, block by block.
+
+        Yields:
+            The number of the last line of each block, and the bytes that one line of it may have.
+        """
+        if isinstance(self._columns, PlainRows):
+            with source.open() as stream:
+                for text in texts(stream, source.name, notice, **where):
+                    self._add_text(self._columns, text, file)
+                    yield text.last, len(text.text)
+        else:
+            for block in read_blocks(source, notice, **where):
+                self._add_block(block, file)
+                yield block.line_number + len(block.lines) - 1, len(block.lines[0])
 
     def _flush(self) -> Iterator[Product]:
         for batch in self._columns.batches():

@@ -37,7 +37,7 @@ from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.lines import split
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.io.texts import Text, read_texts
+from batchfiles.io.texts import Text, texts
 from batchfiles.native import NativeEntries, native_entries, native_lines
 from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
@@ -213,9 +213,10 @@ class IndexResults(Job):
                 lines = block.line_number + len(block.lines) - 1
             yield entries.to_bytes()
         else:
-            for text in read_texts(source, notice, **where):
-                _index_native(text, file, entries, unkeyed, counts)
-                lines = text.last
+            with source.open() as stream:
+                for text in texts(stream, name, notice, **where):
+                    _index_native(text, file, entries, unkeyed, counts)
+                    lines = text.last
             yield entries.take()
         yield unkeyed.to_bytes()
         yield {
