@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from batchfiles import codec, outcome
 from batchfiles.bodies import chat_completions
 from batchfiles.errors import InvalidLineError
-from batchfiles.ids.index import IndexEntries
-from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_fast
+from batchfiles.ids.index import IndexEntries, digest
+from batchfiles.jobs.join.scan import UnkeyedLines, _index
 from batchfiles.jobs.validate import validate
 from batchfiles.jsontext import edits, spans
 from batchfiles.limits import OPENAI
-from batchfiles.outcome import _id_of, ids_of, may_repeat_its_key, read_result
+from batchfiles.outcome import _id_of, ids_of, read_result
 from batchfiles.rules.requests import RequestRules
 
 REQUEST = {
@@ -94,14 +94,14 @@ def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written:
 
 @given(lines(RESULT))
 def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[bytes]) -> None:
-    """A fast scan agrees with an exact one wherever no key may be repeated; `Misindexed` finds the other lines."""
-    for line in written:
-        found = []
-        for note in (_index_fast, _index_exact):
-            entries = IndexEntries()
-            note([line], 1, 0, 0, entries, UnkeyedLines(), Counter())
-            found.append(list(entries.digests))
-        assert found[0] == found[1] or may_repeat_its_key(line)
+    """Together or one by one, and also if the key is repeated."""
+    ids = [codec.loads(line).get("custom_id") for line in written]
+    wanted = [digest(custom_id) for custom_id in ids if isinstance(custom_id, str)]
+    for blocks in ([written], [[line] for line in written]):
+        entries = IndexEntries()
+        for block in blocks:
+            _index(block, 1, 0, 0, entries, UnkeyedLines(), Counter())
+        assert list(entries.digests) == wanted
     text = b"\n".join(written)
     assert ids_of(written, text) == list(map(_id_of, written))
 

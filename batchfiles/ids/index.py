@@ -337,14 +337,6 @@ class Index(_MappedFile):
                 stop = run.stop
                 yield run
 
-    def is_disjoint(self, other: Index) -> bool:
-        """Return whether both indexes have entries and no digest in common."""
-        import pyarrow.compute as pc
-
-        if not self.count or not other.count:
-            return False
-        return not pc.any(pc.is_in(self._arrow_digests(), value_set=other._arrow_digests())).as_py()
-
     def _arrow_digests(self) -> Any:  # noqa: ANN401 - pyarrow
         import pyarrow as pa
 

@@ -293,8 +293,8 @@ def test_files_that_are_not_what_the_manifest_says_are_read_together(tmp_path: P
         assert taken == [units.AllFiles]
 
 
-def test_a_repeated_key_makes_the_scan_of_all_parts_exact(tmp_path: Path) -> None:
-    """The lines of the parts before it are not written twice."""
+def test_a_repeated_key_in_a_result_of_a_part(tmp_path: Path) -> None:
+    """The result belongs to the last id of its line, and no line is written twice."""
     line = (
         result("b", {}, 200).replace(b'"custom_id": "b"', b'"custom_id": "x"').replace(b'"error"', b'"custom_id": "b", "error"')
     )

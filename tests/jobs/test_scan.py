@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from batchfiles.ids.index import digest
 from batchfiles.inputs.local import LocalFile
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex, UnkeyedLines, scan_results, tasks, with_line_numbers
-from batchfiles.native import SWITCH
 from batchfiles.workers.pool import WorkerPool
 from tests.jobs.wire import failure, put, success
 
@@ -22,10 +20,10 @@ def local(path: Path) -> LocalFile:
     return LocalFile.of(str(path), path, path)
 
 
-def scanned(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
+def scanned(path: Path, room: Path, *, max_line_bytes: int = 10**6) -> ResultIndex:
     """Look one file through."""
-    index = room / f"{path.name}-{exact}.index"
-    return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, exact=exact, progress=lambda _: None)
+    index = room / f"{path.name}.index"
+    return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, progress=lambda _: None)
 
 
 def noted(found: ResultIndex, custom_id: str) -> list[int]:
@@ -55,16 +53,13 @@ def test_each_range_knows_the_number_of_its_first_line(tmp_path: Path, data: byt
         assert task["line_number"] == 1 + sum(start < task["start"] for start in starts)
 
 
-@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("size", [1, 50, 333, 10**6])
-def test_lines_are_noted_once_whatever_the_ranges(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, exact: bool
-) -> None:
+def test_lines_are_noted_once_whatever_the_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """With their numbers, offsets and lengths; blank lines are counted, and a long line has the id of its beginning."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
-    found = scanned(path, tmp_path, exact=exact, max_line_bytes=1_000)
+    found = scanned(path, tmp_path, max_line_bytes=1_000)
     data = path.read_bytes()
     assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
     assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
@@ -104,34 +99,17 @@ REPEATED = [
 
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
-@pytest.mark.parametrize("exact", [False, True])
-def test_an_id_is_found_anywhere_in_a_line(tmp_path: Path, line: bytes, exact: bool) -> None:
+def test_an_id_is_found_anywhere_in_a_line(tmp_path: Path, line: bytes) -> None:
     """As the first or second key without decoding, and by decoding elsewhere."""
-    assert noted(scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
+    assert noted(scanned(put(tmp_path / "out.jsonl", line), tmp_path), "a") == [1]
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
+def test_the_last_of_repeated_ids_counts(tmp_path: Path, line: bytes) -> None:
     """Plain or in escapes: it is what decoding keeps."""
     assert json.loads(line)["custom_id"] == "a"
-    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
+    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path)
     assert (noted(found, "a"), noted(found, "z")) == ([1], [])
-
-
-@pytest.mark.parametrize("line", REPEATED)
-def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoding the line shows that its id is another one than in the index. Compiled code has no fast scan."""
-    monkeypatch.setenv(SWITCH, "0")
-    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
-    assert noted(found, "z") == [1]
-    assert scan.is_index_mismatch(line, "a")
-
-
-@pytest.mark.parametrize("line", ORDINARY + ODD)
-def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
-    """Nor is one that can't be read."""
-    assert not scan.is_index_mismatch(line, "a")
-    assert not scan.is_index_mismatch(line, None)
 
 
 @pytest.mark.parametrize(
@@ -156,16 +134,6 @@ def test_the_id_of_a_broken_line_is_the_one_before_the_damage(line: bytes, custo
     assert scan.id_of_malformed(line) == custom_id
 
 
-def test_fast_and_exact_scans_agree_on_ordinary_files(tmp_path: Path) -> None:
-    """A thousand lines, a seed, the same entries."""
-    rng = random.Random(7)
-    lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]
-    path = put(tmp_path / "out.jsonl", *lines)
-    one, two = (scanned(path, tmp_path, exact=exact).index for exact in (False, True))
-    assert list(one.digests) == list(two.digests)
-    assert [one.place(entry) for entry in range(1_000)] == [two.place(entry) for entry in range(1_000)]
-
-
 def test_unkeyed_lines_travel_as_bytes() -> None:
     """With their line numbers shifted by the lines before the range."""
     unkeyed, received = UnkeyedLines(), UnkeyedLines()
@@ -188,7 +156,6 @@ def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Pa
         [local(path) for path in paths],
         tmp_path / "index",
         max_line_bytes=10**6,
-        exact=False,
         progress=lambda _: None,
     )
     for file, name in enumerate("ab"):

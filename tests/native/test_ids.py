@@ -20,7 +20,7 @@ from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.lines import Block
 from batchfiles.io.texts import Text
-from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_native
+from batchfiles.jobs.join.scan import UnkeyedLines, _index, _index_native
 from batchfiles.native import SWITCH, native_entries, native_lines, native_listed
 from batchfiles.rules.keys import LARGE, may_embed
 from tests.native.mutations import escaped, mutated
@@ -69,12 +69,12 @@ def indexed(lines: list[bytes], *, fast: bool) -> tuple[bytes, bytes, Counter[st
         _index_native(Text.of(Block("a.jsonl", 3, 100, lines)), 2, entries, unkeyed, counts)
         return entries.take(), unkeyed.to_bytes(), counts
     own = IndexEntries()
-    _index_exact(lines, 3, 2, 100, own, unkeyed, counts)
+    _index(lines, 3, 2, 100, own, unkeyed, counts)
     return own.to_bytes(), unkeyed.to_bytes(), counts
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_results_are_indexed_as_an_exact_scan_does(seed: int) -> None:
+def test_results_are_indexed_as_in_python(seed: int) -> None:
     """Repeated keys, keys in escapes, blank lines and damaged ones too, each at its place."""
     lines = changed(seed, 1500, RESULTS + FAILURES + HEADS)
     assert indexed(lines, fast=True) == indexed(lines, fast=False)

@@ -15,8 +15,8 @@ from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lookup import fetch, glued_finding
-from batchfiles.jobs.join.scan import UNTIL_NEWLINE, IndexMismatch, ResultIndex, is_index_mismatch
-from batchfiles.outcome import id_of_line, read_result
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex
+from batchfiles.outcome import read_result
 
 __all__ = ["Accounting", "duplicate_inputs", "write_rejects"]
 
@@ -42,13 +42,11 @@ class Accounting:
         glued: Findings about lines that hold several results, of which at most one was found.
 
     Raises:
-        IndexMismatch: The fast scan took another string for the id of a line.
         FileError: A result file changed while it was being read.
     """
 
     def __init__(self, result_index: ResultIndex, marks: ResultFlags, files: Sequence[ResultFile]) -> None:
         self._index = result_index.index
-        self._fast = not result_index.exact
         self._marks = marks
         self._unkeyed = result_index.unkeyed
         self._files = files
@@ -120,8 +118,6 @@ class Accounting:
                     continue
                 line = fetch(descriptors[place.file], place, self._files[place.file].name)
                 value, _ = read_result(line)
-                if self._fast and is_index_mismatch(line, id_of_line(line) if value is None else value.get("custom_id")):
-                    raise IndexMismatch
                 self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
                 if value is None and len(self._unclaimed) < LINES_LOOKED_AT:

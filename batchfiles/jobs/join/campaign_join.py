@@ -134,21 +134,20 @@ class CampaignJoin(PartsJoin):
         with target.folder_ending_with(SUCCESS):
             self._start_counts()
             tasks = tuple(json.dumps(self._task(file, named=False)) for file in files)
-            for file, facts in zip(files, write(NumberedFiles(writer, tasks)), strict=True):
-                self._count(_entry(file.numbers, facts))
+            for file, report in zip(files, write(NumberedFiles(writer, tasks)), strict=True):
+                self._count(Entry(file.numbers, JoinReport.from_dict(json.loads(report))))
             self._finish(started)
         return self.report
 
-    def _check_total(self, total: JoinReport) -> None:
+    def _check_total(self, report: JoinReport) -> None:
         """Refuse results without any request of theirs.
 
         Raises:
             MismatchError: There are results, and no requests, or none that a result of its part belongs to.
         """
-        if total.result_lines and not total.inputs:
+        if report.result_lines and not report.inputs:
             raise no_requests(self._roles.results)
-        if total.unknown and self.holds_other_results:
-            self._refuse_other_results(total.unknown)
+        super()._check_total(report)
 
     def _write_folder(
         self, target: PathTarget, parquet: Mapping[str, Any], *, overwrite: bool, resume: bool, min_file_bytes: int | None
@@ -171,7 +170,7 @@ class CampaignJoin(PartsJoin):
             target.file(SUCCESS).remove()
             self._start_counts()
             for numbers in left.values():
-                self._count(Entry(numbers, kept[numbers].report, kept[numbers].holds_other_results, kept=True))
+                self._count(Entry(numbers, kept[numbers].report, kept=True))
             self._write_files(files, target, parquet)
             self._finish(started)
             for name in stale:
@@ -207,7 +206,7 @@ class CampaignJoin(PartsJoin):
             for file in files:
                 with self._job_of(file) as job:
                     report = job.write_file(target.file(file.name), file.stamp, parquet)
-                    self._count(Entry(file.numbers, report, job.holds_other_results), job.places_of_rejects())
+                    self._count(Entry(file.numbers, report), job.places_of_rejects())
             return
         options: JoinOptions = {**self._part_options, "temp_dir": self._spool.path.parent.as_posix(), "workers": 1}
         spec = FilesOfParts(options, self.choices_of_all(), str(target.place), dict(parquet)).spec()
@@ -219,7 +218,7 @@ class CampaignJoin(PartsJoin):
                     rejects.append(product)
                     continue
                 numbers = files[at].numbers
-                self._count(_entry(numbers, product["facts"]), rejects)
+                self._count(Entry(numbers, JoinReport.from_dict(product)), rejects)
                 rejects = []
                 done += self._starts[numbers.stop] - self._starts[numbers.start]
                 self._show(done)
@@ -257,11 +256,6 @@ class CampaignJoin(PartsJoin):
             return None
         with Path(self._user_columns["path"]).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _entry(numbers: range, facts: str) -> Entry:
-    found = json.loads(facts)
-    return Entry(numbers, JoinReport.from_dict(found["report"]), found["holds_other_results"])
 
 
 def _fingerprint(unit: Unit, shared: Mapping[str, Any]) -> str:
@@ -339,7 +333,7 @@ class NumberedFiles:
     def __call__(self, number: int) -> str:
         """Write the file."""
         with self.files.written(json.loads(self.tasks[number])) as job:
-            return json.dumps(_facts(job))
+            return json.dumps(job.report.to_dict())
 
 
 class WriteFiles(Job):
@@ -353,11 +347,7 @@ class WriteFiles(Job):
         self._files = FilesOfParts(**spec)
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Write a file, and yield the packed places of the rejected lines of each part, and the report as JSON."""
+        """Write a file, and yield the packed places of the rejected lines of each part, and the report."""
         with self._files.written(task) as job:
             yield from job.places_of_rejects()
-            yield {"facts": json.dumps(_facts(job))}
-
-
-def _facts(job: PartsJoin) -> dict[str, Any]:
-    return {"report": job.report.to_dict(), "holds_other_results": job.holds_other_results}
+            yield job.report.to_dict()

@@ -20,18 +20,17 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.target import PathTarget, Target, TargetLike
+from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.io.threads import Progress, in_phases, progress_of
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
-from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
+from batchfiles.jobs.join.repeated_requests import find_repeated
 from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
-from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
+from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
 from batchfiles.workers.pool import Product, Spec, WorkerPool
@@ -39,7 +38,6 @@ from batchfiles.workers.pool import Product, Spec, WorkerPool
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from batchfiles.table.open import TableFormat
     from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
@@ -89,8 +87,6 @@ class Join(LazyTable[JoinReport]):
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
         self._indexes: dict[bool, ResultIndex] = {}  # by whether other processes made it: see WorkerPool.uses_processes
-        self._fast = False
-        self._shares_ids = False
         self._accounting: Accounting | None = None
 
     @property
@@ -147,28 +143,6 @@ class Join(LazyTable[JoinReport]):
         yield self._accounting.rejected(), self._files
         check_unchanged(self._roles.results)
 
-    def _write_table(
-        self,
-        target: Target,
-        format_name: TableFormat | None,
-        *,
-        overwrite: bool,
-        **options: Any,  # noqa: ANN401 - those of `LazyTable._write_table`
-    ) -> JoinReport:
-        # A file can be written again, so a fast scan is enough, and ids are mostly in one request file only. Rows that were
-        # yielded can't be revoked.
-        self._fast = target.stream is None
-        try:
-            while True:
-                try:
-                    return super()._write_table(target, format_name, overwrite=overwrite, **options)
-                except IndexMismatch:
-                    self._fast = False
-                except SharedIds:
-                    self._shares_ids = True
-        finally:
-            self._fast = False
-
     def _table_of_files(self) -> TableName:
         return table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
 
@@ -180,12 +154,17 @@ class Join(LazyTable[JoinReport]):
 
     def _run(self, pool: WorkerPool, folder: NewFolder | None = None) -> Generator[Product, None, None]:
         started = time.perf_counter()
-        mismatch = IndexMismatch  # at the exit of a program, modules lose their names before generators end
         self._check_files()
         apart = pool.uses_processes
         known = self._indexes.get(apart)
         scanned, progress = self._phases(scans=known is None)
-        result_index = known or self._surveyed(pool, scanned)
+        result_index = known or scan_results(
+            pool,
+            self._roles.results,
+            self._spool.new_path("results.index"),
+            max_line_bytes=self._options.max_line_bytes,
+            progress=scanned,
+        )
         LOG.info("%s results indexed in %.1f s", f"{result_index.index.count:,}", time.perf_counter() - started)
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
@@ -215,13 +194,7 @@ class Join(LazyTable[JoinReport]):
                     else:
                         yield product
             self._build_report(result_index, marks, request_ref, totals, started)
-            # Every line was checked against its id by now, so the fast scan is as good as an exact one.
             self._indexes[apart] = result_index
-        except mismatch:
-            if result_index.exact:
-                self._check_files()
-                raise changed("a result file") from None
-            raise
         finally:
             # Maps outlive their names. Close the index of a pass that did not finish, unless another pass made it.
             request_ref.close()
@@ -237,7 +210,7 @@ class Join(LazyTable[JoinReport]):
             MismatchError: A result could be that of two different requests.
         """
         inputs = self._roles.inputs
-        if not self._compares(inputs):
+        if len(inputs) <= 1:
             return with_line_numbers(pool, inputs, size), None
         apart = self._roles.parts.are_apart
         ranges, repeated, contests = find_repeated(
@@ -248,25 +221,12 @@ class Join(LazyTable[JoinReport]):
             refuse_conflicts(contests, inputs, result_index.index, self._files)
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
-    def _compares(self, inputs: Sequence[LocalFile]) -> bool:
-        """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
-        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._fast or first_ids_meet(inputs)))
-        return self._shares_ids
-
     def _phases(self, *, scans: bool) -> list[Callable[[int], None]]:
         """Return the progress of the scan, by the bytes of results, and of the rows, by the bytes of requests."""
         results, inputs = (sum(file.size for file in files) for files in (self._roles.results, self._roles.inputs))
         total = results + inputs
         scan = (results, results * SCAN_COST) if scans else (0, 0.0)
         return in_phases(self._options.progress, total, scan, (inputs, float(total)))
-
-    def _surveyed(self, pool: WorkerPool, progress: Callable[[int], None]) -> ResultIndex:
-        """Scan the results."""
-        path = self._spool.new_path("results.index")
-        exact = not self._fast
-        return scan_results(
-            pool, self._roles.results, path, max_line_bytes=self._options.max_line_bytes, exact=exact, progress=progress
-        )
 
     def _build_report(
         self, result_index: ResultIndex, marks: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
@@ -275,12 +235,7 @@ class Join(LazyTable[JoinReport]):
         accounting = Accounting(result_index, marks, self._files)
         with request_ref.finish() as index:
             index.path.unlink()
-            if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
-                raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)
-            unknown, used = accounting.counts["unknown"], accounting.counts["used"]
-            if unknown and not used and result_index.index.is_disjoint(index):
-                self._refuse_other_results(unknown)
         examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
         self._check_files()  # all passes have read the same files
         fields = totals.fields()
@@ -294,7 +249,7 @@ class Join(LazyTable[JoinReport]):
         if not result_index.lines > result_index.blank_lines:
             fields["no_results"] = sum(totals.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
-        self._report = JoinReport(
+        report = JoinReport(
             table=self._table,
             files=self._roles.described(),
             result_lines=result_index.lines - result_index.blank_lines,
@@ -313,19 +268,22 @@ class Join(LazyTable[JoinReport]):
             malformed_unmatched=accounting.counts["malformed_unmatched"],
             **fields,
         )
-        self._accounting = accounting
+        self._check_total(report)
+        self._report, self._accounting = report, accounting
 
-    def _refuse_other_results(self, unknown: int) -> None:
+    def _check_total(self, report: JoinReport) -> None:
         """Refuse results of other requests.
 
         Raises:
-            MismatchError: There are results with ids, and no request has one of them.
+            MismatchError: There are results, and none belongs to a request.
         """
+        if report.used or not report.unknown or report.inputs == report.malformed_inputs:
+            return
         results, inputs = (
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
         )
         raise MismatchError(
-            f"0 of {unknown:,} results belong to a request of {inputs}: name the results of these "
+            f"0 of {report.unknown:,} results belong to a request of {inputs}: name the results of these "
             "requests, or export the results alone",
             path=results,
         )

@@ -22,7 +22,7 @@ from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, diges
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import changed
-from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE, IndexMismatch, indexed_digest
+from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE
 from batchfiles.outcome import (
     FAILED,
     INCOMPLETE,
@@ -137,7 +137,6 @@ class ResultLookup:
         Raises:
             DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
-            IndexMismatch: A line is in the index under another id than its own.
         """
         digests = self._digests
         bucket = key >> self._shift
@@ -177,9 +176,8 @@ class ResultLookup:
         value, result = self._read(line)
         own_id = value.get("custom_id") if value is not None else id_of_line(line)
         if own_id != custom_id:
-            # An id that is not UTF-8 can't be decoded, but has a digest, which it may share.
-            if (indexed_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
-                raise IndexMismatch
+            if own_id is not None and digest(own_id) != self._digests[entry]:
+                raise changed(file.name)
             return None
         if value is None:
             self._marks.malformed[entry] = 1

@@ -76,13 +76,11 @@ class Entry(NamedTuple):
     Attributes:
         numbers: The numbers of the parts.
         report: Their report.
-        holds_other_results: Whether no result belongs to a request of its part.
         kept: Whether their rows were there already, so that nothing else is known of them.
     """
 
     numbers: range
     report: JoinReport
-    holds_other_results: bool
     kept: bool = False
 
 
@@ -95,17 +93,12 @@ class PartJoin(Join):
         roles: The files of the part.
         spool: Where temporary files go.
         refuse_duplicates: Whether several results for a request are an error.
-
-    Attributes:
-        holds_other_results: Whether there are results, and none belongs to a request of the part, which is
-            an error only if it is so in all parts.
     """
 
     def __init__(
         self, choices: CampaignChoices, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool
     ) -> None:
         self._choices = choices
-        self.holds_other_results = False
         super().__init__(options, roles, spool, refuse_duplicates=refuse_duplicates)
         self._user_columns = choices["user_columns"]
 
@@ -117,18 +110,6 @@ class PartJoin(Join):
             BatchFilesError: As `open_part`.
         """
         return cast("PartJoin", open_part(unit.part, options, sources=unit.sources, make=partial(cls, choices)))
-
-    def batches(self, pool: WorkerPool, *, fast: bool, shares_ids: bool) -> Generator[Product, None, None]:
-        """Yield the rows, and set the report.
-
-        Args:
-            pool: The workers.
-            fast: Whether rows can be revoked: see `Join`.
-            shares_ids: Whether request files are known to have ids in common.
-        """
-        self._fast, self._shares_ids = fast, shares_ids
-        with closing(self._run(pool)) as products:
-            yield from products
 
     def places_of_rejects(self) -> bytes:
         """Pack the places of the lines that are not in the table, after a pass."""
@@ -152,8 +133,8 @@ class PartJoin(Join):
     def _table_of_files(self) -> TableName:
         return self._choices["table"]
 
-    def _refuse_other_results(self, unknown: int) -> None:  # noqa: ARG002 - the campaign refuses if this is so in all parts
-        self.holds_other_results = True
+    def _check_total(self, report: JoinReport) -> None:
+        """Accept results of other requests: the campaign refuses them if this is so in all parts."""
 
 
 class _RequestFiles(Sequence[LocalFile]):
@@ -191,9 +172,6 @@ class PartsJoin(Join):
         units: The parts.
         not_read: The display names of skipped files.
         choices: What was chosen for all parts of the campaign, of which these are some; None chooses it.
-
-    Attributes:
-        holds_other_results: Whether no result belongs to a request of its part.
     """
 
     _combines = True
@@ -217,7 +195,6 @@ class PartsJoin(Join):
         self._rejects: dict[int, Path] = {}
         self._shown = -1  # bytes that were last reported as progress
         self._stamp: Mapping[str, Any] = {}
-        self.holds_other_results = False
         refuse_duplicates = options.get("on_duplicate") == "error"
         super().__init__(
             chosen, _roles_of(units, campaigns, not_read), Spool(chosen.temp_dir), refuse_duplicates=refuse_duplicates
@@ -275,8 +252,7 @@ class PartsJoin(Join):
     def _late_metadata(self) -> dict[str, str]:
         if not self._stamp:
             return {}
-        facts = {**self._stamp, "holds_other_results": self.holds_other_results, "report": self.report.to_dict()}
-        return {FILE_KEY: json.dumps(facts)}
+        return {FILE_KEY: json.dumps({**self._stamp, "report": self.report.to_dict()})}
 
     def _open(self, number: int) -> PartJoin:
         """Open a part."""
@@ -311,9 +287,9 @@ class PartsJoin(Join):
     def _batches_of_parts(self, pool: WorkerPool) -> Generator[pa.RecordBatch, None, None]:
         for number in range(len(self._units)):
             with self._open(number) as job:
-                with closing(job.batches(pool, fast=self._fast, shares_ids=self._shares_ids)) as products:
+                with closing(job._run(pool)) as products:  # noqa: SLF001 - a join, too
                     yield from products
-                self._count(Entry(range(number, number + 1), job.report, job.holds_other_results), [job.places_of_rejects()])
+                self._count(Entry(range(number, number + 1), job.report), [job.places_of_rejects()])
 
     def _start_counts(self) -> None:
         self._entries = []
@@ -336,9 +312,6 @@ class PartsJoin(Join):
         """
         self._entries.sort(key=lambda entry: entry.numbers.start)
         total = JoinReport.total(entry.report for entry in self._entries)
-        self.holds_other_results = all(
-            entry.holds_other_results or not entry.report.result_lines or not entry.report.inputs for entry in self._entries
-        )
         if self._choices is None:
             self._check_total(total)
         not_read = not_read_fields(self._roles.not_read)
@@ -350,9 +323,6 @@ class PartsJoin(Join):
             examples={**total.examples, **not_read["examples"]},
         )
         self._show(self._starts[-1])
-
-    def _check_total(self, total: JoinReport) -> None:
-        """Refuse reports that no campaign has."""
 
     def _rejected(self) -> Iterator[tuple[Iterable[LineRef], Sequence[ResultFile]]]:
         if self._report is None:

@@ -8,79 +8,21 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing
 from pathlib import Path
 
-from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries, LineRef, digest
+from batchfiles.ids.index import OFFSET_BITS, Index, LineRef
 from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
-from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
-from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
-from batchfiles.jobs.join.scan import HEAD
-from batchfiles.outcome import ids_of
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
+from batchfiles.jobs.join.scan import scan_results, with_line_numbers
+from batchfiles.workers.pool import Spec, WorkerPool
 
-__all__ = ["NO_FILES", "NoteRequests", "RepeatedRequests", "SharedIds", "find_repeated", "first_ids_meet", "shares_ids"]
+__all__ = ["NO_FILES", "RepeatedRequests", "find_repeated"]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
-
-
-class NoteRequests(Job):
-    """Indexes the lines of a range of a request file by the digests of their ids.
-
-    Args:
-        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes.
-    """
-
-    def __init__(self, spec: Spec) -> None:
-        self._files = spec["files"]
-        self._max_line_bytes = spec["max_line_bytes"]
-
-    def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Yield the packed entries, and how many lines there are; line numbers count from the beginning of the range."""
-        entries = IndexEntries()
-        lines = 0
-
-        def notice(finding: Finding) -> None:
-            nonlocal lines
-            if finding.code == "line_too_long":
-                lines = finding.line_number or 0
-
-        name, path = self._files[task["file"]]
-        where = {"start": task["start"], "end": task["end"], "max_line_bytes": self._max_line_bytes}
-        for block in read_blocks(Source(name, path=Path(path)), notice, **where):
-            ids = ids_of(block.lines, b"\n".join(block.lines))
-            keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
-            entries.add_lines(keys, task["file"], block.byte_offset, list(map(len, block.lines)), block.line_number)
-            lines = block.line_number + len(block.lines) - 1
-        yield entries.to_bytes()
-        yield {"lines": lines}
-
-
-class SharedIds(Exception):
-    """Request files have ids in common, so their lines must be compared before the rows are made."""
-
-
-def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
-    """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
-    seen: set[str | None] = {None}
-    for file in inputs:
-        block = next(read_blocks(file.source, lambda _: None, block_size=HEAD), None)
-        ids = set(ids_of(block.lines, b"\n".join(block.lines))) - {None} if block is not None else set()
-        if not ids.isdisjoint(seen):
-            return True
-        seen |= ids
-    return False
-
-
-def shares_ids(index: Index) -> bool:
-    """Return whether an index of request lines has lines of several files under one digest."""
-    return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
 
 
 class RepeatedRequests:
@@ -190,13 +132,10 @@ def find_repeated(
         apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
-        The ranges of the files, as `scan.with_line_numbers` returns them; what is repeated; the ids that are contested.
+        The ranges of the files, as `with_line_numbers` returns them; what is repeated; the ids that are contested.
     """
-    builder = IndexBuilder(spool.new_path("requests.index"))
-    spec = {"files": [[file.name, str(file.path)] for file in inputs], "max_line_bytes": max_line_bytes}
-    with closing(builder):
-        ranges = scan.with_line_numbers(pool, inputs, size, noting=(NoteRequests, spec, builder))
-        index = builder.finish()
+    path = spool.new_path("requests.index")
+    index = scan_results(pool, inputs, path, max_line_bytes=max_line_bytes, progress=lambda _: None).index
     contests = IdConflicts(spool.new_path("contests"))
     try:
         repeated = _compare(index, inputs, apart, contests)
@@ -204,7 +143,7 @@ def find_repeated(
         contests.close()
         index.close()
         index.path.unlink(missing_ok=True)
-    return ranges, repeated, contests
+    return with_line_numbers(pool, inputs, size), repeated, contests
 
 
 def _compare(

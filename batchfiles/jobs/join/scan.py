@@ -1,12 +1,10 @@
 r"""The join's first pass: an index of the result lines by `custom_id`, and the number of lines in each range of an input file.
 
-An ordinary result line is not decoded here: its id is the string after the first key, or the second after `id`. Another id would
-count if the key were repeated later in the line. An exact scan looks for repeated keys, also with letters as escapes
-(`"custom_i\u0064"`), and decodes the lines that may have them. A fast scan leaves that to the second pass, which decodes every
-line: on `IndexMismatch`, an exact scan must follow. Compiled code makes every scan exact. A line that is not JSON is found when
-it is fetched.
+An ordinary line is not decoded here: its id is the string after the first key, or the second after `id`. Another id would count
+if the key were repeated later in the line, plainly or with letters as escapes (`"custom_i\u0064"`): lines that may do so are
+decoded. A line that is not JSON is found when it is fetched.
 
-`UnkeyedLines` are the result lines without an index entry: malformed ones, and ones without an id.
+`UnkeyedLines` are the lines without an index entry: malformed ones, and ones without an id.
 """
 
 from __future__ import annotations
@@ -46,13 +44,10 @@ __all__ = [
     "HEAD",
     "UNTIL_NEWLINE",
     "CountLines",
-    "IndexMismatch",
-    "IndexResults",
+    "IndexLines",
     "ResultIndex",
     "UnkeyedLines",
     "head_of_line",
-    "indexed_digest",
-    "is_index_mismatch",
     "scan_results",
     "tasks",
     "with_line_numbers",
@@ -64,7 +59,7 @@ UNTIL_NEWLINE = 0xFFFFFFFF
 
 
 class UnkeyedLines:
-    """A compact list of result lines without an index entry, in the order of their files."""
+    """A compact list of lines without an index entry, in the order of their files."""
 
     def __init__(self) -> None:
         self._numbers = array("Q")
@@ -133,10 +128,6 @@ def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
     return found
 
 
-class IndexMismatch(Exception):
-    """A line fetched under one id has another one: a key is repeated, and an exact scan is needed."""
-
-
 class CountLines(Job):
     """Counts the lines that begin in a range of a file, so that each range knows the number of its first line.
 
@@ -166,18 +157,16 @@ class CountLines(Job):
         yield {"lines": count}
 
 
-class IndexResults(Job):
-    """Indexes the lines of a range of a result file by the digests of their ids.
+class IndexLines(Job):
+    """Indexes the lines of a range of a file by the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `exact`: whether repeated keys are
-            looked for.
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
         self._max_line_bytes = spec["max_line_bytes"]
-        self._exact = spec["exact"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Yield the packed entries, the packed unkeyed lines, and the counts and findings.
@@ -207,9 +196,8 @@ class IndexResults(Job):
         where = {"start": task["start"], "end": task["end"], "max_line_bytes": self._max_line_bytes}
         source = Source(name, path=Path(path))
         if isinstance(entries, IndexEntries):
-            note = _index_exact if self._exact else _index_fast
             for block in read_blocks(source, notice, **where):
-                note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
+                _index(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
                 lines = block.line_number + len(block.lines) - 1
             yield entries.to_bytes()
         else:
@@ -229,44 +217,28 @@ class IndexResults(Job):
 
 
 def _index_native(text: Text, file: int, entries: NativeEntries, unkeyed: UnkeyedLines, counts: Counter[str]) -> None:
-    """Index the lines of a text: those with a plain id by compiled code, and the others as `_index_exact` does."""
+    """Index the lines of a text: those with a plain id by compiled code, and the others as `_index` does."""
     number, offset = text.line_number, text.byte_offset
     for place, start, end in entries.add_lines(text.text, file, offset, number, digests_of_bytes):
         found = IndexEntries()
-        _index_exact([text.text[start:end]], number + place, file, offset + start, found, unkeyed, counts)
+        _index([text.text[start:end]], number + place, file, offset + start, found, unkeyed, counts)
         if found:
             entries.set_digest(place, found.digests[0])
 
 
-def _index_fast(
+def _index(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Index the lines of a block, each by its beginning if that has the id."""
-    ids = plain_ids(lines)
+    """Index the lines of a block, each by its beginning if that has the id, and the key is not repeated."""
+    ids = None if any(map(may_repeat_its_key, lines)) else plain_ids(lines)
     if ids is not None:
         entries.add_lines(digests_of_bytes(ids), file, offset, list(map(len, lines)), number)
         return
     for line in lines:
-        if found := plain_ids([line]):
+        if not may_repeat_its_key(line) and (found := plain_ids([line])):
             entries.add(digest_of_bytes(found[0]), file, offset, len(line), number)
         else:
             _index_decoded(line, number, file, offset, entries, unkeyed, counts)
-        number += 1
-        offset += len(line) + 1
-
-
-def _index_exact(
-    lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
-) -> None:
-    """Index the lines of a block, and decode those in which the key may be repeated."""
-    if not any(map(may_repeat_its_key, lines)):
-        _index_fast(lines, number, file, offset, entries, unkeyed, counts)
-        return
-    for line in lines:
-        if may_repeat_its_key(line):
-            _index_decoded(line, number, file, offset, entries, unkeyed, counts)
-        else:
-            _index_fast([line], number, file, offset, entries, unkeyed, counts)
         number += 1
         offset += len(line) + 1
 
@@ -293,19 +265,6 @@ def _index_decoded(
         counts["repaired"] += type(value) is not dict
 
 
-def is_index_mismatch(line: bytes, custom_id: object) -> bool:
-    """Return whether a fast scan took another string for the id of a line than decoding does."""
-    found = plain_ids([line])
-    return found is not None and type(custom_id) is str and found[0] != custom_id.encode()
-
-
-def indexed_digest(line: bytes) -> int | None:
-    """Return the digest under which an exact scan indexes a line; None if it has no id."""
-    entries = IndexEntries()
-    _index_exact([line], 0, 0, 0, entries, UnkeyedLines(), Counter())
-    return entries.digests[0] if entries else None
-
-
 def head_of_line(path: str | Path, offset: int) -> bytes:
     """Read the beginning of a line longer than `max_line_bytes`.
 
@@ -326,7 +285,6 @@ class ResultIndex:
     Attributes:
         index: Where the results are, by the digests of their ids.
         unkeyed: Result lines without an index entry.
-        exact: Whether repeated keys were looked for.
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
         repaired_lines: How many unkeyed lines are not strict JSON; others are counted when they are fetched.
@@ -336,7 +294,6 @@ class ResultIndex:
 
     index: Index
     unkeyed: UnkeyedLines
-    exact: bool
     lines: int = 0
     blank_lines: int = 0
     repaired_lines: int = 0
@@ -345,7 +302,7 @@ class ResultIndex:
 
 
 def scan_results(
-    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, exact: bool, progress: Callable[[int], None]
+    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, progress: Callable[[int], None]
 ) -> ResultIndex:
     """Index the results.
 
@@ -354,22 +311,20 @@ def scan_results(
         files: The result files.
         path: The index to make.
         max_line_bytes: The longest line that is read, in bytes.
-        exact: Whether to look for repeated keys; compiled code always does.
         progress: Called with the bytes of each range that is done.
 
     Raises:
         FileError: A file can't be read, or the index can't be written.
     """
     builder = IndexBuilder(path)
-    exact = exact or native_lines() is not None
     unkeyed = UnkeyedLines()
     lines = blank = repaired = not_listed = 0
     findings: list[Finding] = []
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "exact": exact}
-    with closing(builder), closing(pool.run(IndexResults, spec, ranges)) as products:
+    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes}
+    with closing(builder), closing(pool.run(IndexLines, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):
                 packed.append(product)
@@ -386,35 +341,23 @@ def scan_results(
             repaired += product["repaired"]
             not_listed += product["findings_not_listed"]
             progress(ranges[number]["end"] - ranges[number]["start"])
-        return ResultIndex(builder.finish(), unkeyed, exact, lines, blank, repaired, findings, not_listed)
+        return ResultIndex(builder.finish(), unkeyed, lines, blank, repaired, findings, not_listed)
 
 
-def with_line_numbers(
-    pool: WorkerPool,
-    files: Sequence[LocalFile],
-    size: int,
-    *,
-    noting: tuple[type[Job], Spec, IndexBuilder] | None = None,
-) -> list[Spec]:
+def with_line_numbers(pool: WorkerPool, files: Sequence[LocalFile], size: int) -> list[Spec]:
     """Divide files into ranges that know the number of their first line.
 
     Args:
         pool: The workers.
         files: The files.
         size: The bytes of a range.
-        noting: A job that counts and indexes the lines of each range, its spec, and where its packed entries go; None only
-            counts.
     """
     ranges = tasks([file.size for file in files], size)
     line_numbers = [1] * len(files)
-    job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
     # The lines of the last range of a file matter to no other range.
-    read = ranges if noting else [task for task, other in pairwise(ranges) if task["file"] == other["file"]]
-    for number, product in pool.run(job, spec, read):
-        task = read[number]
-        if builder is not None and isinstance(product, bytes):
-            builder.add(IndexEntries.from_bytes(product, line_numbers[task["file"]] - 1))
-            continue
+    counted = [task for task, other in pairwise(ranges) if task["file"] == other["file"]]
+    for number, product in pool.run(CountLines, {"files": [str(file.path) for file in files]}, counted):
+        task = counted[number]
         task["line_number"] = line_numbers[task["file"]]
         line_numbers[task["file"]] += product["lines"]
     return [{"line_number": line_numbers[task["file"]], **task} for task in ranges]

@@ -77,12 +77,10 @@ class FileFacts(NamedTuple):
     Attributes:
         stamp: What it was made of: `parts`, the names of its parts, and `fingerprint`.
         report: Its report.
-        holds_other_results: See `PartsJoin`.
     """
 
     stamp: Mapping[str, Any]
     report: JoinReport
-    holds_other_results: bool
 
 
 class NewFolder(NamedTuple):
@@ -259,13 +257,12 @@ def file_facts(target: PathTarget) -> FileFacts | None:
         with closing(Source.at(target.place).open_for_arrow()) as file:
             footer = pq.read_metadata(file)
         facts = json.loads((footer.metadata or {})[FILE_KEY.encode()])
-        report, other = facts.pop("report"), facts.pop("holds_other_results")
-        found = FileFacts(facts, JoinReport.from_dict(report), other)
+        report = JoinReport.from_dict(facts.pop("report"))
+        found = FileFacts(facts, report)
         names = facts["parts"]
         is_whole = (
-            found.report.rows == footer.num_rows
-            and found.report.inputs == sum(found.report.outcomes.values())
-            and isinstance(other, bool)
+            report.rows == footer.num_rows
+            and report.inputs == sum(report.outcomes.values())
             and bool(names)
             and all(isinstance(name, str) for name in [facts["fingerprint"], *names])
         )

@@ -67,7 +67,6 @@ class RetryByResults:
         options: How the work is done; `max_line_bytes`, `temp_dir`, `workers` and `progress` of them.
         targets: Where lines go.
         by_part: Whether each request file has its own output.
-        exact: Whether the scan of results looks for repeated keys.
     """
 
     def __init__(
@@ -80,7 +79,6 @@ class RetryByResults:
         targets: RetryTargets,
         *,
         by_part: bool,
-        exact: bool,
     ) -> None:
         self._units = units
         self._known = known
@@ -89,7 +87,6 @@ class RetryByResults:
         self._options = options
         self._targets = targets
         self._by_part = by_part
-        self._exact = exact
         self._totals = RetryCounts()
         self._lines: Counter[int] = Counter()
         self._unclaimed: Counter[str] = Counter()
@@ -102,7 +99,6 @@ class RetryByResults:
         """Run the retry.
 
         Raises:
-            IndexMismatch: A fast scan of the results is not enough.
             MismatchError: There are results, and none belongs to a request.
             DuplicateCustomIdError: An id of the new file would not mean one request.
             ReadTogether: Files of a campaign are not what its manifest says.
@@ -200,7 +196,6 @@ class RetryByResults:
             files,
             spool.new_path("results.index"),
             max_line_bytes=self._options.max_line_bytes,
-            exact=self._exact,
             progress=progress,
         )
         self._of_results += result_index.findings
@@ -272,7 +267,6 @@ class RetryByResults:
 
         Raises:
             MismatchError: A line is several results.
-            IndexMismatch: A line is in the index under another id than its own.
         """
         self._unclaimed["all"] += result_index.index.count + len(result_index.unkeyed)
         if self._known is not None:

@@ -22,7 +22,7 @@ from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_to_read, not_read_fields
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import Pairs, sort_files
-from batchfiles.io.remote.path import Place, changed
+from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
@@ -30,7 +30,6 @@ from batchfiles.io.threads import Progress, in_steps, progress_of
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.report import TableOptions
-from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import KnownOutcomes, RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
 from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
@@ -312,13 +311,8 @@ class _Retry:
                 return report
             targets.clear()
         known = self._known(units)
-        for exact in (False, True):
-            job = RetryByResults(units, known, self._choice, self._edits, self._options, targets, by_part=by_part, exact=exact)
-            try:
-                return job.run(self._spool)
-            except IndexMismatch:
-                targets.clear()
-        raise changed("a result file")
+        job = RetryByResults(units, known, self._choice, self._edits, self._options, targets, by_part=by_part)
+        return job.run(self._spool)
 
     def _known(self, units: Units) -> KnownOutcomes | None:
         """Return the known outcomes; None where results have them.
