@@ -25,11 +25,6 @@ Row = tuple[Any, ...]
 ANSWERED = (SUCCEEDED, INCOMPLETE)
 """Outcomes whose answers' notes are counted; a failure has its own columns."""
 
-INPUT_TOKENS = 8
-RESPONSE_ID = 17
-CACHE_WRITE = 22
-"""The places of some fields in an `Answer`: by name they cost three times as much."""
-
 
 class RequestRef(NamedTuple):
     """A request line: what the table takes from the inputs.
@@ -145,7 +140,7 @@ class RequestRows:
 
     def _count_noted(self, result: Result) -> None:
         answer = result.answer
-        if (answer.noted or answer[INPUT_TOKENS] is None) and result.outcome in ANSWERED:
+        if (answer.noted or answer.input_tokens is None) and result.outcome in ANSWERED:
             self.count(*answer.noted)
             if without_token_counts(answer):
                 self.count("no_token_counts")
@@ -196,9 +191,9 @@ class RequestRows:
                 endpoint = bodies.endpoint_of(body)
         asked_for: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
         where: Row = (
-            batch_id, batch_request_id, answer[RESPONSE_ID], request_id, attempts, source, line_number,
+            batch_id, batch_request_id, answer.response_id, request_id, attempts, source, line_number,
             input_source, input_line_number, model, request_body, response_body,
-            answer[CACHE_WRITE],
+            answer.cache_write_tokens,
         )  # fmt: skip
         # Fields 1 to 16 of an answer are columns in the order of the table: `model` to `created_at`.
         return asked_for + answer[1:17] + where
@@ -220,32 +215,10 @@ def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyar
     """Turn columns of Python values, or finished Arrow arrays, into a record batch."""
     import pyarrow as pa
 
-    length = len(columns[0])
     arrays = [
-        _array(column, length, field.type, as_bytes=field.name in BODIES) for column, field in zip(columns, schema, strict=True)
+        pa.array(column, field.type) if type(column) is tuple else column for column, field in zip(columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _array(column: Any, length: int, kind: Any, *, as_bytes: bool) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Convert one column. Half the columns of a batch are empty and some hold one value: those are not walked by Arrow."""
-    import pyarrow as pa
-
-    if type(column) is not tuple:
-        return column
-    first = column[0]
-    if first is None and column.count(None) == length:
-        return pa.nulls(length, kind)
-    if type(first) is str and column[-1] is first and column.count(first) == length:
-        return pa.repeat(pa.scalar(first, kind), length)
-    if as_bytes:
-        # JSON text, cut from lines that are UTF-8: a view spares Arrow the proof.
-        return pa.array(column, pa.binary()).view(kind)
-    return pa.array(column, kind)
-
-
-BODIES = frozenset({"request_body", "response_body"})
-"""Columns of JSON text that come as bytes."""
 
 
 def embedding_answers(request: dict[str, Any] | None) -> int | None:

@@ -10,7 +10,7 @@ from batchfiles.inputs.roles import Pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.campaign_join import open_campaign
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, open_join
+from batchfiles.jobs.join.lazy_join import Join, join_options, open_join
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -103,27 +103,9 @@ def join(
         >>> report.rows, report.missing, report.outcomes["succeeded"]
         (16, 1, 8)
     """
+    options = join_options(locals())
     if not files and not inputs and not pairs:
         raise TypeError("join needs at least one file")
-    options: JoinOptions = {
-        "on_duplicate": on_duplicate,
-        "with_table": with_table,
-        "id_template": id_template,
-        "with_prefix": with_prefix,
-        "csv_nulls": csv_nulls,
-        "table": table,
-        "dimensions": dimensions,
-        "bodies": bodies,
-        "request_bodies": request_bodies,
-        "parsed": parsed,
-        "schema": schema,
-        "parse_dates": parse_dates,
-        "max_line_bytes": max_line_bytes,
-        "temp_dir": temp_dir,
-        "filesystem": filesystem,
-        "workers": workers,
-        "progress": progress,
-    }
     if inputs or pairs:
         return open_join(files, options, inputs=inputs, pairs=pairs)
     return open_campaign(files, options)

@@ -6,10 +6,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields as fields_of
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from batchfiles.campaign.folder import Campaigns
 from batchfiles.errors import MismatchError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batchfiles.table.schema import TableName
 
 
-__all__ = ["Join", "JoinOptions", "no_requests", "open_join", "table_options", "with_user_table"]
+__all__ = ["Join", "JoinOptions", "join_options", "no_requests", "open_join", "table_options", "with_user_table"]
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +71,11 @@ class JoinOptions(TypedDict, total=False):
     filesystem: object
     workers: int | None
     progress: Progress | bool | None
+
+
+def join_options(arguments: Mapping[str, object]) -> JoinOptions:
+    """Return the options of a join among the arguments of a function."""
+    return cast("JoinOptions", {name: arguments[name] for name in JoinOptions.__annotations__})
 
 
 class Join(LazyTable[JoinReport]):

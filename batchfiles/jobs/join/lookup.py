@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -101,7 +100,6 @@ class ResultLookup:
         self._index = index
         self._marks = marks
         self._digests, self._positions = index.digests, index.positions
-        self._shift, self._directory = index.directory()
         self._lengths, self._line_numbers = index.lengths, index.line_numbers
         self._files = files
         self._refuse_duplicates = refuse_duplicates
@@ -138,25 +136,11 @@ class ResultLookup:
             DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
         """
-        digests = self._digests
-        bucket = key >> self._shift
-        entry = bisect_left(digests, key, self._directory[bucket], self._directory[bucket + 1])  # as Index.find, without the call
-        end, count = entry + 1, len(digests)
-        if entry == count or digests[entry] != key:
-            return MISSING
-        if end == count or digests[end] != key:  # one result, as mostly
-            candidate = self._candidate(entry, custom_id, input_file, request_ref)
-            if candidate is None:
-                return MISSING
-            self._marks.used[entry] = 1
-            return candidate
-        while end < count and digests[end] == key:
-            end += 1
-        candidates = []
-        for each in range(entry, end):
-            candidate = self._candidate(each, custom_id, input_file, request_ref)
-            if candidate is not None:
-                candidates.append((each, candidate))
+        candidates = [
+            (entry, candidate)
+            for entry in self._index.run(key)
+            if (candidate := self._candidate(entry, custom_id, input_file, request_ref)) is not None
+        ]
         return self._best_of(candidates, custom_id) if candidates else MISSING
 
     def _candidate(self, entry: int, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef | None:
@@ -207,6 +191,8 @@ class ResultLookup:
             raise self._duplicate(candidates, custom_id)
         best_entry, best = max(candidates, key=self._rank)
         self._marks.used[best_entry] = 1
+        if len(candidates) == 1:
+            return best
         for entry, other in candidates:
             if entry != best_entry:
                 self._marks.superseded[entry] = 1

@@ -165,26 +165,10 @@ class CampaignPart(Displayed):
             >>> [part.join().summarize().missing for part in batchfiles.parts("campaign")]
             [10, 6]
         """
-        options: JoinOptions = {
-            "on_duplicate": on_duplicate,
-            "with_table": with_table,
-            "id_template": id_template,
-            "with_prefix": with_prefix,
-            "csv_nulls": csv_nulls,
-            "table": table,
-            "dimensions": dimensions,
-            "bodies": bodies,
-            "request_bodies": request_bodies,
-            "parsed": parsed,
-            "schema": schema,
-            "parse_dates": parse_dates,
-            "max_line_bytes": max_line_bytes,
-            "temp_dir": temp_dir,
-            "filesystem": filesystem,
-            "workers": workers,
-            "progress": progress,
-        }
-        return open_part(self, options)
+        arguments = locals()
+        from batchfiles.jobs.join.lazy_join import join_options  # which loads Arrow, and a list of parts needs none
+
+        return open_part(self, join_options(arguments))
 
 
 def open_part(
