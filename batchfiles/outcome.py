@@ -23,7 +23,6 @@ __all__ = [
     "CANCELLED",
     "EXPIRED",
     "FAILED",
-    "ID_LETTERS",
     "INCOMPLETE",
     "MALFORMED",
     "MISSING",
@@ -32,9 +31,9 @@ __all__ = [
     "SUCCEEDED",
     "Result",
     "as_answer_to",
+    "id_in",
     "id_of_line",
     "id_of_malformed",
-    "ids_of",
     "may_repeat_its_key",
     "outcome_of",
     "plain_ids",
@@ -389,26 +388,9 @@ def plain_ids(lines: list[bytes]) -> list[bytes] | None:
     return ids if len(ids) == len(lines) else None
 
 
-def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
-    r"""Return the decoded id of each line; None if it has no id that is a string.
-
-    Args:
-        lines: Lines of requests or of results, with their newlines or without.
-        text: The same in one piece.
-    """
-    # If each line begins with an id and there are no more ids than lines, none comes again after the first.
-    if text.count(b'"custom_id"') == len(lines) and not ID_LETTERS.stand_in(text):
-        found = plain_ids(lines)
-        if found is not None:
-            try:
-                return [custom_id.decode() for custom_id in found]
-            except UnicodeDecodeError:
-                pass
-    return list(map(_id_of, lines))
-
-
-def _id_of(line: bytes) -> str | None:
-    if not may_repeat_its_key(line) and (found := plain_ids([line])):  # also if the rest of the line is damaged, as above
+def id_in(line: bytes) -> str | None:
+    """Return the decoded id of a line of requests or results, with its newline or without; None if it has no string as an id."""
+    if not may_repeat_its_key(line) and (found := plain_ids([line])):  # also if the rest of the line is damaged
         try:
             return found[0].decode()
         except UnicodeDecodeError:

@@ -19,7 +19,7 @@ from batchfiles.jobs.join.scan import UnkeyedLines, _index
 from batchfiles.jobs.validate import validate
 from batchfiles.jsontext import edits, spans
 from batchfiles.limits import OPENAI
-from batchfiles.outcome import _id_of, ids_of, read_result
+from batchfiles.outcome import read_result
 from batchfiles.rules.requests import RequestRules
 
 REQUEST = {
@@ -102,8 +102,6 @@ def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[byt
         for block in blocks:
             _index(block, 1, 0, 0, entries, UnkeyedLines(), Counter())
         assert list(entries.digests) == wanted
-    text = b"\n".join(written)
-    assert ids_of(written, text) == list(map(_id_of, written))
 
 
 @given(lines(BODY))

@@ -22,7 +22,7 @@ from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import BackgroundWriter, Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.outcome import ids_of
+from batchfiles.outcome import id_in
 from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
@@ -60,7 +60,7 @@ class RepeatedIds:
         place = (number << PLACE_BITS) + run.line_number
         if self._unique.add_text(run.text, run.count, place):
             return
-        ids = ids_of(run.whole_lines, run.text)
+        ids = list(map(id_in, run.whole_lines))
         if self._unique.add_all(ids, place):
             return
         add = self._unique.add

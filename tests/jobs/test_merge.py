@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import DuplicateCustomIdError, FileError, LineTooLongError, MismatchError, OutputExistsError
-from batchfiles.outcome import ids_of
+from batchfiles.outcome import id_in
 from tests.jobs.odd_lines import ODD
 from tests.jobs.wire import put, request, success
 
@@ -251,4 +251,4 @@ def test_the_ids_of_lines_are_those_of_decoding(lines: list[bytes]) -> None:
             return None
         return custom_id if isinstance(custom_id, str) else None
 
-    assert ids_of(lines, b"\n".join(lines)) == list(map(decoded, lines))
+    assert list(map(id_in, lines)) == list(map(decoded, lines))

@@ -218,7 +218,7 @@ class CampaignJoin(PartsJoin):
                     rejects.append(product)
                     continue
                 numbers = files[at].numbers
-                self._count(Entry(numbers, JoinReport.from_dict(product)), rejects)
+                self._count(Entry(numbers, JoinReport.from_dict(json.loads(product["report"]))), rejects)
                 rejects = []
                 done += self._starts[numbers.stop] - self._starts[numbers.start]
                 self._show(done)
@@ -347,7 +347,7 @@ class WriteFiles(Job):
         self._files = FilesOfParts(**spec)
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Write a file, and yield the packed places of the rejected lines of each part, and the report."""
+        """Write a file, and yield the packed places of the rejected lines of each part, and the report as JSON."""
         with self._files.written(task) as job:
             yield from job.places_of_rejects()
-            yield job.report.to_dict()
+            yield {"report": json.dumps(job.report.to_dict())}

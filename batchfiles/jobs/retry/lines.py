@@ -19,7 +19,7 @@ from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
 from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
 from batchfiles.jobs.retry.report import GROUPS_KEPT
 from batchfiles.jsontext.edits import Edit, edited
-from batchfiles.outcome import MALFORMED, Result, ids_of, read_result
+from batchfiles.outcome import MALFORMED, Result, id_in, read_result
 from batchfiles.table.rows import MISSING, ResultRef
 from batchfiles.workers.pool import Job, Product, Spec
 
@@ -100,7 +100,7 @@ class RetryLines(Job):
     def _take(self, block: Block, file: int) -> None:
         """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
         lines, best, why_missing = block.lines, self._lookup.best, self._why_missing
-        ids = ids_of(lines, b"\n".join(lines))
+        ids = list(map(id_in, lines))
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
         absent = 0
         number, offset = block.line_number - 1, block.byte_offset
@@ -124,7 +124,7 @@ class RetryLines(Job):
 
     def _why_repeated(self, line: bytes, file: int) -> str:
         """Return why a line that repeats one of another file is left out."""
-        custom_id = ids_of([line], line)[0]
+        custom_id = id_in(line)
         if self._choice.listed and custom_id is not None and self._lookup.best(custom_id, digest(custom_id), file) is MISSING:
             return NOT_LISTED
         return REPEATED

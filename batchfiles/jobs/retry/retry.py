@@ -39,7 +39,7 @@ from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import native_listed
-from batchfiles.outcome import ids_of
+from batchfiles.outcome import id_in
 
 __all__ = ["ListedLines", "retry"]
 
@@ -136,7 +136,7 @@ class ListedLines:
             _Unusual: A line has no readable id.
         """
         if self._native is None:
-            for custom_id, line in zip(ids_of(run.whole_lines, run.text), run.whole_lines, strict=True):
+            for custom_id, line in zip(map(id_in, run.whole_lines), run.whole_lines, strict=True):
                 if custom_id is None:
                     raise _Unusual
                 if custom_id in self._listed:
@@ -147,7 +147,7 @@ class ListedLines:
             if custom_id is not None:
                 yield custom_id, line, is_request
                 continue
-            (own_id,) = ids_of([line], line)
+            own_id = id_in(line)
             if own_id is None:
                 raise _Unusual
             if own_id in self._listed:

@@ -11,7 +11,7 @@ from batchfiles.ids.index import Index, IndexBuilder, IndexEntries, LineRef
 from batchfiles.inputs.local import Named, OpenFiles
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.lookup import fetch
-from batchfiles.outcome import ids_of
+from batchfiles.outcome import id_in
 
 __all__ = ["TwinCheck"]
 
@@ -64,7 +64,7 @@ class TwinCheck:
 
             def id_at(place: LineRef) -> str | None:
                 line = fetch(descriptors[place.file], place, self._files[place.file].name)
-                return ids_of([line], line)[0]
+                return id_in(line)
 
             for run in noted.repeated():
                 wanted = {written.place(entry) for entry in written.run(noted.digests[run.start])}
