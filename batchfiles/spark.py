@@ -22,7 +22,8 @@ from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.campaign_join import NumberedFiles, open_listed
 from batchfiles.jobs.join.export import export
-from batchfiles.jobs.join.part_join import CampaignChoices, PartJoin, unit_of
+from batchfiles.jobs.join.lazy_join import CampaignChoices
+from batchfiles.jobs.join.part_join import PartJoin, unit_of
 from batchfiles.jobs.join.parts import CampaignFile, CampaignPart, check_listed
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.option_texts import OptionKinds, absolute, json_or_path, option_values

@@ -17,8 +17,8 @@ from batchfiles.errors import MismatchError, MissingDependencyError, OutputExist
 from batchfiles.inputs.folder_files import files_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.target import PathTarget
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, no_requests, open_join, with_user_table
-from batchfiles.jobs.join.part_join import CampaignChoices, Entry, PartsJoin, Unit, unit_of
+from batchfiles.jobs.join.lazy_join import CampaignChoices, Join, JoinOptions, no_requests, open_join, with_user_table
+from batchfiles.jobs.join.part_join import Entry, PartsJoin, Unit, unit_of
 from batchfiles.jobs.join.parts import CampaignPart, list_campaign, whole_campaign
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.table_files import (

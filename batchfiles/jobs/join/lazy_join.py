@@ -32,7 +32,7 @@ from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
-from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
+from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec, add_user_table, with_own_columns
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
@@ -43,7 +43,16 @@ if TYPE_CHECKING:
     from batchfiles.table.schema import TableName
 
 
-__all__ = ["Join", "JoinOptions", "join_options", "no_requests", "open_join", "table_options", "with_user_table"]
+__all__ = [
+    "CampaignChoices",
+    "Join",
+    "JoinOptions",
+    "join_options",
+    "no_requests",
+    "open_join",
+    "table_options",
+    "with_user_table",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -78,6 +87,20 @@ def join_options(arguments: Mapping[str, object]) -> JoinOptions:
     return cast("JoinOptions", {name: arguments[name] for name in JoinOptions.__annotations__})
 
 
+class CampaignChoices(TypedDict):
+    """What is chosen once for all parts of a campaign; it is JSON.
+
+    Attributes:
+        table: The name of the table.
+        parsed: The schema of the answers; None without `parsed`.
+        user_columns: The copy of the user's table; None without one.
+    """
+
+    table: TableName
+    parsed: AnswerSchema | None
+    user_columns: UserTableSpec | None
+
+
 class Join(LazyTable[JoinReport]):
     """Requests joined with their results: what `join` returns.
 
@@ -86,8 +109,17 @@ class Join(LazyTable[JoinReport]):
 
     _name = "Join"
 
-    def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
-        self._user_columns: UserTableSpec | None = None
+    def __init__(
+        self,
+        options: TableOptions,
+        roles: FileRoles,
+        spool: Spool,
+        *,
+        refuse_duplicates: bool,
+        choices: CampaignChoices | None = None,
+    ) -> None:
+        self._choices = choices
+        self._user_columns = None if choices is None else choices["user_columns"]
         super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
@@ -149,7 +181,12 @@ class Join(LazyTable[JoinReport]):
         check_unchanged(self._roles.results)
 
     def _table_of_files(self) -> TableName:
-        return table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
+        if self._choices is not None:
+            return self._choices["table"]
+        return table_of_inputs(self._requests(), max_line_bytes=self._options.max_line_bytes)
+
+    def _answer_schema(self) -> AnswerSchema:
+        return (self._choices or {"parsed": None})["parsed"] or super()._answer_schema()
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs

@@ -11,13 +11,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, overload
 
 from batchfiles.campaign.folder import Campaign, Campaigns
 from batchfiles.campaign.manifest import Manifest
 from batchfiles.ids.index import LineRef
 from batchfiles.inputs.folder_files import not_read_fields
-from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import FileRoles
 from batchfiles.io.remote.path import located, real_path
@@ -25,12 +24,11 @@ from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget
 from batchfiles.io.threads import Progress
-from batchfiles.jobs.join.lazy_join import Join, JoinOptions, table_options
+from batchfiles.jobs.join.lazy_join import CampaignChoices, Join, JoinOptions, table_options
 from batchfiles.jobs.join.parts import CampaignPart, open_part
-from batchfiles.jobs.join.report import JoinReport, TableOptions
+from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.rows import ROWS
 from batchfiles.jobs.join.table_files import FILE_KEY, NewFolder
-from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec
 from batchfiles.workers.pool import Product, WorkerPool
 
 if TYPE_CHECKING:
@@ -38,29 +36,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from batchfiles.table.schema import TableName
 
-__all__ = ["CampaignChoices", "Entry", "PartJoin", "PartsJoin", "Unit", "has_rejects", "unit_of"]
+__all__ = ["Entry", "PartJoin", "PartsJoin", "Unit", "has_rejects", "unit_of"]
 
 NAMED = ("table", "dimensions", "bodies", "request_bodies", "parsed", "parse_dates", "max_line_bytes", "temp_dir")
 """The options of a table that a worker process gets as they are."""
 
 COMBINED_BYTES = 1024 * 1024
 """The size up to which batches of small parts are combined."""
-
-
-class CampaignChoices(TypedDict):
-    """What is chosen once for all parts of a campaign; it is JSON.
-
-    Attributes:
-        table: The name of the table.
-        parsed: The schema of the answers; None without `parsed`.
-        user_columns: The copy of the user's table; None without one.
-    """
-
-    table: TableName
-    parsed: AnswerSchema | None
-    user_columns: UserTableSpec | None
 
 
 class Unit(NamedTuple):
@@ -85,22 +68,7 @@ class Entry(NamedTuple):
 
 
 class PartJoin(Join):
-    """The join of a part.
-
-    Args:
-        choices: What was chosen for all parts.
-        options: The options of the table.
-        roles: The files of the part.
-        spool: Where temporary files go.
-        refuse_duplicates: Whether several results for a request are an error.
-    """
-
-    def __init__(
-        self, choices: CampaignChoices, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool
-    ) -> None:
-        self._choices = choices
-        super().__init__(options, roles, spool, refuse_duplicates=refuse_duplicates)
-        self._user_columns = choices["user_columns"]
+    """The join of a part."""
 
     @classmethod
     def open(cls, unit: Unit, options: JoinOptions, choices: CampaignChoices) -> PartJoin:
@@ -109,7 +77,7 @@ class PartJoin(Join):
         Raises:
             BatchFilesError: As `open_part`.
         """
-        return cast("PartJoin", open_part(unit.part, options, sources=unit.sources, make=partial(cls, choices)))
+        return cast("PartJoin", open_part(unit.part, options, sources=unit.sources, make=partial(cls, choices=choices)))
 
     def places_of_rejects(self) -> bytes:
         """Pack the places of the lines that are not in the table, after a pass."""
@@ -126,12 +94,6 @@ class PartJoin(Join):
             return
         places = array("Q", packed)
         yield (LineRef(*places[at : at + 4]) for at in range(0, len(places), 4)), self._files
-
-    def _answer_schema(self) -> AnswerSchema:
-        return self._choices["parsed"] or super()._answer_schema()
-
-    def _table_of_files(self) -> TableName:
-        return self._choices["table"]
 
     def _check_total(self, report: JoinReport) -> None:
         """Accept results of other requests: the campaign refuses them if this is so in all parts."""
@@ -187,7 +149,6 @@ class PartsJoin(Join):
     ) -> None:
         chosen = table_options(options)
         self._units = units
-        self._choices = choices
         self._part_options: JoinOptions = {"on_duplicate": options.get("on_duplicate", "best"), "workers": chosen.workers}
         self._part_options |= {name: getattr(chosen, name) for name in NAMED}  # type: ignore[typeddict-item]
         self._starts = list(accumulate((unit.part.bytes for unit in units), initial=0))
@@ -196,11 +157,8 @@ class PartsJoin(Join):
         self._shown = -1  # bytes that were last reported as progress
         self._stamp: Mapping[str, Any] = {}
         refuse_duplicates = options.get("on_duplicate") == "error"
-        super().__init__(
-            chosen, _roles_of(units, campaigns, not_read), Spool(chosen.temp_dir), refuse_duplicates=refuse_duplicates
-        )
-        if choices is not None:
-            self._user_columns = choices["user_columns"]
+        roles = _roles_of(units, campaigns, not_read)
+        super().__init__(chosen, roles, Spool(chosen.temp_dir), refuse_duplicates=refuse_duplicates, choices=choices)
 
     @classmethod
     def of(cls, units: Sequence[Unit], options: JoinOptions, choices: CampaignChoices) -> PartsJoin:
@@ -240,14 +198,6 @@ class PartsJoin(Join):
 
     def _requests(self) -> Sequence[LocalFile]:
         return _RequestFiles(self._units, self._roles.campaigns, self._options.temp_dir)
-
-    def _table_of_files(self) -> TableName:
-        if self._choices is not None:
-            return self._choices["table"]
-        return table_of_inputs(self._requests(), max_line_bytes=self._options.max_line_bytes)
-
-    def _answer_schema(self) -> AnswerSchema:
-        return (self._choices or {"parsed": None})["parsed"] or super()._answer_schema()
 
     def _late_metadata(self) -> dict[str, str]:
         if not self._stamp:
