@@ -130,8 +130,7 @@ def expected(
         beaten.update(others)
         fought.update(other for other in others if _differ(best, other))
         row |= _cells(best) | {"attempts": len(rivals)}
-    found_ids = {line.custom_id for line in found} - {None}
-    if asked_ids and found_ids and readable and asked_ids.isdisjoint(found_ids):
+    if asked_ids and readable and not used:
         wanted.refusal = NONE_BELONGS
         return wanted
     wanted.outcomes.update(row["outcome"] for row in wanted.rows)

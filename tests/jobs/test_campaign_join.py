@@ -217,6 +217,13 @@ def test_results_of_other_requests_are_refused_over_all_parts_only(tmp_path: Pat
     assert not (tmp_path / "t" / "_SUCCESS").exists()
 
 
+def test_results_of_others_are_refused_if_a_part_has_no_requests_and_another_no_ids(tmp_path: Path) -> None:
+    """The campaign was joined, and the same files together were refused."""
+    made = {"a": ([], [success("other")]), "b": ([request("request-0", model="m")], [result(None, {})])}
+    with pytest.raises(MismatchError, match="0 of 2 results belong"):
+        assert_same(campaign(tmp_path / "c", made))
+
+
 @pytest.mark.parametrize("change", ["a file of others", "some of the files", "another order"])
 def test_files_that_are_not_one_whole_campaign_are_joined_at_once(tmp_path: Path, change: str) -> None:
     """A result file of an unknown batch, and files that were named one by one."""
