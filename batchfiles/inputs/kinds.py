@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -284,15 +284,23 @@ EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", 
 """The beginning of an ordinary request for vectors; other lines are decoded."""
 
 
-def table_of_results(files: Iterable[LocalFile], *, max_line_bytes: int) -> TableName:
+def table_of_results(files: Sequence[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the body of each file's first success: all must be vectors."""
-    found = set()
-    for file in files:
-        for line in _lines([file], max_line_bytes):
-            if (value := _object(line)) is not None and (endpoint := _endpoint_of_success(value)) is not None:
-                found.add(endpoint)
-                break
-    return "embeddings" if found == {EMBEDDINGS} else "requests"
+    has_vectors = False
+    # The beginnings first: mostly they decide, and an error file need not be read for a success that it does not have.
+    for most in (LINES_LOOKED_AT, None):
+        undecided = []
+        for file in files:
+            values = filter(None, map(_object, islice(_lines([file], max_line_bytes), most)))
+            endpoint = next(filter(None, map(_endpoint_of_success, values)), None)
+            if endpoint is None:
+                undecided.append(file)
+            elif endpoint != EMBEDDINGS:
+                return "requests"
+            else:
+                has_vectors = True
+        files = undecided
+    return "embeddings" if has_vectors else "requests"
 
 
 def first_request(

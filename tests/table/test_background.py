@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batchfiles.table.writer import written
+from batchfiles.table.writer import WAITING_BYTES, written
 
 BATCH = pa.record_batch([pa.array([1])], names=["number"])
 
@@ -90,3 +90,29 @@ def test_nobody_writes_any_more_when_an_impatient_user_has_interrupted_twice(mon
         list(written(interrupted(), table))
     assert table.written == 1  # and the waiting batches are dropped
     assert "batchfiles-writer" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 5 * 1024 * 1024])
+def test_batches_wait_for_the_writer_by_their_bytes(size: int) -> None:
+    """Six small batches could wait: the workers of an export waited, too, while a row group of thirty batches was written."""
+    batch = pa.record_batch([pa.array([bytes(size)], pa.binary())], names=["bytes"])
+    most = -(-WAITING_BYTES // size) + 2  # one is being written, and one waits for room
+    table, taken, is_full = Slow(), 0, threading.Event()
+
+    def endless() -> Iterator[Any]:
+        nonlocal taken
+        for taken in range(1, 2 * most):
+            if taken > most:
+                is_full.set()
+            yield batch
+
+    thread = threading.Thread(target=lambda: list(written(endless(), table)))
+    thread.start()
+    try:
+        assert table.began.wait(60)
+        assert not is_full.wait(0.5)
+        assert taken == most
+    finally:
+        table.go_on.set()
+        thread.join()
+    assert table.written == 2 * most - 1
