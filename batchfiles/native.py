@@ -23,14 +23,18 @@ __all__ = [
     "NativeIds",
     "NativeLines",
     "NativeListed",
+    "NativeRetries",
     "NativeRows",
+    "NativeTotals",
     "describe",
     "native_checks",
     "native_entries",
     "native_ids",
     "native_lines",
     "native_listed",
+    "native_retries",
     "native_rows",
+    "native_totals",
 ]
 
 SWITCH = "BATCHFILES_NATIVE"
@@ -176,6 +180,77 @@ class NativeEntries(Protocol):
         """Return the packed columns, as `IndexEntries.to_bytes` does, and forget them."""
 
 
+class NativeTotals(Protocol):
+    """Counts plain results, read without the interpreter lock."""
+
+    def add(
+        self, lines: list[bytes], steps_of: Callable[[list[str | None], int], list[tuple[int, ...]] | None]
+    ) -> tuple[list[int], list[str]] | None:
+        """Count lines.
+
+        Args:
+            lines: Lines of a result file, without their newlines.
+            steps_of: Called with the models that are new, and how many lines are not plain. It returns for each model the numbers
+                of input tokens that divide its requests into tiers, or None to count nothing.
+
+        Returns:
+            The numbers of the lines that are not plain, and the ids of successes; None if nothing was counted.
+        """
+
+    def without_successes(self, lines: list[bytes]) -> list[int]:
+        """Return the numbers of the lines that are not plain, or not successes."""
+
+    def take(
+        self,
+    ) -> tuple[
+        list[tuple[str | None, int]],
+        list[tuple[str | None, int]],
+        list[tuple[str | None, int, list[int]]],
+        list[tuple[dict[int, int], int, int | None, int]],
+    ]:
+        """Return the sums, and forget them.
+
+        Returns:
+            The counts by outcome and by endpoint. For each model and tier: the name; the step that its requests exceed, or 0;
+            results, and tokens: input, output, cached, reasoning, cache write. Buckets, sum, minimum and maximum of lengths: of
+            lines, of texts in characters, of input tokens, of output tokens.
+        """
+
+
+class NativeRetries(Protocol):
+    """Finds requests that are certainly not sent again, without the interpreter lock, except for digests."""
+
+    def leave_out(
+        self,
+        text: bytes,
+        part: int,
+        file: int,
+        line_number: int,
+        offset: int,
+        digests_of: Callable[[list[bytes]], list[int]],
+    ) -> tuple[list[tuple[int, int, int]], list[int], int, dict[tuple[str, int], int]]:
+        """Count requests that are left out.
+
+        Args:
+            text: Lines of a request file, each with its newline.
+            part: The number of the file among those of the index.
+            file: Its number in the entries.
+            line_number: That of the first line.
+            offset: Where the first line begins in the file.
+            digests_of: Returns the digests of ids, as the index has them.
+
+        Returns:
+            For each other line its number in `text`, and where it begins and ends there; the numbers of the index entries that
+            were used; how many of the requests have no result; how many have an answer, by outcome and status.
+        """
+
+    def set_digests(self, number: int, digests: list[int | None]) -> None:
+        """Set the digests of neighbouring lines of the last `text`, from the line with this number there on."""
+
+    def take_entries(self) -> bytes:
+        """Return the entries of all lines that have a digest, packed as `IndexEntries` are, and forget them."""
+
+
 def native_checks(custom_id: str) -> NativeChecks | None:
     """Return the checks of one file; None if the compiled code is not installed or switched off.
 
@@ -246,10 +321,50 @@ def native_rows(
         MissingDependencyError: Another version of `batchfiles-native` is installed.
     """
     module = _module()
-    if module is None or not all(map(_is_utf8, (name for file in files for name in (file.name, file.batch_id or "")))):
+    if module is None or not _have_utf8_names(files):
         return None
     rows: NativeRows = module.Rows(facts(), list(files), index)
     return rows
+
+
+def native_totals(facts: Callable[[], Mapping[str, Any]], kept_bits: int) -> NativeTotals | None:
+    """Return what counts results.
+
+    Args:
+        facts: As for `native_rows`.
+        kept_bits: The leading bits by which lengths are counted.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    totals: NativeTotals | None = None if module is None else module.Totals(facts(), kept_bits)
+    return totals
+
+
+def native_retries(
+    facts: Callable[[], Mapping[str, Any]],
+    choice: Callable[[], Mapping[str, Any]],
+    files: Sequence[Any],
+    index: Mapping[str, Any],
+) -> NativeRetries | None:
+    """Return what finds requests that are not sent again; None also if a name is not valid UTF-8.
+
+    Args:
+        facts: As for `native_rows`.
+        choice: Returns `left_out`, the statuses of answers by outcome; `leaves_missing`; `other_urls`, the last words of urls
+            whose answers are not texts; `keeps_entries`. Called only if there is compiled code.
+        files: As for `native_rows`.
+        index: As for `native_rows`.
+
+    Raises:
+        MissingDependencyError: Another version of `batchfiles-native` is installed.
+    """
+    module = _module()
+    if module is None or not _have_utf8_names(files):
+        return None
+    retries: NativeRetries = module.Retries(facts(), choice(), list(files), index)
+    return retries
 
 
 def describe() -> str:
@@ -264,6 +379,10 @@ def describe() -> str:
 
 def _is_off() -> bool:
     return os.environ.get(SWITCH) == "0"
+
+
+def _have_utf8_names(files: Sequence[Any]) -> bool:
+    return all(_is_utf8(name) for file in files for name in (file.name, file.batch_id or ""))
 
 
 def _is_utf8(name: str) -> bool:

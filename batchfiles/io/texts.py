@@ -5,7 +5,7 @@ They are the lines of `lines.blocks`, with the same numbers, offsets and finding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from batchfiles.findings import Finding
@@ -46,6 +46,23 @@ class Text(NamedTuple):
     def block(self) -> Block:
         """Cut the lines apart."""
         return Block(self.path, self.line_number, self.byte_offset, split(self.text[:-1]))
+
+    def blocks(self, places: Iterable[tuple[int, int, int]]) -> Iterator[Block]:
+        """Cut out some lines, neighbouring ones together.
+
+        Args:
+            places: For each line its number here, from 0, and where it begins and ends, in ascending order.
+        """
+        block = Block(self.path, 0, 0, [])
+        for number, start, end in places:
+            if block.lines and self.line_number + number != block.line_number + len(block.lines):
+                yield block
+                block = Block(self.path, 0, 0, [])
+            if not block.lines:
+                block = Block(self.path, self.line_number + number, self.byte_offset + start, [])
+            block.lines.append(self.text[start:end])
+        if block.lines:
+            yield block
 
 
 def texts(

@@ -23,7 +23,7 @@ from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
 from batchfiles.table.schema import TableName
 
-__all__ = ["PlainEmbeddingRows", "PlainRows", "is_mostly_plain", "plain_reader"]
+__all__ = ["PlainEmbeddingRows", "PlainRows", "is_mostly_plain", "outcome_facts", "plain_reader"]
 
 LOOKED_AT = 4
 """Result files of which the first lines are looked at."""
@@ -80,6 +80,11 @@ def is_mostly_plain(paths: Sequence[Path], table: TableName) -> bool:
             lines += head.count(b"\n")
             others += len(reader.add_results(head, 0, 1))
     return 2 * others <= lines
+
+
+def outcome_facts() -> dict[str, Any]:
+    """Return what decides outcomes, for jobs that make no rows."""
+    return {**_facts(), "bodies": "none", "request_bodies": False, "vectors": None}
 
 
 def _facts() -> dict[str, Any]:

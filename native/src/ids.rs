@@ -26,18 +26,19 @@ const ESCAPE: &[u8] = b"\\u00";
 const PARTITIONS: usize = 64;
 
 /// Finds plain ids.
-struct IdFinder {
+pub struct IdFinder {
     key: Finder<'static>,
     escape: Finder<'static>,
 }
 
 impl IdFinder {
-    fn new() -> Self {
+    /// Make one.
+    pub fn new() -> Self {
         IdFinder { key: Finder::new(KEY), escape: Finder::new(ESCAPE) }
     }
 
     /// Return the id of a line; None if it is not plain.
-    fn find<'a>(&self, line: &'a [u8]) -> Option<&'a str> {
+    pub fn find<'a>(&self, line: &'a [u8]) -> Option<&'a str> {
         let (mut key, mut rest) = string(after(line, b'{')?)?;
         if key == b"id" {
             let (_, other) = string(after(rest, b':')?)?;
@@ -46,6 +47,11 @@ impl IdFinder {
         let (id, _) = string(after(rest, b':')?)?;
         let is_plain = key == NAME && self.is_once(line) && !self.is_escaped(line);
         if is_plain { std::str::from_utf8(id).ok() } else { None }
+    }
+
+    /// Return whether a line has a word, or an escape of one of its letters, which are ASCII.
+    pub fn may_hold(&self, line: &[u8], word: &str) -> bool {
+        memmem::find(line, word.as_bytes()).is_some() || has_escape(line, &self.escape, word.as_bytes())
     }
 
     /// Return whether the key is in a line once.

@@ -14,9 +14,12 @@ mod moderations;
 mod numbers;
 mod requests;
 mod responses;
+mod results;
+mod retries;
 mod rows;
 mod shapes;
 mod skeletons;
+mod totals;
 mod vectors;
 
 use std::collections::HashMap;
@@ -219,6 +222,11 @@ mod batchfiles_native {
     use crate::checks::Checks;
     #[pymodule_export]
     use crate::ids::{IndexEntries, ListedIds, PlainIds, count_newlines, may_hold, measure_lines, repeated};
+
+    #[pymodule_export]
+    use crate::retries::Retries;
+    #[pymodule_export]
+    use crate::totals::Totals;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

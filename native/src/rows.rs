@@ -7,8 +7,9 @@ use serde::Deserialize;
 use crate::answers::{Answer, Body};
 use crate::columns::Columns;
 use crate::facts::{Facts, Kind};
-use crate::grammar::{Checked, ErrorObject, Failure, Object, ResultLine, Text, body_of_result, given, text};
+use crate::grammar::{Checked, Failure, Object, ResultLine, Text, body_of_result, given, text};
 use crate::requests::{RequestBody, RequestLine};
+use crate::results::{Family, answer_of, failure_of};
 use crate::vectors::{Asked, may_have_vectors};
 use crate::{chat, completions, moderations, responses};
 
@@ -34,7 +35,8 @@ pub struct Request<'a> {
     custom_id: Text<'a>,
     url: Text<'a>,
     model: Option<Text<'a>>,
-    kind: Kind,
+    /// What answers it.
+    pub kind: Kind,
     /// What is judged, in a request for moderations.
     input: Checked,
     /// What is asked for, in the table of vectors.
@@ -113,18 +115,6 @@ pub struct Table {
     last: Family,
 }
 
-/// The types of bodies.
-#[derive(Clone, Copy, PartialEq)]
-enum Family {
-    Chat,
-    Response,
-    Completion,
-    Moderation,
-    Failure,
-}
-
-const FAMILIES: [Family; 5] = [Family::Chat, Family::Response, Family::Completion, Family::Moderation, Family::Failure];
-
 /// What a row has of a result.
 #[derive(Default)]
 pub struct Found<'a> {
@@ -145,7 +135,7 @@ impl Table {
     pub fn new(facts: Facts) -> Self {
         let mut columns = Columns::default();
         columns.embedding.dimensions = facts.vectors.as_ref().and_then(|vectors| vectors.dimensions);
-        Table { columns, facts, count: 0, outcomes: HashMap::new(), last: Family::Chat }
+        Table { columns, facts, count: 0, outcomes: HashMap::new(), last: Family::default() }
     }
 
     /// Add the rows of a result line; false if the line is not plain, or is of another request.
@@ -158,26 +148,23 @@ impl Table {
         if has_vectors {
             return self.add_failure(text, place, request);
         }
-        let last = self.last;
-        let others = FAMILIES.into_iter().filter(|family| *family != last);
-        let found = std::iter::once(last).chain(others).find(|family| match family {
+        let mut last = self.last;
+        let is_plain = last.find(|family| match family {
             Family::Chat => self.add_answer::<chat::Body>(text, place, request),
             Family::Response => self.add_answer::<responses::Body>(text, place, request),
             Family::Completion => self.add_answer::<completions::Body>(text, place, request),
             Family::Moderation => self.add_answer::<moderations::Body>(text, place, request),
             Family::Failure => self.add_failure(text, place, request),
         });
-        self.last = found.unwrap_or(last);
-        found.is_some()
+        self.last = last;
+        is_plain
     }
 
     /// Add the row of an answer; false if the body is not a `B`.
     fn add_answer<'a, B: Body<'a>>(&mut self, text: &'a str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
         let Some(result) = read::<B>(text, request) else { return false };
         let Table { columns, facts, count, outcomes, .. } = self;
-        let Some(response) = result.response.as_ref().map(|response| &response.0) else { return false };
-        let is_success = result.error.is_none() && (200..300).contains(&response.status_code);
-        let Some(answer) = response.body.0.answer(facts).filter(|_| is_success) else { return false };
+        let Some((response, answer)) = answer_of(&result, facts) else { return false };
         if request.is_some_and(|place| !place.request.has_answer(B::KIND, &answer)) {
             return false;
         }
@@ -204,26 +191,9 @@ impl Table {
     fn add_failure(&mut self, line: &str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
         let Some(result) = read::<Failure>(line, request) else { return false };
         let Table { columns, facts, count, outcomes, .. } = self;
-        let mut found = Found { batch_request_id: text(&result.id), ..Found::default() };
-        match (&result.response, &result.error) {
-            (Some(response), None) => {
-                let (response, error) = (&response.0, &response.0.body.0.error.0);
-                let Some(retryable) = facts.statuses.get(&response.status_code).filter(|_| is_plain_error(error)) else {
-                    return false;
-                };
-                (found.outcome, found.retryable) = (&facts.failed, *retryable);
-                (found.status_code, found.request_id) = (Some(response.status_code), given(&response.request_id));
-                found.error = [given(&error.code), given(&error.kind), given(&error.param), Some(error.message.as_str())];
-                found.body = if facts.bodies == "none" { None } else { body_of_result(line) };
-            }
-            (None, Some(error)) => {
-                let error = &error.0;
-                let Some((outcome, retryable)) = facts.endings.get(error.code.as_str()) else { return false };
-                (found.outcome, found.retryable) = (outcome, *retryable);
-                found.error = [Some(error.code.as_str()), None, None, given(&error.message)];
-            }
-            _ => return false,
-        }
+        let Some(mut found) = failure_of(&result, facts) else { return false };
+        found.batch_request_id = text(&result.id);
+        found.body = if found.status_code.is_none() || facts.bodies == "none" { None } else { body_of_result(line) };
         *count += 1;
         tally(outcomes, found.outcome);
         add_result(columns, &found, Some(place));
@@ -258,14 +228,6 @@ pub fn tally(outcomes: &mut HashMap<String, u64>, outcome: &str) {
             outcomes.insert(outcome.to_owned(), 1);
         }
     }
-}
-
-/// Return whether an error is one, and not that of a batch or a code for success.
-fn is_plain_error(error: &ErrorObject) -> bool {
-    let words = [given(&error.code), given(&error.kind), Some(error.message.as_str())];
-    let is_success = given(&error.code).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_ending = words.iter().flatten().any(|word| word.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("batch_")));
-    !error.message.as_str().is_empty() && !is_success && !is_ending
 }
 
 /// Add what a row has of its result; place None: there is none.

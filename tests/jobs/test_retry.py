@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles.errors import DuplicateCustomIdError, FileError, InvalidLineError, MismatchError, OutputExistsError
 from batchfiles.jobs.retry import retry
+from batchfiles.jobs.retry.report import GROUPS_KEPT, GroupCounts
 from batchfiles.outcome import SUCCEEDED
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -511,3 +512,30 @@ def test_a_list_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
     ids.write_bytes("é\r\n\n".encode() + b"a\nb\xff\nc\n")
     with pytest.raises(MismatchError, match="line 4 is not UTF-8"):
         batchfiles.retry(inputs, output=tmp_path / "again.jsonl", ids=ids)
+
+
+@pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/\\u0065mbeddings", "moderations", "/v1/moderati\\u006fns?a=1"])
+def test_a_text_is_not_the_answer_of_another_endpoint(tmp_path: Path, url: str) -> None:
+    """With letters of the url as escapes, or without a slash, `retry` took it for a success, and `join` did not."""
+    folder = tmp_path / "batch"
+    put(folder / "requests.jsonl", request("a").replace(b"/v1/chat/completions", url.encode()))
+    put(folder / "batch_1_output.jsonl", success("a"))
+    assert batchfiles.retry(folder, output=tmp_path / "retry.jsonl").written == 1
+    assert [row["retryable"] for row in batchfiles.join(folder)] == [True]
+
+
+def test_outcomes_without_a_code_leave_room_for_error_codes() -> None:
+    """The first codes are distinguished, whatever else is counted before them."""
+    found = []
+    for others in (0, GROUPS_KEPT):
+        groups = GroupCounts()
+        for status in range(others):
+            groups.add(("succeeded", status, None, "succeeded"))
+        for number in range(GROUPS_KEPT + 2):
+            groups.add(("failed", 400, f"code {number}", "not retryable"))
+        groups.add(("failed", 400, "code 5", "not retryable"))
+        found.append({group: count for group, count in groups.found.items() if group[0] == "failed"})
+    assert found[0] == found[1]
+    assert len(found[0]) == GROUPS_KEPT + 1
+    assert found[0]["failed", 400, None, "not retryable"] == 2
+    assert found[0]["failed", 400, "code 5", "not retryable"] == 2

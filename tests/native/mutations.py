@@ -9,13 +9,17 @@ import json
 import os
 import sys
 import tempfile
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import lru_cache, partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 
 import batchfiles
+from batchfiles.jobs.stats.price import Price, Tier
 from batchfiles.native import SWITCH
 from batchfiles.table.schema import TableName
 from tests.native.plain import FAILURES, REQUESTS, RESULTS, VECTOR_REQUESTS, VECTOR_RESULTS
@@ -291,6 +295,64 @@ def compared(folder: Path, seed: int, count: int, shapes: tuple[list[bytes], lis
         assert report == exact_report, seed
 
 
+PRICES = {
+    "gpt-4o-mini-2024-07-18": Price(Decimal("0.15"), Decimal("0.6"), tiers=(Tier(25, Price(Decimal(1), Decimal(2))),)),
+    "gpt-5-mini-2025-08-07": "1/2",
+}
+CHOICES: list[dict[str, Any]] = [
+    {},
+    {"every": True},
+    {"only": ["incomplete", "expired", "429"]},
+    {"only": ["succeeded", "missing", "wrong"], "excluded": ["200", "500"]},
+    {"excluded": ["missing", "5xx"], "values": {"body.seed": 5}},
+]
+
+
+def compared_reports(folder: Path, seed: int, count: int, choices: Iterable[dict[str, Any]] = CHOICES) -> None:
+    """Compare what `stats`, `errors` and `retry` by results say and write with compiled code and without.
+
+    Raises:
+        AssertionError: They differ.
+    """
+    random = Random(seed)
+    requests, results = batch(count, random, CHAT)
+    cut = count // 2
+    files = {
+        "requests-1.jsonl": requests[:cut],
+        "requests-2.jsonl": [*requests[cut:], *requests[:3], b" "],
+        "results-1_output.jsonl": results[:cut],
+        "results-2_output.jsonl": [*results[cut:], b"", requests[1]],
+    }
+    for name, lines in files.items():
+        (folder / name).write_bytes(b"\n".join(lines) + random.choice((b"\n", b"")))
+    paths = [folder / name for name in files]
+    together = folder / "all-requests.jsonl"
+    together.write_bytes(b"\n".join(requests) + b"\n")
+    output = folder / "sent" / "retry.jsonl"  # in another folder, because a manifest would change what the next job does
+    output.parent.mkdir(exist_ok=True)
+    jobs: list[Callable[[], Any]] = [
+        lambda: batchfiles.stats(*paths, prices=PRICES),
+        lambda: batchfiles.stats(*paths[2:], max_line_bytes=700),
+        lambda: batchfiles.error_digest(*paths, ids=None),
+        *(
+            partial(batchfiles.retry, *asked, *paths[2:], output=output, overwrite=True, **choice)
+            for choice in choices
+            for asked in (paths[:2], [together])
+        ),
+    ]
+    for job in jobs:
+        found = []
+        for switch in ("0", "1"):
+            os.environ[SWITCH] = switch
+            output.unlink(missing_ok=True)
+            try:
+                said = job().to_dict() | {"seconds": 0}
+            except batchfiles.BatchFilesError as error:
+                said = {"error": str(error)}
+            found.append((json.dumps(said, default=str), output.read_bytes() if output.exists() else b""))
+        assert found[1] == found[0], seed
+
+
 def bits(table: pa.Table) -> tuple[pa.Table, list[bytes | None]]:
     """Return a table without its vectors, and their bytes: -0.0 equals 0.0, and NaN equals nothing."""
     if "embedding" not in table.column_names:
@@ -305,7 +367,8 @@ def main(lines: int, seed: int = 1000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, -(-lines // LINES) + 1):
             compared(Path(folder), seed + number, LINES, random.choice((CHAT, VECTORS)))
-            for path in Path(folder).iterdir():
+            compared_reports(Path(folder), seed + number, LINES, [random.choice(CHOICES)])
+            for path in Path(folder).rglob("*.jsonl"):
                 path.unlink()
             print(f"{number * LINES:,} requests and as many results: no difference", flush=True)
 

@@ -6,7 +6,6 @@ If an id means different requests in different files, its results must be attrib
 from __future__ import annotations
 
 import os
-import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,6 +21,7 @@ from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import changed
 from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE
+from batchfiles.jsontext.paths import EscapedLetters
 from batchfiles.outcome import (
     FAILED,
     INCOMPLETE,
@@ -170,7 +170,7 @@ class ResultLookup:
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         if is_text and type(request_ref) is bytes:  # a search in the line costs less than reading its url
-            is_text = OTHER_URLS.search(request_ref) is None
+            is_text = not _may_name_other_url(request_ref)
         elif is_text:
             is_text = bodies.is_text(request_ref)
         if not is_text and (result.body is not None or (result.outcome == FAILED and result.error_code is None)):
@@ -217,7 +217,13 @@ class ResultLookup:
         )
 
 
-OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
+OTHER_WORDS = tuple(word.encode() for word in bodies.OTHER_KINDS)
+OTHER_LETTERS = EscapedLetters("".join(bodies.OTHER_KINDS))
+
+
+def _may_name_other_url(line: bytes) -> bool:
+    """Return whether a request line may have a url whose answers are not texts, plainly or with letters as escapes."""
+    return any(word in line for word in OTHER_WORDS) or OTHER_LETTERS.stand_in(line)
 
 
 def _url_in(line: bytes) -> str | None:

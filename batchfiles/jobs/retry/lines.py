@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from batchfiles import bodies
+from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
-from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
+from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, digests_of_bytes
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
+from batchfiles.io.texts import Text, texts
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
 from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
-from batchfiles.jobs.retry.report import GROUPS_KEPT
+from batchfiles.jobs.retry.report import GroupCounts
 from batchfiles.jsontext.edits import Edit, edited
-from batchfiles.outcome import MALFORMED, Result, id_in, read_result
+from batchfiles.native import NativeRetries, native_retries
+from batchfiles.outcome import ANSWERED, MALFORMED, Result, id_in, read_result
+from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import MISSING, ResultRef
 from batchfiles.workers.pool import Job, Product, Spec
 
@@ -29,12 +36,12 @@ __all__ = ["RetryLines"]
 REPEATED = "repeats a line of another request file"
 """Why a line is left out that is the same request as an earlier one."""
 
+SUCCESSES = range(200, 300)
+"""The statuses of answers."""
+
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
 """Findings of a range that are listed; all are counted."""
-
-Group = tuple[str | None, int | None, str | None, str | None]
-"""Outcome, status, error code, and why it was left out; None if it was written. Without a lookup the outcome is unknown."""
 
 
 class RetryLines(Job):
@@ -51,12 +58,34 @@ class RetryLines(Job):
         self._spec = spec
         self._index = Index(Path(spec["index"]), spec["count"])
         self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
-        files = [ResultFile(*fields) for fields in spec["results"]]
+        self._files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_known_outcome if spec["known_outcomes"] else read_result
-        self._lookup = ResultLookup(self._index, self._marks, files, reader=reader)
+        self._lookup = ResultLookup(self._index, self._marks, self._files, reader=reader)
         repeated = spec["repeated"]
         self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
+
+    @cached_property
+    def _plain(self) -> NativeRetries | None:
+        """What finds most of the requests that are left out; None without compiled code, and if there are known outcomes."""
+        if self._spec["known_outcomes"]:
+            return None
+        shift, starts = self._index.directory()
+        index = {"path": self._spec["index"], "count": self._spec["count"], "shift": shift, "starts": starts}
+        return native_retries(outcome_facts, self._left_out, self._files, index)
+
+    def _left_out(self) -> dict[str, Any]:
+        """Return the answers whose requests are left out, for compiled code."""
+        choice = RetryChoice.from_spec(self._spec["choice"])
+        return {
+            "left_out": {
+                outcome: {status for status in SUCCESSES if choice.why_not(_answered(outcome, status), is_found=True) is not None}
+                for outcome in ANSWERED
+            },
+            "leaves_missing": choice.why_not(MISSING.result, is_found=False) is not None,
+            "other_urls": list(bodies.OTHER_KINDS),
+            "keeps_entries": self._spec["note_all"],
+        }
 
     def close(self) -> None:
         """Close the result files, then the flags and the index, which they use."""
@@ -68,7 +97,7 @@ class RetryLines(Job):
         """Do one range."""
         self._choice = RetryChoice.from_spec(self._spec["choice"])
         self._why_missing = self._choice.why_not(MISSING.result, is_found=False)
-        self._groups: Counter[Group] = Counter()
+        self._groups = GroupCounts()
         self._counts: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._wanted: list[bytes] = []
@@ -76,29 +105,62 @@ class RetryLines(Job):
         name, path = self._spec["inputs"][task["file"]]
         self._number = self._spec["numbers"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
-        for block in read_blocks(
-            Source(name, path=Path(path)), self._notice, max_line_bytes=self._spec["max_line_bytes"], **where
-        ):
-            for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
-                if others is None:
-                    self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
-                    continue
-                self._lookup.also = others
-                self._take(lines, task["file"])
+        where["max_line_bytes"] = self._spec["max_line_bytes"]
+        source = Source(name, path=Path(path))
+        if self._plain is None:
+            for block in read_blocks(source, self._notice, **where):
+                for lines in self._unrepeated(block, task["file"]):
+                    keys = self._take(lines, task["file"])
+                    if self._spec["note_all"]:
+                        sizes = list(map(len, lines.lines))
+                        self._all.add_lines(keys, self._number, lines.byte_offset, sizes, lines.line_number)
+        else:
+            with source.open() as stream:
+                for text in texts(stream, source.name, self._notice, **where):
+                    self._take_text(self._plain, text, task["file"])
         self._wanted.append(b"")
         yield b"\n".join(self._wanted)
         yield self._written.to_bytes()
-        yield self._all.to_bytes()
+        yield self._all.to_bytes() if self._plain is None else self._plain.take_entries()
         yield {
             "bytes": task["end"] - task["start"],
             "counts": dict(self._counts),
-            "groups": [[*group, count] for group, count in self._groups.items()],
+            "groups": [[*group, count] for group, count in self._groups.found.items()],
             "matched": sorted(self._choice.matched),
             "findings": self._findings,
         }
 
-    def _take(self, block: Block, file: int) -> None:
-        """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
+    def _unrepeated(self, block: Block, file: int) -> Iterator[Block]:
+        """Yield the lines that don't repeat one of another file, and tell the lookup which other files have them."""
+        if not self._repeated:
+            yield block
+            return
+        for lines, others in self._repeated.cut(block, file):
+            if others is None:
+                self._count(None, None, None, self._why_repeated(lines.lines[0], file))
+                continue
+            self._lookup.also = others
+            yield lines
+
+    def _take_text(self, plain: NativeRetries, text: Text, file: int) -> None:
+        """Take the wanted lines of a text; compiled code counts most of the others."""
+        for each in [text] if not self._repeated else map(Text.of, self._unrepeated(text.block(), file)):
+            place = (each.line_number, each.byte_offset)
+            others, used, missing, answers = plain.leave_out(each.text, file, self._number, *place, digests_of_bytes)
+            for entry in used:
+                self._marks.used[entry] = 1
+            self._count_missing(missing)
+            for (outcome, status), count in answers.items():
+                result = _answered(outcome, status)
+                self._count(*self._shown(result), self._choice.why_not(result, is_found=True), count)
+            for lines in each.blocks(others):
+                plain.set_digests(lines.line_number - each.line_number, self._take(lines, file))
+
+    def _take(self, block: Block, file: int) -> list[int | None]:
+        """Take the wanted lines of a block, and return the digests of all.
+
+        Flat on purpose: it runs once a line of every input without compiled code.
+        """
         lines, best, why_missing = block.lines, self._lookup.best, self._why_missing
         ids = list(map(id_in, lines))
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
@@ -116,11 +178,14 @@ class RetryLines(Job):
             elif self._is_wanted(found) and self._write(block.path, line, number, offset):
                 self._count_result(found.result, None)
                 self._written.add(key, self._number, offset, len(line), number)
-        if absent:
+        self._count_missing(absent)
+        return keys
+
+    def _count_missing(self, count: int) -> None:
+        """Count requests that have no result and are left out."""
+        if count:
             unknown = (None, None, None) if self._choice.by_table else self._shown(MISSING.result)
-            self._count(*unknown, why_missing, absent)
-        if self._spec["note_all"]:
-            self._all.add_lines(keys, self._number, block.byte_offset, list(map(len, lines)), block.line_number)
+            self._count(*unknown, self._why_missing, count)
 
     def _why_repeated(self, line: bytes, file: int) -> str:
         """Return why a line that repeats one of another file is left out."""
@@ -166,10 +231,7 @@ class RetryLines(Job):
         return result.outcome, result.status_code, result.error_code
 
     def _count(self, outcome: str | None, status: int | None, code: str | None, why: str | None, more: int = 1) -> None:
-        group = (outcome, status, code and code[:CODE_LENGTH], why)
-        if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
-            group = (outcome, status, None, why)
-        self._groups[group] += more
+        self._groups.add((outcome, status, code and code[:CODE_LENGTH], why), more)
 
     def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
         """Report a line that is not a request; a blank one is only counted."""
@@ -186,3 +248,8 @@ class RetryLines(Job):
             self._count(MALFORMED, None, finding.code, "can't be read")
         if len(self._findings) < FINDINGS_KEPT:
             self._findings.append(finding)
+
+
+def _answered(outcome: str, status: int) -> Result:
+    """Return what a retry looks at in a result with an answer."""
+    return Result(outcome, status, None, None, None, None, None, False, None, EMPTY, 0)

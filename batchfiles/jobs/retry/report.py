@@ -12,11 +12,14 @@ from batchfiles.jobs.retry.choice import NOT_IN_TABLE
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import Block, Displayed
 
-__all__ = ["GROUPS_KEPT", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport"]
+__all__ = ["GROUPS_KEPT", "GroupCounts", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport"]
 
 
 GROUPS_KEPT = 200
 """Groups of requests with separate error codes; all further codes are not distinguished."""
+
+Group = tuple[str | None, int | None, str | None, str | None]
+"""Outcome, status, error code, and why it was left out; None if it was written. Without a lookup the outcome is unknown."""
 
 
 ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
@@ -120,6 +123,27 @@ class RetryReport(Displayed):
         return asdict(self)
 
 
+class GroupCounts:
+    """Counts requests by group, in bounded memory.
+
+    Attributes:
+        found: The groups.
+    """
+
+    def __init__(self) -> None:
+        self.found: Counter[Group] = Counter()
+        self._with_code = 0
+
+    def add(self, group: Group, count: int = 1) -> None:
+        """Count requests of a group; without their error code, if too many groups have one."""
+        if group[2] is not None and group not in self.found:
+            if self._with_code < GROUPS_KEPT:
+                self._with_code += 1
+            else:
+                group = (*group[:2], None, group[3])
+        self.found[group] += count
+
+
 class RetryCounts:
     """Adds up the summaries of the ranges."""
 
@@ -127,7 +151,7 @@ class RetryCounts:
         self.counts: Counter[str] = Counter()
         self.matched: set[str] = set()
         self.findings: list[Finding] = []
-        self._groups: Counter[tuple[str | None, int | None, str | None, str | None]] = Counter()
+        self._groups = GroupCounts()
 
     def add(self, summary: Mapping[str, Any]) -> None:
         """Add the summary that ended a task."""
@@ -135,10 +159,7 @@ class RetryCounts:
         self.matched.update(summary["matched"])
         self.findings += map(Finding.revived, summary["findings"])
         for outcome, status, code, why, count in summary["groups"]:
-            group = (outcome, status, code, why)
-            if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
-                group = (outcome, status, None, why)
-            self._groups[group] += count
+            self._groups.add((outcome, status, code, why), count)
 
     def report(
         self,
@@ -160,7 +181,7 @@ class RetryCounts:
         """
         groups = [
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
-            for (outcome, status, code, why), count in self._groups.items()
+            for (outcome, status, code, why), count in self._groups.found.items()
         ]
         groups.sort(key=_order)
         inputs = sum(group.requests for group in groups)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
-from batchfiles.bodies.fields import FieldReader, modalities, read_usage
+from batchfiles.bodies.fields import LIMIT, FieldReader, modalities, read_usage
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import count_name
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
 from batchfiles.jobs.stats.prices import Prices, total
-from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
+from batchfiles.jobs.stats.report import KEPT_BITS, OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.stats.successes import AnsweredRequests
 from batchfiles.jobs.tokens import measure
+from batchfiles.native import NativeTotals, native_totals
 from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result, read_result
+from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import ANSWERED
 
 __all__ = ["RequestTotals", "ResultCounts"]
@@ -148,7 +151,7 @@ class _Models(_ByName[_Model]):
         for price, sums in self._priced():
             for above, tokens in sums.tiers.items():
                 found.update({part: n for part, n in tokens.parts.items() if getattr(price.at(above + 1), part) is None})
-        return +found
+        return Counter({part: found[part] for part in PARTS if found[part]})
 
     def _priced(self) -> Iterator[tuple[Price, _Model]]:
         """Yield the sums of the models that have a price."""
@@ -280,6 +283,44 @@ class ResultCounts:
         self._output_tokens = LengthHistogram()
         self._token_conversion_errors = 0
 
+    @cached_property
+    def _plain(self) -> NativeTotals | None:
+        return native_totals(outcome_facts, KEPT_BITS)
+
+    def add_plain(self, lines: list[bytes]) -> Sequence[int]:
+        """Count lines by compiled code, and return the numbers of the others, which are to be added one by one."""
+        found = None if self._plain is None else self._plain.add(lines, self._steps_of)
+        if found is None:
+            return range(len(lines))
+        others, successes = found
+        self._answered.add_successes(successes)
+        return others
+
+    def _steps_of(self, models: list[str | None], others: int) -> list[tuple[int, ...]] | None:
+        """Return the steps of new models; None if they may be more than have their own totals, which are then the first ones."""
+        if len(self.models.found) + len(models) + others > MOST_NAMES:
+            return None
+        steps = [self.models.of(model).steps for model in models]
+        return steps if all(type(step) is int and 0 <= step < LIMIT for each in steps for step in each) else None
+
+    def _add_counted(self) -> None:
+        """Add what compiled code has counted."""
+        if self._plain is None:
+            return
+        outcomes, endpoints, models, lengths = self._plain.take()
+        for outcome, count in outcomes:
+            self._outcomes[str(outcome)] += count
+            self._count += count
+        for endpoint, count in endpoints:
+            self._endpoints.of(endpoint).count += count
+        for model, above, (results, inputs, outputs, cached, reasoning, written) in models:
+            parts = Counter({"cache_write": written} if written else {})
+            tokens = _Tokens(results, inputs, cached, outputs, reasoning, parts)
+            self.models.of(model).tiers.setdefault(above, _Tokens()).add(tokens)
+        histograms = (self._line_bytes, self._characters, self._input_tokens, self._output_tokens)
+        for histogram, counted in zip(histograms, lengths, strict=True):
+            histogram.add_counted(*counted)
+
     def add(self, line: bytes, _file: int) -> bool:
         """Count a line; returns False if it is not a result."""
         self._line_bytes.add(len(line))
@@ -340,6 +381,7 @@ class ResultCounts:
 
     def report(self, size: int, model: str | None) -> ResultStats:
         """Return the report for this many bytes; results without a model, as most failures, are counted for `model`."""
+        self._add_counted()
         if model is not None and None in self.models.found:
             self.models.of(model).add(self.models.found.pop(None))
         return ResultStats(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from batchfiles.errors import MismatchError
@@ -18,10 +19,13 @@ from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.retry.joined_table import joined_tables
+from batchfiles.jobs.stats.report import KEPT_BITS
 from batchfiles.jobs.stats.table_rows import OF_ERRORS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.native import NativeTotals, native_totals
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
 from batchfiles.summary import Block, Displayed
+from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.read import TableLike
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
@@ -270,6 +274,10 @@ class _Groups:
         self._groups: dict[_Key, _Group] = {}
         self._results = self._errors = self._other = 0
 
+    @cached_property
+    def _plain(self) -> NativeTotals | None:
+        return native_totals(outcome_facts, KEPT_BITS)
+
     def notice(self, finding: Finding) -> None:
         """Take a finding about the current file."""
         if finding.code == "line_too_long":
@@ -278,9 +286,11 @@ class _Groups:
     def take(self, file: ClassifiedFile) -> None:
         """Take the lines of a file."""
         for path, number, _, lines in file.blocks:
-            for at, line in enumerate(lines):
-                if not is_blank(line):
-                    self._take_line(line, path, number + at)
+            others = range(len(lines)) if self._plain is None else self._plain.without_successes(lines)
+            self._results += len(lines) - len(others)
+            for at in others:
+                if not is_blank(lines[at]):
+                    self._take_line(lines[at], path, number + at)
         for number in self.overlong:
             self._results += 1
             key = _Key(MALFORMED, None, "line_too_long", "the line is longer than max_line_bytes", retryable(MALFORMED, None))

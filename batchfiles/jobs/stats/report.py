@@ -11,6 +11,7 @@ from typing import Any, Final
 from batchfiles.summary import Block, Displayed
 
 __all__ = [
+    "KEPT_BITS",
     "OTHER",
     "FileStats",
     "LengthHistogram",
@@ -69,6 +70,14 @@ class LengthHistogram:
         shift = length.bit_length() - KEPT_BITS
         # The greatest length of its bucket.
         self._buckets[length if shift <= 0 else (((length >> shift) + 1) << shift) - 1] += 1
+
+    def add_counted(self, buckets: Mapping[int, int], total: int, minimum: int | None, maximum: int) -> None:
+        """Add lengths that were counted in the same buckets; without any, the minimum is None."""
+        if minimum is not None:
+            self._minimum = min(minimum, self._minimum) if self._buckets else minimum
+            self._maximum = max(maximum, self._maximum)
+            self._total += total
+            self._buckets.update(buckets)
 
     def lengths(self) -> Lengths | None:
         """Return what was counted; None if nothing was."""

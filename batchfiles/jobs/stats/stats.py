@@ -196,18 +196,19 @@ class _Counts:
     def take(self, file: ClassifiedFile) -> None:
         """Count the lines of a file."""
         self._number = self._numbers[file.name]
-        add = self._results.add if file.file_role == "results" else self._requests.add
+        has_results = file.file_role == "results"
+        add = self._results.add if has_results else self._requests.add
         lines = end = 0
         for whole in file.blocks:
             for (path, number, _, block), repeating in self._cut(file.name, whole):
-                for at, line in enumerate(block):
-                    if is_blank(line):
+                lines += len(block)
+                for at in self._results.add_plain(block) if has_results else range(len(block)):
+                    if is_blank(block[at]):
                         self._blank += 1
-                        continue
-                    lines += 1
-                    if repeating is None:
+                        lines -= 1
+                    elif repeating is None:
                         self._repeated += 1
-                    elif not add(line, len(self._files)):
+                    elif not add(block[at], len(self._files)):
                         self._name(path, number + at)
             end = whole.byte_offset + sum(map(len, whole.lines)) + len(whole.lines)
         if file.file_role == "results":

@@ -45,6 +45,13 @@ class AnsweredRequests:
             if self._is_full():
                 self._give_up()
 
+    def add_successes(self, custom_ids: list[str]) -> None:
+        """Add the ids of several results that are successes."""
+        if self._is_known:
+            self._successes.update(custom_ids)
+            if self._is_full():
+                self._give_up()
+
     def _is_full(self) -> bool:
         return len(self._files) + len(self._successes) > MOST_IDS
 
