@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -150,11 +151,14 @@ CHECKS = {
 }
 
 
+def shown(check: Check, seed: int = 1) -> str:
+    """Return the command of a check with a seed."""
+    return re.sub(r"(?<=[ =])SEED(?=000 | |$)", str(seed), check.command)
+
+
 def words_of(check: Check, seed: int) -> tuple[dict[str, str], list[str]]:
     """Return the variables and the command of a check."""
-    words = shlex.split(
-        check.command.replace("SEED000", f"{seed}000").replace("=SEED ", f"={seed} ").replace(" SEED", f" {seed}")
-    )
+    words = shlex.split(shown(check, seed))
     variables = {}
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")

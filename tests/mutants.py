@@ -13,6 +13,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,7 @@ TESTS = [
 ]
 """What is run once to record the lines of each test."""
 
-MOST = 25
+MOST = 15
 """How many test functions are run for a fault; those that take the least time come first."""
 
 STATEMENT = 6
@@ -225,6 +226,9 @@ class Project:
         found = json.loads(recorded.read_text())
         self.times, self.lines = found["times"], found["lines"]
         self.folder, self.seconds = folder, seconds
+        self.failing: set[str] = set()
+        self.environment = {**os.environ, "PYTHONPATH": str(folder), "CI": "true", "EXAMPLES": "batchfiles-few"}
+        self.environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
         for name in ("batchfiles", "tests", "fixtures", "benchmarks", "docs", "README.md", "pyproject.toml"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
@@ -239,17 +243,15 @@ class Project:
         nearest = (lines.get(str(line)) for line in range(mutant.line, max(mutant.line - STATEMENT, 0), -1))
         found = next(filter(None, nearest), None) or {name for names in lines.values() for name in names}
         placed = [(self.times.get(name, 0), self._place(name)) for name in found]
-        return [test for _, test in sorted((time, test) for time, test in placed if test is not None)][:MOST]
+        return [test for _, test in sorted((time, test) for time, test in placed if test and test not in self.failing)][:MOST]
 
     def check(self, mutants: list[Mutant]) -> None:
-        """Run the tests of all these faults without a fault: one that fails would seem to notice each of them.
-
-        Raises:
-            RuntimeError: One of them fails.
-        """
+        """Run the tests of all these faults without a fault, and leave out those that fail, which would notice every fault."""
         tests = sorted({test for mutant in mutants for test in self.tests_of(mutant)})
-        if self._run(tests, 1800) != "survived":
-            raise RuntimeError("the tests fail in an unchanged copy")
+        command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "--basetemp", "tmp", *tests]
+        ran = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        self.failing = set(re.findall(r"^(?:FAILED|ERROR) (\S+?::\w+)", ran.stdout, re.MULTILINE))
+        print(f"{len(tests)} test functions, of which {len(self.failing)} fail without a fault and are left out", flush=True)
 
     def _place(self, name: str) -> str | None:
         """Turn `tests.io.test_lines.test_it` into `tests/io/test_lines.py::test_it`; None for what is not a test function."""
@@ -271,13 +273,11 @@ class Project:
             path.write_bytes(text)
 
     def _run(self, tests: list[str], seconds: float) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "CI": "true", "EXAMPLES": "batchfiles-few"}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "--basetemp", "tmp", *tests]
         running = subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

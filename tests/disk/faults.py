@@ -176,6 +176,7 @@ class Trials:
                 found = {"error": names, "path": getattr(error, "path", None), "number": getattr(error, "errno", None)}
                 found["text"] = repr(error)
             found["calls"] = self.library.counted()
+            found["names"] = self.library.called()[: found["calls"]].decode()
             self.library.arm(b"", 0, 0, 0)
             os.write(writing, json.dumps(found).encode())
             os._exit(0)
@@ -225,8 +226,8 @@ class Trials:
         assert str(found["path"]).startswith(str(self.path)), (place, found)
         self.counts["error"] += 1
 
-    def every_call(self, mode: str, number: int = 0, step: int = 1) -> int:
-        """Let every call fail, with and without an older file.
+    def every_call(self, step: int = 1) -> int:
+        """Let every call end the process, fail and take less, with and without an older file.
 
         Returns:
             How many trials there were.
@@ -238,12 +239,18 @@ class Trials:
             assert plain is not None
             assert plain["error"] is None, plain
             assert plain["calls"] > 4, plain
-            for at in range(1, plain["calls"] + 1, step):
-                self.start(older=older)
-                found = self.run(mode, at, number)
-                place = f"{self.path.name}, call {at}, {mode} {errno.errorcode.get(number, '')}, older={older}"
-                self.check(found, number, place, older=older, always=mode == "fail always")
-                trials += 1
+            for at, name in enumerate(plain["names"], 1):
+                if at % step:
+                    continue
+                modes = ["kill", "fail", *(["short"] if name == "w" else []), *([] if older else ["fail always"])]
+                for mode in modes:
+                    # Over the calls and the two states, each error comes at each kind of call.
+                    number = 0 if mode in ("kill", "short") else ERRORS[(at + older) % len(ERRORS)]
+                    self.start(older=older)
+                    found = self.run(mode, at, number)
+                    place = f"{self.path.name}, call {at} ({name}), {mode} {number}, older={older}"
+                    self.check(found, number, place, older=older, always=mode == "fail always")
+                    trials += 1
         return trials
 
     def kills(self, count: int, random: Random) -> int:
@@ -286,6 +293,7 @@ def main() -> None:
             command = [sys.executable, "-m", "tests.disk.faults", *sys.argv[1:]]
             sys.exit(subprocess.run(command, env=environment, check=False).returncode)
         library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        library.called.restype = ctypes.c_char_p
         (folder / "inputs").mkdir()
         for writer_name, writer in writers(folder / "inputs").items():
             if chosen.only and writer_name not in chosen.only:
@@ -294,10 +302,7 @@ def main() -> None:
             if chosen.kills:
                 count = trials.kills(chosen.kills, Random(f"{chosen.seed} {writer_name}"))
             else:
-                count = trials.every_call("kill", 0, chosen.step) + trials.every_call("short", 0, chosen.step)
-                for number in ERRORS:
-                    count += trials.every_call("fail", number, chosen.step)
-                count += trials.every_call("fail always", errno.EIO, chosen.step)
+                count = trials.every_call(chosen.step)
             found = ", ".join(f"{number} {kind}" for kind, number in sorted(trials.counts.items()))
             print(f"{writer_name:<18}{count:>6} trials, 0 torn: {found}", flush=True)
 
