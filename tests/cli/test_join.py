@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -655,7 +656,20 @@ def test_the_progress_bar_reaches_the_end(
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make files that take some seconds: 100 MB of results."""
     folder = tmp_path_factory.mktemp("big")
-    count = 50_000
+    return joinable(folder, 50_000)
+
+
+SOME = 4_000
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make files that take a moment."""
+    return joinable(tmp_path_factory.mktemp("some"), SOME)
+
+
+def joinable(folder: Path, count: int) -> Path:
+    """Make a request file and a result file, with answers of some length."""
     body = "An answer of some length. " * 60
     (folder / "in.jsonl").write_bytes(b"".join(request(f"request-{number}") for number in range(count)))
     line = result("request-%d", body).decode()
@@ -714,6 +728,27 @@ def test_an_interrupted_join_leaves_nothing_behind(
     assert err.decode() in ("batchfiles: interrupted\n", "")
     assert sorted(folder.iterdir()) == [temporary]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("trial", range(int(os.environ.get("BATCHFILES_INTERRUPTIONS", "3"))))
+def test_a_join_that_is_interrupted_at_a_random_moment_leaves_nothing_or_the_table(
+    started: Callable[..., subprocess.Popen[bytes]], some: Path, temporary: Path, trial: int
+) -> None:
+    """While it scans, writes, finishes or cleans up: no table and exit code 130, or the whole one and 0."""
+    random = Random(f"{os.environ.get('BATCHFILES_SEED', '1')} {trial}")
+    folder, target = temporary.parent, random.choice(("t.parquet", "t.csv.gz", "parts"))
+    process = started(some, "-o", folder / target, "--workers", random.choice((1, 1, 2)))
+    until(lambda: any(temporary.iterdir()), process)
+    time.sleep(random.random() * 0.8)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert b"Traceback" not in err
+    assert list(temporary.iterdir()) == []
+    if process.returncode:
+        assert (process.returncode, err.replace(b"batchfiles: interrupted\n", b"")) == (130, b"")
+        assert sorted(folder.iterdir()) == [temporary]
+    elif target != "t.csv.gz":
+        assert ds.dataset(folder / target).count_rows() == SOME
 
 
 def test_an_interrupted_copy_of_standard_input_leaves_nothing_behind(temporary: Path) -> None:

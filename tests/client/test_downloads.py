@@ -26,6 +26,12 @@ from tests.client.drivers import Turned
 
 SMALL = b'{"custom_id": "r0", "response": "a line of an output file"}\n'
 LARGE = random.Random(7).randbytes(300_000)
+LARGEST = random.Random(8).randbytes(1 << 20) * int(os.environ.get("BATCHFILES_DOWNLOAD", "0")) or LARGE
+"""A file that is cut often: of so many MiB, or a small one."""
+
+PIECE = 4 << 20 if len(LARGEST) > len(LARGE) else 30_000
+"""Bytes between two cuts."""
+
 CUTS = int(os.environ.get("BATCHFILES_CUTS", "200"))
 """Random places at which a larger file is cut."""
 
@@ -138,19 +144,19 @@ def test_a_file_that_is_cut_often_is_fetched_about_once(open_client: Any, driver
         note(request)
 
     with open_client() as client:
-        file_id = stored(client, tmp_path, LARGE)
-    cuts, piece = 9, 30_000
+        file_id = stored(client, tmp_path, LARGEST)
+    cuts = len(LARGEST) // PIECE - 1
     server.faults = Faults()
     for call in range(1, cuts + 1):
-        server.faults.at("files.content", call, Fault("cut", after=piece))
+        server.faults.at("files.content", call, Fault("cut", after=PIECE))
     kind, hook = (httpx2.Client, note) if driver == "sync" else (httpx2.AsyncClient, note_async)
     http = kind(trust_env=False, verify=False, event_hooks={"request": [hook]})
     with open_client(http=http, policy=RetryPolicy(max_retries=cuts)) as client:
         client.files.content(file_id, tmp_path / "target")
         http.close() if driver == "sync" else client._runner.run(http.aclose())
-    assert (tmp_path / "target").read_bytes() == LARGE
+    assert (tmp_path / "target").read_bytes() == LARGEST
     assert len(starts) == cuts + 1
-    assert cuts * piece + len(LARGE) - starts[-1] <= len(LARGE) + cuts * 4096
+    assert cuts * PIECE + len(LARGEST) - starts[-1] <= len(LARGEST) + cuts * (4096 if LARGEST is LARGE else 65_536)
 
 
 def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> None:

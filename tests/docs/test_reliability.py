@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from tests import long
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
 GROUPS = {"D": 9, "U": 3, "J": 3, "F": 8, "N": 11, "S": 6, "T": 5}
 ROWS = [f"{group}{number}" for group, count in GROUPS.items() for number in range(1, count + 1)]
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
-COMMANDS = re.findall(r"^\| `([^`]+)` \|", PAGE.partition("\n## Long checks\n")[2].partition("\n## ")[0], re.MULTILINE)
+LONG = re.findall(
+    r"^\| (.+) \| (.+) \| `([^`]+)` \|$", PAGE.partition("\n## Long checks\n")[2].partition("\n## ")[0], re.MULTILINE
+)
+COMMANDS = [command for _, _, command in LONG]
+WITHOUT = ["T1", "T2", "T3", "T4", "T5"]
+"""Promises about the tests, which have commands instead of tests."""
+
 VARIABLE = re.compile(r"\b(?:BATCHFILES_[A-Z]+(?:_[A-Z]+)*|ORACLE_SEED)(?==)")
 
 
@@ -34,7 +42,30 @@ def test_each_promise_has_one_row_with_a_test_or_says_that_there_is_none() -> No
     rows = re.findall(r"^\| ([A-Z]\d+) \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
     assert [row[0] for row in rows] == ROWS
     without = [name for name, _, _, tests in rows if "::" not in tests]
-    assert without == [name for name, _, _, tests in rows if tests == "none"] == ["T1", "T2", "T3", "T4", "T5"]
+    assert without == [name for name, _, _, tests in rows if tests == "none"] == WITHOUT
+
+
+def test_the_page_lists_the_long_checks_of_the_command() -> None:
+    """Their names, how much they check, and their commands with the first seed."""
+    assert [(name, check.amount, long.shown(check)) for name, check in long.CHECKS.items()] == LONG
+
+
+def test_a_long_check_gets_its_variables_and_its_seed() -> None:
+    """As a shell would run the line of the page."""
+    variables, command = long.words_of(long.CHECKS["interruptions"], 5)
+    assert variables == {"BATCHFILES_INTERRUPTIONS": "50", "BATCHFILES_SEED": "5"}
+    assert command[1:4] == ["-m", "pytest", "-q"]
+    assert long.words_of(long.CHECKS["oracle"], 5)[0] == {"ORACLE_SEED": "5000"}
+    assert long.words_of(long.CHECKS["mutants"], 5)[1][-2:] == ["--seed", "5"]
+
+
+def test_a_long_check_passes_fails_or_does_not_finish() -> None:
+    """The output of one that fails is kept."""
+    assert long.run(long.Check("", "python -c pass"), 1, 60) == ("passed", "")
+    result, output = long.run(long.Check("", "python -c 1/0"), 1, 60)
+    assert result == "FAILED"
+    assert "ZeroDivisionError" in output
+    assert long.run(long.Check("", "python -c 'import time; time.sleep(60)'"), 1, 0.2)[0] == "not finished"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -45,13 +76,14 @@ def test_each_long_check_runs_what_is_there_with_the_variables_that_it_reads(com
         assert importlib.util.find_spec(module[1]) is not None
         assert "=" not in command
         return
-    (file,) = re.findall(r"tests/[\w/]+\.py", command)
-    text = (ROOT / file).read_text("utf-8")
+    places = re.findall(r"tests/[\w/.]+", command)
+    assert [place for place in places if not (ROOT / place).exists()] == []
     variables = VARIABLE.findall(command)
     assert variables
-    assert [name for name in variables if f'"{name}"' not in text] == []
+    texts = [(ROOT / place).read_text("utf-8") for place in [*places, "tests/conftest.py"] if place.endswith(".py")]
+    assert [name for name in variables if not any(f'"{name}"' in text for text in texts)] == []
     (chosen,) = re.findall(r"-k (\w+)", command) or ("",)
-    assert any(chosen in name for name in functions_of(file))
+    assert any(chosen in name for place in places if place.endswith(".py") for name in functions_of(place))
 
 
 def test_each_variable_that_makes_a_test_longer_is_on_the_page() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
@@ -48,6 +51,29 @@ def test_a_maximum_below_1_is_refused(job: Callable[[Path], object], tmp_path: P
     with pytest.raises(ValueError, match="max_line_bytes is 1 or more, not 0"):
         job(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+TEXT = int(os.environ.get("BATCHFILES_TEST_TEXT", "20"))
+"""Megabytes of text in one table, in answers of 2 MB."""
+
+
+def test_much_text_comes_back_equal(tmp_path: Path) -> None:
+    """An Arrow column of strings holds 2 GB; more text than that is in several row groups, and none of it is lost."""
+    count = TEXT // 2
+    texts = [f"{number} é\n".ljust(40, chr(97 + number % 26)) * 50_000 for number in range(13)]
+    with (tmp_path / "output.jsonl").open("wb") as file:
+        file.writelines(success(f"r-{number}", texts[number % 13]) + b"\n" for number in range(count))
+    inputs = put(tmp_path / "requests.jsonl", *(request(f"r-{number}") for number in range(count)))
+    report = batchfiles.join(inputs, tmp_path / "output.jsonl", bodies="none").to_parquet(tmp_path / "t.parquet")
+    assert report.outcomes["succeeded"] == count
+    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+    found = 0
+    for batch in pq.ParquetFile(tmp_path / "t.parquet").iter_batches(8, columns=["custom_id", "text"]):
+        for custom_id, text in zip(*map(list, batch.columns), strict=True):
+            assert custom_id.as_py() == f"r-{found}"
+            assert hashlib.sha256(text.as_py().encode()).digest() == digests[found % 13]
+            found += 1
+    assert found == count
 
 
 @pytest.mark.parametrize("newline", [b"\n", b""])
