@@ -20,7 +20,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "join": (joins.join, CHAT_LINES),
     "parts": (joins.parts, CHAT_LINES),
     "export": (joins.export, CHAT_LINES),
-    "pandas": (joins.pandas, CHAT_LINES),
+    "scripts": (joins.scripts, CHAT_LINES),
     "split": (copies.split, CHAT_LINES),
     "merge": (copies.merge, CHAT_LINES),
     "retry": (retries.retry, CHAT_LINES),

@@ -1,4 +1,4 @@
-"""`decode` and `encode`: typed records beside a bare loop over orjson, in one process."""
+"""`decode` and `encode`: typed records beside a bare loop over orjson and the models of the official SDK, in one process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import orjson
+from openai.types.chat import ChatCompletion
 
 import batchfiles
 from batchfiles.codec import decode_input, encode_input
@@ -24,6 +25,7 @@ PREPARED = 50_000
 
 OURS = "batchfiles"
 BARE = "bare orjson loop"
+SDK = "the official SDK's model"
 
 
 def decode(data: Path, lines: int, rounds: int) -> Finding:
@@ -40,6 +42,13 @@ def decode(data: Path, lines: int, rounds: int) -> Finding:
             for line in file:
                 orjson.loads(line)
 
+    def models() -> None:
+        with path.open("rb") as file:
+            for line in file:
+                response = orjson.loads(line)["response"]
+                if response is not None and response["status_code"] == 200:
+                    ChatCompletion.model_validate(response["body"])
+
     with path.open("rb") as file:
         for line, record in zip(file, batchfiles.read_outputs(path), strict=True):
             count += 1
@@ -48,13 +57,17 @@ def decode(data: Path, lines: int, rounds: int) -> Finding:
             wire = None if value["response"] is None else (value["response"]["status_code"], value["response"]["body"])
             if (record.id, record.custom_id, response, record.error) != (value["id"], value["custom_id"], wire, value["error"]):
                 raise Failed(f"line {count} was decoded to something else")
-    seconds = in_process({OURS: ours, BARE: bare}, rounds)
+    seconds = in_process({OURS: ours, BARE: bare, SDK: models}, rounds)
     return Finding(
         benchmark="decode",
         work=f"{count:,} output lines ({path.stat().st_size / 1e6:,.0f} MB) to typed records",
-        comparisons=[Comparison("time", "s", seconds[OURS], seconds[BARE], DECODE_TARGET)],
+        comparisons=[
+            Comparison("time", "s", seconds[OURS], seconds[BARE], DECODE_TARGET),
+            Comparison("time", "s", seconds[OURS], seconds[SDK]),
+        ],
         not_equal=[
-            "The bare loop keeps no position and checks no type, and what orjson refuses ends it; records know their positions."
+            "The bare loop keeps no position and checks no type, and what orjson refuses ends it; records know their positions.",
+            "The SDK has no model of a result line, only of bodies, with each member typed; a record's body is a dict.",
         ],
         agreement={"lines": count, "id, custom_id, status, body, error": "of every line"},
     )

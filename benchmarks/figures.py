@@ -91,8 +91,9 @@ class Comparison:
             for each in (self.ours, self.theirs)
             if each is not None
         ]
-        parts = [] if self.ratio is None else [f"ratio {self.ratio:.2f}"]
+        parts = [] if self.theirs is None or self.ratio is None else [f"ratio {self.ratio:.2f} to {self.theirs.contender}"]
         if self.target is not None:
+            parts += [] if parts else [self.quantity]
             parts.append(f"target <= {self.target:g}")
             parts.append("ok" if self.ok else "miss")
         return [*said, f"  {'':<8} {', '.join(parts)}"] if parts else said

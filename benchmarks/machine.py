@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["facts", "line"]
 
-PACKAGES = ("batchfiles", "orjson", "pyarrow", "duckdb", "pandas")
+PACKAGES = ("batchfiles", "orjson", "pyarrow", "duckdb", "pandas", "polars", "openai")
 
 
 def facts() -> dict[str, Any]:

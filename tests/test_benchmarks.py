@@ -24,9 +24,11 @@ from benchmarks.process import Failed, run, watch
 
 LINES = 300
 
-RIVALS = all(importlib.util.find_spec(name) is not None for name in ("duckdb", "pandas"))
+RIVALS = all(importlib.util.find_spec(name) is not None for name in ("duckdb", "openai", "pandas", "polars"))
 
-pytestmark = pytest.mark.skipif(not RIVALS or int(version("duckdb").split(".")[0]) < 2, reason="needs pandas and DuckDB 2")
+pytestmark = pytest.mark.skipif(
+    not RIVALS or int(version("duckdb").split(".")[0]) < 2, reason="needs openai, pandas, polars and DuckDB 2"
+)
 
 
 @pytest.fixture(scope="module")

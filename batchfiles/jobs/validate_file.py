@@ -139,11 +139,12 @@ class FileCheck:
 
     def _check_block(self, block: Block | None, text: Text | None) -> None:
         """Check the lines of a block or a text."""
+        if block is not None:
+            self._check_lengths(block)
         checks = self._checks
         if checks is None or self._skipping > 0:
             self._skipping -= 1
             block = block or cast("Text", text).block()
-            self._check_lengths(block)
             self._check_lines(block.lines, block.line_number, _Offsets(block))
             return
         text = text or Text.of(cast("Block", block))
@@ -160,7 +161,6 @@ class FileCheck:
     def _check_others(self, checks: NativeChecks, block: Block, ids: list[str], others: list[int], unknown: list[int]) -> None:
         """Check the lines that compiled code did not take, and add the ids of the others, in the order of the lines."""
         offsets = _Offsets(block)
-        self._check_lengths(block)
         special: set[int] = set()
         done = taken = 0
         for first, end in _runs(others):

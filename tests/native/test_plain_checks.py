@@ -101,6 +101,17 @@ def test_texts_to_embed_are_counted() -> None:
 
 
 @compiled
+def test_a_long_line_is_found_where_all_lines_of_a_block_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of the service on a line was only checked in blocks that had a line for Python."""
+    monkeypatch.setattr(validate_file, "BLOCK_SIZE", 4096)
+    body = {"messages": [{"role": "user", "content": "TEXT"}]}
+    texts = ["a" * 50] * 60 + ["b" * 900]
+    lines = [request("/v1/chat/completions", body, f"id-{number}", text) for number, text in enumerate(texts)]
+    report = batchfiles.validate(io.BytesIO(whole(lines)), limits=Limits(name="short", max_line_bytes=900))
+    assert [(finding.code, finding.line_number) for finding in report.findings] == [("line_too_long", 61)]
+
+
+@compiled
 def test_files_with_few_plain_lines_are_left_to_python() -> None:
     """Compiled code would read each line in vain."""
     url = "/v1/chat/completions"
