@@ -130,7 +130,7 @@ def expected(
         beaten.update(others)
         fought.update(other for other in others if _differ(best, other))
         row |= _cells(best) | {"attempts": len(rivals)}
-    if asked_ids and readable and not used:
+    if asked_ids and readable and not used and any(line.custom_id is not None for line in found):
         wanted.refusal = NONE_BELONGS
         return wanted
     wanted.outcomes.update(row["outcome"] for row in wanted.rows)

@@ -465,7 +465,7 @@ def test_resume_writes_what_is_missing_damaged_or_changed(tmp_path: Path, worker
 
 
 @needs_late_metadata
-@pytest.mark.parametrize("key", ["report", "outcomes", "findings", "examples"])
+@pytest.mark.parametrize("key", ["report", "has_ids", "outcomes", "findings", "examples"])
 @pytest.mark.parametrize("value", [3, None, "x", [1]])
 def test_a_file_with_unknown_facts_is_written_again(tmp_path: Path, key: str, value: object) -> None:
     """Such as of another version: its values were not checked, and ended in an `AttributeError`."""

@@ -134,8 +134,8 @@ class CampaignJoin(PartsJoin):
         with target.folder_ending_with(SUCCESS):
             self._start_counts()
             tasks = tuple(json.dumps(self._task(file, named=False)) for file in files)
-            for file, report in zip(files, write(NumberedFiles(writer, tasks)), strict=True):
-                self._count(Entry(file.numbers, JoinReport.from_dict(json.loads(report))))
+            for file, facts in zip(files, write(NumberedFiles(writer, tasks)), strict=True):
+                self._count(_entry(file.numbers, facts))
             self._finish(started)
         return self.report
 
@@ -170,7 +170,7 @@ class CampaignJoin(PartsJoin):
             target.file(SUCCESS).remove()
             self._start_counts()
             for numbers in left.values():
-                self._count(Entry(numbers, kept[numbers].report, kept=True))
+                self._count(Entry(numbers, kept[numbers].report, kept[numbers].has_ids, kept=True))
             self._write_files(files, target, parquet)
             self._finish(started)
             for name in stale:
@@ -205,8 +205,8 @@ class CampaignJoin(PartsJoin):
         if workers < 2:
             for file in files:
                 with self._job_of(file) as job:
-                    report = job.write_file(target.file(file.name), file.stamp, parquet)
-                    self._count(Entry(file.numbers, report), job.places_of_rejects())
+                    job.write_file(target.file(file.name), file.stamp, parquet)
+                    self._count(Entry.of(file.numbers, job), job.places_of_rejects())
             return
         options: JoinOptions = {**self._part_options, "temp_dir": self._spool.path.parent.as_posix(), "workers": 1}
         spec = FilesOfParts(options, self.choices_of_all(), str(target.place), dict(parquet)).spec()
@@ -218,7 +218,7 @@ class CampaignJoin(PartsJoin):
                     rejects.append(product)
                     continue
                 numbers = files[at].numbers
-                self._count(Entry(numbers, JoinReport.from_dict(json.loads(product["report"]))), rejects)
+                self._count(_entry(numbers, product["facts"]), rejects)
                 rejects = []
                 done += self._starts[numbers.stop] - self._starts[numbers.start]
                 self._show(done)
@@ -256,6 +256,16 @@ class CampaignJoin(PartsJoin):
             return None
         with Path(self._user_columns["path"]).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _facts(job: PartsJoin) -> str:
+    entry = Entry.of(range(0), job)
+    return json.dumps({"report": entry.report.to_dict(), "has_ids": entry.has_ids})
+
+
+def _entry(numbers: range, facts: str) -> Entry:
+    found = json.loads(facts)
+    return Entry(numbers, JoinReport.from_dict(found["report"]), found["has_ids"])
 
 
 def _fingerprint(unit: Unit, shared: Mapping[str, Any]) -> str:
@@ -333,7 +343,7 @@ class NumberedFiles:
     def __call__(self, number: int) -> str:
         """Write the file."""
         with self.files.written(json.loads(self.tasks[number])) as job:
-            return json.dumps(job.report.to_dict())
+            return _facts(job)
 
 
 class WriteFiles(Job):
@@ -350,4 +360,4 @@ class WriteFiles(Job):
         """Write a file, and yield the packed places of the rejected lines of each part, and the report as JSON."""
         with self._files.written(task) as job:
             yield from job.places_of_rejects()
-            yield {"report": json.dumps(job.report.to_dict())}
+            yield {"facts": _facts(job)}

@@ -125,6 +125,7 @@ class Join(LazyTable[JoinReport]):
         self._refuse_duplicates = refuse_duplicates
         self._indexes: dict[bool, ResultIndex] = {}  # by whether other processes made it: see WorkerPool.uses_processes
         self._accounting: Accounting | None = None
+        self._has_ids = False
 
     @property
     def schema(self) -> pa.Schema:
@@ -310,6 +311,7 @@ class Join(LazyTable[JoinReport]):
             malformed_unmatched=accounting.counts["malformed_unmatched"],
             **fields,
         )
+        self._has_ids = result_index.index.count > 0
         self._check_total(report)
         self._report, self._accounting = report, accounting
 
@@ -317,9 +319,9 @@ class Join(LazyTable[JoinReport]):
         """Refuse results of other requests.
 
         Raises:
-            MismatchError: There are results, and none belongs to a request.
+            MismatchError: There are results with ids, and none belongs to a request.
         """
-        if report.used or not report.unknown or report.inputs == report.malformed_inputs:
+        if report.used or not report.unknown or not self._has_ids or report.inputs == report.malformed_inputs:
             return
         results, inputs = (
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)

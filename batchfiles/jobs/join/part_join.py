@@ -59,12 +59,19 @@ class Entry(NamedTuple):
     Attributes:
         numbers: The numbers of the parts.
         report: Their report.
+        has_ids: Whether any of their results has an id.
         kept: Whether their rows were there already, so that nothing else is known of them.
     """
 
     numbers: range
     report: JoinReport
+    has_ids: bool
     kept: bool = False
+
+    @classmethod
+    def of(cls, numbers: range, job: Join) -> Entry:
+        """Return the report of a join after a pass."""
+        return cls(numbers, job.report, job._has_ids)  # noqa: SLF001 - no attribute for users
 
 
 class PartJoin(Join):
@@ -202,7 +209,7 @@ class PartsJoin(Join):
     def _late_metadata(self) -> dict[str, str]:
         if not self._stamp:
             return {}
-        return {FILE_KEY: json.dumps({**self._stamp, "report": self.report.to_dict()})}
+        return {FILE_KEY: json.dumps({**self._stamp, "has_ids": self._has_ids, "report": self.report.to_dict()})}
 
     def _open(self, number: int) -> PartJoin:
         """Open a part."""
@@ -239,7 +246,7 @@ class PartsJoin(Join):
             with self._open(number) as job:
                 with closing(job._run(pool)) as products:  # noqa: SLF001 - a join, too
                     yield from products
-                self._count(Entry(range(number, number + 1), job.report), [job.places_of_rejects()])
+                self._count(Entry.of(range(number, number + 1), job), [job.places_of_rejects()])
 
     def _start_counts(self) -> None:
         self._entries = []
@@ -262,6 +269,7 @@ class PartsJoin(Join):
         """
         self._entries.sort(key=lambda entry: entry.numbers.start)
         total = JoinReport.total(entry.report for entry in self._entries)
+        self._has_ids = any(entry.has_ids for entry in self._entries)
         if self._choices is None:
             self._check_total(total)
         not_read = not_read_fields(self._roles.not_read)

@@ -77,10 +77,12 @@ class FileFacts(NamedTuple):
     Attributes:
         stamp: What it was made of: `parts`, the names of its parts, and `fingerprint`.
         report: Its report.
+        has_ids: Whether any of its results has an id.
     """
 
     stamp: Mapping[str, Any]
     report: JoinReport
+    has_ids: bool
 
 
 class NewFolder(NamedTuple):
@@ -257,12 +259,13 @@ def file_facts(target: PathTarget) -> FileFacts | None:
         with closing(Source.at(target.place).open_for_arrow()) as file:
             footer = pq.read_metadata(file)
         facts = json.loads((footer.metadata or {})[FILE_KEY.encode()])
-        report = JoinReport.from_dict(facts.pop("report"))
-        found = FileFacts(facts, report)
+        report, has_ids = JoinReport.from_dict(facts.pop("report")), facts.pop("has_ids")
+        found = FileFacts(facts, report, has_ids)
         names = facts["parts"]
         is_whole = (
             report.rows == footer.num_rows
             and report.inputs == sum(report.outcomes.values())
+            and isinstance(has_ids, bool)
             and bool(names)
             and all(isinstance(name, str) for name in [facts["fingerprint"], *names])
         )
