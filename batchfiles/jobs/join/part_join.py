@@ -30,7 +30,6 @@ from batchfiles.jobs.join.parts import CampaignPart, open_part
 from batchfiles.jobs.join.report import JoinReport, TableOptions
 from batchfiles.jobs.join.rows import ROWS
 from batchfiles.jobs.join.table_files import FILE_KEY, NewFolder
-from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec
 from batchfiles.workers.pool import Product, WorkerPool
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec
     from batchfiles.table.schema import TableName
 
 __all__ = ["CampaignChoices", "Entry", "PartJoin", "PartsJoin", "Unit", "has_rejects", "unit_of"]
