@@ -17,6 +17,7 @@ Tracebacks are shown only with BATCHFILES_TRACEBACK=1.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import signal
@@ -39,6 +40,10 @@ USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 
 NO_CHOICE = re.compile(r"'(.+)' is not one of")
 """The start of click's message about an unknown value of an option."""
+
+GARBAGE_OBJECTS = 50_000
+"""New objects after which the garbage collector looks for cycles. With Python's own 700 it looked a hundred times during imports
+alone, and it is not needed often: decoded lines have no cycles."""
 
 TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
@@ -170,6 +175,7 @@ def root_context() -> click.Context:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    gc.set_threshold(GARBAGE_OBJECTS)
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
         signal.signal(signal.SIGHUP, _end)

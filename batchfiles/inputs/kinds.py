@@ -286,21 +286,14 @@ EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", 
 
 def table_of_results(files: Sequence[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the body of each file's first success: all must be vectors."""
-    has_vectors = False
-    # The beginnings first: mostly they decide, and an error file need not be read for a success that it does not have.
-    for most in (LINES_LOOKED_AT, None):
-        undecided = []
+    found: set[str] = set()
+    for most in (LINES_LOOKED_AT, None):  # the beginnings mostly decide: an error file is not read to its end for a success
         for file in files:
             values = filter(None, map(_object, islice(_lines([file], max_line_bytes), most)))
-            endpoint = next(filter(None, map(_endpoint_of_success, values)), None)
-            if endpoint is None:
-                undecided.append(file)
-            elif endpoint != EMBEDDINGS:
-                return "requests"
-            else:
-                has_vectors = True
-        files = undecided
-    return "embeddings" if has_vectors else "requests"
+            found.update(islice(filter(None, map(_endpoint_of_success, values)), 1))
+        if found - {EMBEDDINGS}:
+            return "requests"
+    return "embeddings" if found else "requests"
 
 
 def first_request(

@@ -32,12 +32,12 @@ from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
-from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec, add_user_table, with_own_columns
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec
     from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
     from batchfiles.table.schema import TableName
@@ -131,7 +131,11 @@ class Join(LazyTable[JoinReport]):
     def schema(self) -> pa.Schema:
         """The columns of the table: those of the results, then those of `with_table`."""
         own = super().schema
-        return own if self._user_columns is None else with_own_columns(own, self._user_columns)
+        if self._user_columns is None:
+            return own
+        from batchfiles.jobs.join.user_columns import with_own_columns
+
+        return with_own_columns(own, self._user_columns)
 
     def add_columns_of(
         self,
@@ -142,6 +146,8 @@ class Join(LazyTable[JoinReport]):
         csv_nulls: Sequence[str] | None,
     ) -> None:
         """Add the columns of the user's table after the others: see `join`."""
+        from batchfiles.jobs.join.user_columns import add_user_table
+
         taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
         self._user_columns = add_user_table(
             table,

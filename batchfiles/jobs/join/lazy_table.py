@@ -145,7 +145,7 @@ class LazyTable(Generic[ReportT]):
         return self.report
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the table in record batches of some hundred rows each, in order.
+        """Yield the table in record batches of up to some thousand rows each, in order.
 
         Raises:
             BatchFilesError: As for the function that made this object.
