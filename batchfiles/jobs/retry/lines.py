@@ -72,12 +72,12 @@ class RetryLines(Job):
             return None
         shift, starts = self._index.directory()
         index = {"path": self._spec["index"], "count": self._spec["count"], "shift": shift, "starts": starts}
-        return native_retries(outcome_facts, self._left_out, self._files, index)
+        return native_retries(self._facts, self._files, index)
 
-    def _left_out(self) -> dict[str, Any]:
-        """Return the answers whose requests are left out, for compiled code."""
+    def _facts(self) -> dict[str, Any]:
+        """Return what compiled code has to know: also the answers whose requests are left out."""
         choice = RetryChoice.from_spec(self._spec["choice"])
-        return {
+        return outcome_facts() | {
             "left_out": {
                 outcome: {status for status in SUCCESSES if choice.why_not(_answered(outcome, status), is_found=True) is not None}
                 for outcome in ANSWERED
