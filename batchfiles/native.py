@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    Counts = list[tuple[str | None, int]]
+    Lengths = tuple[dict[int, int], int, int | None, int]
+
 __all__ = [
     "SWITCH",
     "NativeChecks",
@@ -200,14 +203,7 @@ class NativeTotals(Protocol):
     def without_successes(self, lines: list[bytes]) -> list[int]:
         """Return the numbers of the lines that are not plain, or not successes."""
 
-    def take(
-        self,
-    ) -> tuple[
-        list[tuple[str | None, int]],
-        list[tuple[str | None, int]],
-        list[tuple[str | None, int, list[int]]],
-        list[tuple[dict[int, int], int, int | None, int]],
-    ]:
+    def take(self) -> tuple[Counts, Counts, list[tuple[str | None, int, list[int]]], list[Lengths]]:
         """Return the sums, and forget them.
 
         Returns:
@@ -232,16 +228,16 @@ class NativeRetries(Protocol):
         """Count requests that are left out.
 
         Args:
-            text: Lines of a request file, each with its newline.
+            text: As for `NativeEntries.add_lines`, like all others.
             part: The number of the file among those of the index.
             file: Its number in the entries.
-            line_number: That of the first line.
-            offset: Where the first line begins in the file.
-            digests_of: Returns the digests of ids, as the index has them.
+            line_number: As there.
+            offset: As there.
+            digests_of: As there.
 
         Returns:
-            For each other line its number in `text`, and where it begins and ends there; the numbers of the index entries that
-            were used; how many of the requests have no result; how many have an answer, by outcome and status.
+            The other lines, as `add_lines` does; the numbers of the index entries that were used; how many of the requests have
+            no result; how many have an answer, by outcome and status.
         """
 
     def set_digests(self, number: int, digests: list[int | None]) -> None:
@@ -343,17 +339,13 @@ def native_totals(facts: Callable[[], Mapping[str, Any]], kept_bits: int) -> Nat
 
 
 def native_retries(
-    facts: Callable[[], Mapping[str, Any]],
-    choice: Callable[[], Mapping[str, Any]],
-    files: Sequence[Any],
-    index: Mapping[str, Any],
+    facts: Callable[[], Mapping[str, Any]], files: Sequence[Any], index: Mapping[str, Any]
 ) -> NativeRetries | None:
     """Return what finds requests that are not sent again; None also if a name is not valid UTF-8.
 
     Args:
-        facts: As for `native_rows`.
-        choice: Returns `left_out`, the statuses of answers by outcome; `leaves_missing`; `other_urls`, the last words of urls
-            whose answers are not texts; `keeps_entries`. Called only if there is compiled code.
+        facts: As for `native_rows`; also `left_out`, the statuses of answers by outcome; `leaves_missing`; `other_urls`, the last
+            words of urls whose answers are not texts; `keeps_entries`.
         files: As for `native_rows`.
         index: As for `native_rows`.
 
@@ -363,7 +355,8 @@ def native_retries(
     module = _module()
     if module is None or not _have_utf8_names(files):
         return None
-    retries: NativeRetries = module.Retries(facts(), choice(), list(files), index)
+    known = facts()
+    retries: NativeRetries = module.Retries(known, known, list(files), index)
     return retries
 
 

@@ -72,12 +72,12 @@ class RetryLines(Job):
             return None
         shift, starts = self._index.directory()
         index = {"path": self._spec["index"], "count": self._spec["count"], "shift": shift, "starts": starts}
-        return native_retries(outcome_facts, self._left_out, self._files, index)
+        return native_retries(self._facts, self._files, index)
 
-    def _left_out(self) -> dict[str, Any]:
-        """Return the answers whose requests are left out, for compiled code."""
+    def _facts(self) -> dict[str, Any]:
+        """Return what compiled code has to know: also the answers whose requests are left out."""
         choice = RetryChoice.from_spec(self._spec["choice"])
-        return {
+        return outcome_facts() | {
             "left_out": {
                 outcome: {status for status in SUCCESSES if choice.why_not(_answered(outcome, status), is_found=True) is not None}
                 for outcome in ANSWERED
@@ -152,7 +152,7 @@ class RetryLines(Job):
             self._count_missing(missing)
             for (outcome, status), count in answers.items():
                 result = _answered(outcome, status)
-                self._count(*self._shown(result), self._choice.why_not(result, is_found=True), count)
+                self._count(*self._shown(result), self._choice.why_not(result, is_found=True), more=count)
             for lines in each.blocks(others):
                 plain.set_digests(lines.line_number - each.line_number, self._take(lines, file))
 
@@ -185,7 +185,7 @@ class RetryLines(Job):
         """Count requests that have no result and are left out."""
         if count:
             unknown = (None, None, None) if self._choice.by_table else self._shown(MISSING.result)
-            self._count(*unknown, self._why_missing, count)
+            self._count(*unknown, self._why_missing, more=count)
 
     def _why_repeated(self, line: bytes, file: int) -> str:
         """Return why a line that repeats one of another file is left out."""
