@@ -240,6 +240,13 @@ def test_a_byte_order_mark_is_not_json():
         loads(b"\xef\xbb\xbf{}")
 
 
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_objects_on_one_line_are_counted(count):
+    """The number is in the message; nothing noticed when it was one too many."""
+    with pytest.raises(InvalidLineError, match=rf"^{count} JSON objects without a newline between them"):
+        loads(b' {"a": 1}' * count + b" ")
+
+
 def test_1024_levels_can_be_read_and_254_written():
     """Both limits are orjson's; nothing breaks beyond."""
     deep = b'{"a":' * 1023 + b"{}" + b"}" * 1023
