@@ -2,7 +2,8 @@
 
 `python -m tests.mutants --seed 1 --minutes 60` puts one fault at a time into a copy of the project: another comparison, number,
 word, operator, a missing statement, `return None`. The tests that run the changed line must fail. First all tests of
-the chosen areas run once, to record which test runs which line; `--record FILE` keeps that for the next time.
+the chosen areas run once, to record which test runs which line; `--record FILE` keeps that for the next time. Then it
+prints how many lines and branches of each area were run; `--each 0` does only this.
 
 What is not changed: messages, docstrings, annotations, log lines, imports, and code within f-strings.
 """
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import coverage
@@ -204,19 +206,21 @@ def _statements(node: ast.stmt) -> Iterator[str]:
 
 
 def record(file: Path, processes: int) -> None:
-    """Run the tests once, and write which test function runs which line, and how long each takes."""
+    """Run the tests once, and write which test function runs which line, and how long each takes; print what they run."""
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder, "rules")
         rules.write_text(
-            "[run]\nsource_pkgs = batchfiles\nparallel = true\nsigterm = true\ndynamic_context = test_function\n"
+            "[run]\nsource_pkgs = batchfiles\nbranch = true\nparallel = true\nsigterm = true\ndynamic_context = test_function\n"
             f"data_file = {folder}/data\n[paths]\nsource =\n    batchfiles\n    */site-packages/batchfiles\n"
         )
         environment = {**os.environ, "COVERAGE_PROCESS_START": str(rules), "EXAMPLES": "batchfiles-few"}
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(processes), "--junitxml", f"{folder}/times.xml", *TESTS]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        subprocess.run(command, cwd=ROOT, env=environment, check=False)
         collected = coverage.Coverage(config_file=str(rules))
         collected.combine([folder])
         data = collected.get_data()
+        collected.json_report(outfile=f"{folder}/report.json", ignore_errors=True)
+        print(coverage_table(json.loads(Path(folder, "report.json").read_text())["files"]), flush=True)
         times = times_of(Path(folder, "times.xml"))
         lines = {}
         for area in AREAS:
@@ -224,6 +228,19 @@ def record(file: Path, processes: int) -> None:
                 contexts = data.contexts_by_lineno(str(ROOT / "batchfiles" / module))
                 lines[module] = {line: sorted(filter(None, names)) for line, names in contexts.items()}
     file.write_text(json.dumps({"times": times, "lines": lines}))
+
+
+def coverage_table(files: dict[str, Any]) -> str:
+    """Return the lines and branches of each area that the tests have run."""
+    rows = [f"{'area':<14}{'lines':>8}{'branches':>10}"]
+    for area in AREAS:
+        found = [files[f"batchfiles/{module}"]["summary"] for module in modules_of(area) if f"batchfiles/{module}" in files]
+        lines, branches = (
+            sum(each[part] for each in found) / max(1, sum(each[whole] for each in found))
+            for part, whole in (("covered_lines", "num_statements"), ("covered_branches", "num_branches"))
+        )
+        rows.append(f"{area:<14}{lines:>8.1%}{branches:>10.1%}")
+    return "\n".join(rows)
 
 
 def times_of(report: Path) -> dict[str, float]:
