@@ -1,4 +1,4 @@
-"""All long checks, one after another, until the time is over.
+"""All long checks, one after another, as many as the time allows.
 
 `python -m tests.long --minutes 60 --seed 3` runs those of `CHECKS` that the time allows, and prints a table: the name, what is
 checked, the result and the seconds. `--only NAME` runs one of them, and may be repeated. A check that is still running at the

@@ -2,7 +2,8 @@
 
 `python -m tests.mutants --seed 1 --minutes 60` puts one fault at a time into a copy of the project: another comparison, number,
 word, operator, a missing statement, `return None`. The tests that run the changed line must fail. First all tests of
-the chosen areas run once, to record which test runs which line; `--record FILE` keeps that for the next time.
+the chosen areas run once, to record which test runs which line; `--record FILE` keeps that for the next time. Then it
+prints how many lines and branches of each area were run; `--each 0` does only this.
 
 What is not changed: messages, docstrings, annotations, log lines, imports, and code within f-strings.
 """
@@ -13,21 +14,24 @@ import argparse
 import ast
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import coverage
+import hypothesis  # noqa: F401 - child processes find it imported
+import pytest
 
 ROOT = Path(__file__).parents[1]
 AREAS = {
@@ -40,12 +44,28 @@ AREAS = {
 }
 """The modules of each area, below the package."""
 
+WHOLE = {
+    "codec": ["tests/test_codec.py", "tests/test_reading.py", "tests/test_writing.py", "tests/test_fast_paths.py"],
+    "io": ["tests/io", "tests/remote"],
+    "ids": ["tests/ids", "tests/jobs/test_validate.py"],
+    "outcome": ["tests/test_outcome.py", "tests/test_outcome_of.py", "tests/test_fast_paths.py", "tests/jobs/test_merge.py"],
+    "join": [
+        "tests/jobs/test_join.py",
+        "tests/jobs/test_user_columns.py",
+        "tests/jobs/test_table_files.py",
+        "tests/cli/test_join.py",
+    ],
+    "retry policy": ["tests/api"],
+}
+"""Tests that are run for a fault that its own tests do not notice."""
+
 TESTS = [
     *(
         "tests/api",
         "tests/io",
         "tests/ids",
         "tests/inputs",
+        "tests/remote",
         "tests/test_codec.py",
         "tests/test_reading.py",
         "tests/test_writing.py",
@@ -60,6 +80,9 @@ TESTS = [
 
 MOST = 15
 """How many test functions are run for a fault; those that take the least time come first."""
+
+BROKEN = 70
+"""Exit code of a child process that did not get as far as pytest."""
 
 STATEMENT = 6
 """Lines of a statement that is looked for above a line."""
@@ -183,28 +206,49 @@ def _statements(node: ast.stmt) -> Iterator[str]:
 
 
 def record(file: Path, processes: int) -> None:
-    """Run the tests once, and write which test function runs which line, and how long each takes."""
+    """Run the tests once, and write which test function runs which line, and how long each takes; print what they run."""
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder, "rules")
         rules.write_text(
-            "[run]\nsource_pkgs = batchfiles\nparallel = true\nsigterm = true\ndynamic_context = test_function\n"
+            "[run]\nsource_pkgs = batchfiles\nbranch = true\nparallel = true\nsigterm = true\ndynamic_context = test_function\n"
             f"data_file = {folder}/data\n[paths]\nsource =\n    batchfiles\n    */site-packages/batchfiles\n"
         )
         environment = {**os.environ, "COVERAGE_PROCESS_START": str(rules), "EXAMPLES": "batchfiles-few"}
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(processes), "--junitxml", f"{folder}/times.xml", *TESTS]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        subprocess.run(command, cwd=ROOT, env=environment, check=False)
         collected = coverage.Coverage(config_file=str(rules))
         collected.combine([folder])
         data = collected.get_data()
-        times: dict[str, float] = defaultdict(float)
-        for case in ET.parse(f"{folder}/times.xml").iter("testcase"):
-            times[f"{case.get('classname')}.{str(case.get('name')).partition('[')[0]}"] += float(case.get("time") or 0)
+        collected.json_report(outfile=f"{folder}/report.json", ignore_errors=True)
+        print(coverage_table(json.loads(Path(folder, "report.json").read_text())["files"]), flush=True)
+        times = times_of(Path(folder, "times.xml"))
         lines = {}
         for area in AREAS:
             for module in modules_of(area):
                 contexts = data.contexts_by_lineno(str(ROOT / "batchfiles" / module))
                 lines[module] = {line: sorted(filter(None, names)) for line, names in contexts.items()}
     file.write_text(json.dumps({"times": times, "lines": lines}))
+
+
+def coverage_table(files: dict[str, Any]) -> str:
+    """Return the lines and branches of each area that the tests have run."""
+    rows = [f"{'area':<14}{'lines':>8}{'branches':>10}"]
+    for area in AREAS:
+        found = [files[f"batchfiles/{module}"]["summary"] for module in modules_of(area) if f"batchfiles/{module}" in files]
+        lines, branches = (
+            sum(each[part] for each in found) / max(1, sum(each[whole] for each in found))
+            for part, whole in (("covered_lines", "num_statements"), ("covered_branches", "num_branches"))
+        )
+        rows.append(f"{area:<14}{lines:>8.1%}{branches:>10.1%}")
+    return "\n".join(rows)
+
+
+def times_of(report: Path) -> dict[str, float]:
+    """Return the seconds of each test function in a report of pytest."""
+    times: dict[str, float] = defaultdict(float)
+    for case in ET.parse(report).iter("testcase"):
+        times[f"{case.get('classname')}.{str(case.get('name')).partition('[')[0]}"] += float(case.get("time") or 0)
+    return dict(times)
 
 
 def modules_of(area: str) -> list[str]:
@@ -219,14 +263,15 @@ class Project:
     Args:
         folder: Where the copy is made.
         recorded: What `record` has written.
-        seconds: How long the tests of one fault may take; a fault that makes them take longer counts as noticed.
+        seconds: How long the tests of one fault may take. A fault that makes them take longer counts as noticed.
     """
 
     def __init__(self, folder: Path, recorded: Path, seconds: float) -> None:
         found = json.loads(recorded.read_text())
         self.times, self.lines = found["times"], found["lines"]
         self.folder, self.seconds = folder, seconds
-        self.failing: set[str] = set()
+        self.left_out: set[str] = set()
+        self.passing: set[str] = set()
         self.environment = {**os.environ, "PYTHONPATH": str(folder), "CI": "true", "EXAMPLES": "batchfiles-few"}
         self.environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
         for name in ("batchfiles", "tests", "fixtures", "benchmarks", "docs", "README.md", "pyproject.toml"):
@@ -243,15 +288,7 @@ class Project:
         nearest = (lines.get(str(line)) for line in range(mutant.line, max(mutant.line - STATEMENT, 0), -1))
         found = next(filter(None, nearest), None) or {name for names in lines.values() for name in names}
         placed = [(self.times.get(name, 0), self._place(name)) for name in found]
-        return [test for _, test in sorted((time, test) for time, test in placed if test and test not in self.failing)][:MOST]
-
-    def check(self, mutants: list[Mutant]) -> None:
-        """Run the tests of all these faults without a fault, and leave out those that fail, which would notice every fault."""
-        tests = sorted({test for mutant in mutants for test in self.tests_of(mutant)})
-        command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "--basetemp", "tmp", *tests]
-        ran = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
-        self.failing = set(re.findall(r"^(?:FAILED|ERROR) (\S+?::\w+)", ran.stdout, re.MULTILINE))
-        print(f"{len(tests)} test functions, of which {len(self.failing)} fail without a fault and are left out", flush=True)
+        return [test for _, test in sorted((time, test) for time, test in placed if test and test not in self.left_out)][:MOST]
 
     def _place(self, name: str) -> str | None:
         """Turn `tests.io.test_lines.test_it` into `tests/io/test_lines.py::test_it`; None for what is not a test function."""
@@ -259,38 +296,83 @@ class Project:
         file = f"{module.replace('.', '/')}.py"
         return f"{file}::{function}" if name in self.times and (self.folder / file).is_file() else None
 
-    def outcome_of(self, mutant: Mutant) -> str:
-        """Return `killed`, `timeout`, `survived` or `not run` for a fault."""
-        tests = self.tests_of(mutant)
-        if not tests:
-            return "not run"
-        path = self.folder / "batchfiles" / mutant.module
-        text = path.read_bytes()
-        path.write_bytes(text[: mutant.start] + mutant.new.encode() + text[mutant.end :])
-        try:
-            return self._run(tests, self.seconds)
-        finally:
-            path.write_bytes(text)
+    def outcome_of(self, mutant: Mutant, whole: list[str] | None = None) -> str:
+        """Return the outcome of a fault.
 
-    def _run(self, tests: list[str], seconds: float) -> str:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "--basetemp", "tmp", *tests]
-        running = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            status = running.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
-            return "timeout"
-        if status not in (0, 1, 2, 3):
-            raise RuntimeError(f"pytest ended with {status}: {' '.join(command)}")
-        return "killed" if status else "survived"
+        Args:
+            mutant: The fault.
+            whole: Tests to run instead of those of the line.
+
+        Returns:
+            `killed`, `endless`, `survived` or `not run`; `too slow` if the tests take long without the fault too.
+        """
+        while tests := whole or self.tests_of(mutant):
+            path = self.folder / "batchfiles" / mutant.module
+            text = path.read_bytes()
+            path.write_bytes(text[: mutant.start] + mutant.new.encode() + text[mutant.end :])
+            try:
+                outcome, failed = self._run(tests)
+            finally:
+                path.write_bytes(text)
+            if outcome in ("endless", "broken"):
+                without = self._run(tests)[0]
+                if outcome == without == "broken":
+                    raise RuntimeError(f"pytest can't run {' '.join(tests)}")
+                return "killed" if outcome == "broken" else "too slow" if without == "endless" else "endless"
+            if outcome == "survived" or not failed or failed in self.passing:
+                return outcome
+            # A test that fails without the fault too would notice every fault.
+            if self._run([failed])[0] == "survived":
+                self.passing.add(failed)
+                return outcome
+            self.left_out.add(failed.partition("[")[0])
+        return "not run"
+
+    def _run(self, tests: list[str]) -> tuple[str, str]:
+        """Run tests in a child process, which shares the imports of this one; return also which test failed first."""
+        result = self.folder / "failed"
+        result.write_text("")
+        child = os.fork()
+        if child == 0:
+            status = BROKEN
+            try:
+                os.setsid()
+                status = self._pytest(tests, result)
+            except BaseException:  # noqa: BLE001 - the parent raises
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        end = time.monotonic() + self.seconds
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if time.monotonic() > end:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                return "endless", ""
+            time.sleep(0.01)
+        code = os.waitstatus_to_exitcode(ended[1])
+        if code in (4, 5, BROKEN):  # the module can't be imported
+            return "broken", ""
+        return ("killed" if code else "survived"), result.read_text()
+
+    def _pytest(self, tests: list[str], result: Path) -> int:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        os.chdir(self.folder)
+        os.environ.update(self.environment)
+        sys.path[:] = [str(self.folder), *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "batchfiles")]:
+            del sys.modules[name]
+
+        class First:
+            """Writes the name of the first test that fails."""
+
+            def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+                if report.failed and not result.read_text():
+                    result.write_text(report.nodeid)
+
+        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        return int(pytest.main([*options, *tests], plugins=[First()]))
 
 
 def main() -> None:
@@ -317,13 +399,14 @@ def main() -> None:
             record(recorded, 2)
         (Path(folder) / "project").mkdir()
         project = Project(Path(folder) / "project", recorded, chosen.seconds)
-        project.check([mutant for sample in samples.values() for mutant in sample])
         for number in range(chosen.each):
             for area in areas:
                 if number < len(samples[area]) and time.monotonic() < end:
                     mutant = samples[area][number]
                     outcome = project.outcome_of(mutant)
-                    counts[area][outcome] += 1
+                    if outcome in ("survived", "not run"):
+                        outcome = project.outcome_of(mutant, WHOLE[area])
+                    counts[area][outcome] += outcome != "too slow"
                     if outcome != "killed":
                         print(f"{outcome}: {mutant}", flush=True)
     print(table(counts))
@@ -334,7 +417,7 @@ def table(counts: dict[str, Counter[str]]) -> str:
     rows = [*counts.items(), ("all", sum(counts.values(), Counter()))]
     lines = [f"{'area':<14}{'faults':>8}{'noticed':>9}{'score':>8}"]
     for area, found in rows:
-        noticed = found["killed"] + found["timeout"]
+        noticed = found["killed"] + found["endless"]
         lines.append(f"{area:<14}{found.total():>8}{noticed:>9}{noticed / max(found.total(), 1):>8.1%}")
     return "\n".join(lines)
 

@@ -136,7 +136,7 @@ INVALID = [
         b'"\\u+061"',
     ],
     *[b'"\\u00 1"', b'"\\u{61}"', b"'\"'", b'"""a"""', b'u"a"', b'b"a"', b'r"a"', b"[1;]", b"[1,,]", b"[,,]", b"[null,}", b"{]"],
-    *[b"[}", b"({})", b'{"a"=1}', b'{"a"=>1}', b'{"a":1,,"b":2}', b'{"a":1}{"b":2}', b"[]{}", b"[1]x", b"{...{}}"],
+    *[b"[}", b"({})", b'{"a"=1}', b'{"a"=>1}', b'{"a":1,,"b":2}', b'{"a":1}[1]', b"[]{}", b"[1]x", b"{...{}}"],
     *[b'{"a":undefined}', b'{"a":new Date()}', b"<!-- a -->1", b"%7B%7D", b"\x1e1", "1\x85".encode(), "\u20281".encode()],
     *["\u200b1".encode(), b"\xfe\xff\x001", b'"\xf0\x9f\x98"', b'"\xf8\x88\x80\x80\x80"', b'"\xe0\x80\xaf"'],
     *[b'"caf\xe9"', b"\xc3\xa9", b"[" * 100_000, b'{"a":' * 100_000, b"[" * 2000 + b"]" * 2000, b"[1" + b",[1" * 3000],
@@ -238,6 +238,13 @@ def test_a_byte_order_mark_is_not_json():
     """The reader strips it from the first line; anywhere else it is an error."""
     with pytest.raises(InvalidLineError, match="BOM"):
         loads(b"\xef\xbb\xbf{}")
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_objects_on_one_line_are_counted(count):
+    """The number is in the message; nothing noticed when it was one too many."""
+    with pytest.raises(InvalidLineError, match=rf"^{count} JSON objects without a newline between them"):
+        loads(b' {"a": 1}' * count + b" ")
 
 
 def test_1024_levels_can_be_read_and_254_written():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchfiles import outcome
 from batchfiles.bodies.answer import Answer
-from batchfiles.outcome import OUTCOMES, Result, read, retryable
+from batchfiles.outcome import OUTCOMES, Result, ids_of, read, retryable
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -686,3 +686,14 @@ def test_any_line_has_an_outcome_and_values_that_fit(found):
 def test_the_short_way_comes_to_the_same(found):
     """There is one set of rules; the ordinary line only passes them faster."""
     assert repr(read(found)) == repr(outcome._read_any(found))
+
+
+def test_a_damaged_line_keeps_its_id_and_of_repeated_keys_the_last_one_counts():
+    """In the same piece of text: nothing noticed when the two ways to read an id were exchanged."""
+    lines = [
+        b'{"custom_id": "a", "response": {',
+        b'{"custom_id": "b", "custom_id": "c", "error": null}',
+        b'{"custom_id": 5}',
+        b"{",
+    ]
+    assert ids_of(lines, b"\n".join(lines)) == ["a", "c", None, None]

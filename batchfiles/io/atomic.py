@@ -153,8 +153,10 @@ def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_f
             _sync_folder(temporary)
             refuse_existing_folder(path, overwrite=overwrite, ours=ours)  # results may have come while we were at work
             _take_folder_name(temporary, target)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
+            if isinstance(error, FileError) and error.path is not None and Path(error.path).is_relative_to(temporary):
+                error.path = str(path / Path(error.path).relative_to(temporary))  # the name that was asked for
             raise
         _sync_folder(target.parent)
         LOG.info("%s: written", path)

@@ -11,7 +11,7 @@ from batchfiles.bodies.answer import Body
 from batchfiles.bodies.vector_encodings import FLOAT32, Encoding, encoding_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import SUCCEEDED
-from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, embedding_answers, record_batch
+from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, embedding_answers
 from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
 
 __all__ = ["EmbeddingRows"]
@@ -145,15 +145,11 @@ class EmbeddingRows(RequestRows):
             if values is not None and len(values) != 4 * wanted:
                 self.count(f"wrong_dimensions:{request_ref.custom_id} ({len(values) // 4}, not {wanted})")
 
-    def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
-        if not self._rows:
-            return None
-        rows, self._rows = self._rows, []
+    def _take(self) -> list[Any]:
+        """Return the columns of the rows added so far, the vectors last, and forget the rows."""
         vectors, self._vectors = self._vectors, []
-        columns: list[Any] = list(zip(*rows, strict=True))
-        columns.append(_vector_array(vectors, self._schema.field("embedding").type))
-        return record_batch(self._schema, columns)
+        columns = super()._take()
+        return [*columns, _vector_array(vectors, self._schema.field("embedding").type)] if columns else []
 
 
 def _texts(request_ref: RequestRef | None) -> list[Any] | None:

@@ -200,15 +200,41 @@ class RequestRows:
 
     def batches(self) -> Iterator[Any]:
         """Yield the rows added so far in record batches, and forget them."""
-        if (batch := self.flush()) is not None:
-            yield batch
+        if columns := self._take():
+            yield from record_batches(self._schema, columns)
 
     def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
-        if not self._rows:
-            return None
+        columns = self._take()
+        return record_batch(self._schema, columns) if columns else None
+
+    def _take(self) -> list[Any]:
+        """Return the columns of the rows added so far, and forget the rows."""
         rows, self._rows = self._rows, []
-        return record_batch(self._schema, list(zip(*rows, strict=True)))
+        return list(zip(*rows, strict=True))
+
+
+def record_batches(schema: Any, columns: list[Any]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow has no types
+    """Turn columns into one record batch, or into several where the text of a column is more than Arrow keeps in one: 2 GiB."""
+    length = len(columns[0])
+    try:
+        batch = record_batch(schema, columns)
+    except (AttributeError, TypeError):  # such a column is a ChunkedArray
+        if length < 2 or max(map(_text_length, columns)) < MUCH_TEXT:
+            raise
+    else:
+        yield batch
+        return
+    for part in (slice(None, length // 2), slice(length // 2, None)):
+        yield from record_batches(schema, [column[part] for column in columns])
+
+
+MUCH_TEXT = 2**29
+"""Characters that may be 2 GiB as UTF-8."""
+
+
+def _text_length(column: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    return sum(len(value) for value in column if isinstance(value, str | bytes)) if type(column) is tuple else 0
 
 
 def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types

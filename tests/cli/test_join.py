@@ -735,7 +735,7 @@ def test_a_join_that_is_interrupted_at_a_random_moment_leaves_nothing_or_the_tab
     started: Callable[..., subprocess.Popen[bytes]], some: Path, temporary: Path, trial: int
 ) -> None:
     """While it scans, writes, finishes or cleans up: no table and exit code 130, or the whole one and 0."""
-    random = Random(f"{os.environ.get('BATCHFILES_SEED', '1')} {trial}")
+    random = Random(os.environ.get("BATCHFILES_SEED", "1") + f" {trial}")
     folder, target = temporary.parent, random.choice(("t.parquet", "t.csv.gz", "parts"))
     process = started(some, "-o", folder / target, "--workers", random.choice((1, 1, 2)))
     until(lambda: any(temporary.iterdir()), process)

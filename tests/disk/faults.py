@@ -215,7 +215,9 @@ class Trials:
         if found is None:
             self.counts["killed"] += 1
             return
-        assert not left or always, ("left over", place, left, found)
+        # An old folder that can't be removed is no reason to fail: the new one has its name. The next job removes it.
+        is_aside = found["error"] is None and all(name.endswith(ASIDE) for name in left)
+        assert not left or always or is_aside, ("left over", place, left, found)
         if found["error"] is None:
             assert is_now == self.new, ("no error and not the new file", place)
             self.counts["complete"] += 1

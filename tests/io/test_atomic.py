@@ -332,6 +332,14 @@ def test_impossible_names_are_file_errors(tmp_path, make, name):
     assert caught.value.path == str(tmp_path / name)
 
 
+def test_an_error_in_a_folder_names_the_file_that_it_would_have_been(tmp_path):
+    """A failing disk was reported with the temporary name of the folder, which was gone by then."""
+    with pytest.raises(FileError) as caught, atomic_folder(tmp_path / "d") as folder, atomic_file(folder / "no" / "f"):
+        pytest.fail("the block must not begin")
+    assert caught.value.path == str(tmp_path / "d" / "no" / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_errors_of_other_folders_are_not_changed(tmp_path):
     """In the block of a folder, too."""
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "d"):

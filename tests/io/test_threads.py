@@ -20,6 +20,27 @@ class Full(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_an_exception_waits_for_what_is_being_done() -> None:
+    """Else the thread writes to a file that is removed; nothing noticed when it was not waited for."""
+    began, done = threading.Event(), []
+
+    def slow() -> None:
+        began.set()
+        threading.Event().wait(0.3)
+        done.append("slow")
+
+    def leave() -> None:
+        with BackgroundWriter("test") as behind:
+            behind.do(slow)
+            behind.do(partial(done.append, "cancelled"))
+            began.wait(10)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        leave()
+    assert done == ["slow"]
+
+
 def test_things_are_done_in_their_order_and_all_of_them() -> None:
     """More things than may wait are done one after the other, in one thread that is not this one."""
     done: list[int] = []

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,7 +20,9 @@ from batchfiles.inputs.kinds import classify
 from batchfiles.io.lines import blocks
 from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
+from batchfiles.table import rows
 from batchfiles.table.preview import first_rows
+from batchfiles.table.rows import record_batch
 from tests.jobs.wire import failure, put, request, success
 
 CAP = 1000
@@ -74,6 +77,35 @@ def test_much_text_comes_back_equal(tmp_path: Path) -> None:
             assert hashlib.sha256(text.as_py().encode()).digest() == digests[found % 13]
             found += 1
     assert found == count
+
+
+def test_rows_with_long_results_are_in_small_batches(tmp_path: Path) -> None:
+    """A thousand answers of 2 MB were one batch: 4 GB of memory, and more text than Arrow keeps in one array."""
+    count, text = 500, "x" * 200_000
+    inputs = put(tmp_path / "requests.jsonl", *(request(f"r-{number}") for number in range(count)))
+    results = put(tmp_path / "output.jsonl", *(success(f"r-{number}", text) for number in range(count)))
+    batches = list(batchfiles.join(inputs, results, bodies="none").to_batches())
+    assert sum(batch.num_rows for batch in batches) == count
+    assert max(batch.nbytes for batch in batches) < 64_000_000
+
+
+def test_more_text_than_a_batch_takes_is_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, and each with all columns; one value that is too long for a batch is an error."""
+    columns = [("a", "b", "c", "d", "e"), ("x" * 9, "", "y" * 9, "z" * 9, None)]
+    schema = pa.schema({"id": pa.string(), "text": pa.string()})
+
+    def limited(schema: pa.Schema, columns: list[Any]) -> pa.RecordBatch:
+        if sum(len(value or "") for value in columns[1]) > 10:
+            pa.RecordBatch.from_arrays([pa.chunked_array([columns[0]]), pa.chunked_array([columns[1]])], schema=schema)
+        return record_batch(schema, columns)
+
+    monkeypatch.setattr(rows, "record_batch", limited)
+    monkeypatch.setattr(rows, "MUCH_TEXT", 9)
+    batches = list(rows.record_batches(schema, columns))
+    assert [batch["id"].to_pylist() for batch in batches] == [["a", "b"], ["c"], ["d", "e"]]
+    assert [value for batch in batches for value in batch["text"].to_pylist()] == list(columns[1])
+    with pytest.raises(TypeError, match="ChunkedArray"):
+        list(rows.record_batches(schema, [("a",), ("x" * 11,)]))
 
 
 @pytest.mark.parametrize("newline", [b"\n", b""])

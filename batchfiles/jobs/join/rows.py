@@ -52,6 +52,12 @@ is one batch. With 16, the last few lines of every range were another one, and e
 LONG = 1024 * 1024
 """The size of a long line, in bytes: sixteen of them are too many to keep in memory."""
 
+LONG_RESULT = 64 * 1024
+"""The average size of a long result, in bytes. A block of requests then has fewer lines, and is a batch."""
+
+SHORT_REQUEST = 64
+"""The size of a short request line, in bytes."""
+
 FINDINGS_KEPT = 100
 """Findings of a range that are listed; all are counted."""
 
@@ -285,6 +291,11 @@ class JoinRows(RowWork):
         self._prefetches = spec["prefetch"]
         if self._prefetches:
             self._block_size = PREFETCH_BYTES
+        sizes = (Path(file.path).stat().st_size for file in self._files)
+        average = sum(sizes) // max(1, spec["count"])
+        self._has_long_results = average > LONG_RESULT
+        if self._has_long_results:
+            self._block_size = max(SHORT_REQUEST * ROWS * LONG_RESULT // average, 2 * SHORT_REQUEST)
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -351,6 +362,13 @@ class JoinRows(RowWork):
                 self._lookup.prefetch(_keys(each.block().lines))
             for lines in columns.add_requests(each, file, self._marks.used, digests_of_bytes):
                 columns.set_digests(lines.line_number - each.line_number, self._add_exactly(lines, file))
+
+    def _added(
+        self, source: Source, notice: Callable[[Finding], None], file: int, where: dict[str, Any]
+    ) -> Iterator[tuple[int, int]]:
+        """Add the rows block by block; one with long results counts as one with long lines."""
+        for last, longest in super()._added(source, notice, file, where):
+            yield last, LONG + 1 if self._has_long_results else longest
 
     def _unrepeated(self, block: Block, file: int) -> Iterator[Block]:
         """Yield the lines that don't repeat one of another file, and tell the lookup which other files have them."""
