@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchfiles.api.batches import BatchEvent, read_event
     from batchfiles.bodies.answer import Answer
     from batchfiles.bodies.errors import ErrorInfo
-    from batchfiles.campaign.manifest import Manifest, Part
+    from batchfiles.campaign import Manifest, Part
     from batchfiles.client import AsyncClient, Client
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
     from batchfiles.errors import (
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     )
     from batchfiles.findings import Finding, OnError, Severity
     from batchfiles.inputs.roles import Pairs
-    from batchfiles.io.remote.path import RemotePath
+    from batchfiles.io.remote_path import RemotePath
     from batchfiles.io.sources import SourceLike
     from batchfiles.io.target import TargetLike
     from batchfiles.io.threads import Progress
@@ -126,9 +126,9 @@ if TYPE_CHECKING:
     from batchfiles.runner.report import LiveBatch, PlannedPart, RunPlan, RunReport, RunStatus
     from batchfiles.runner.run import plan_run, run, run_async
     from batchfiles.table.open import TableFormat
-    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
-    from batchfiles.table.schema import TableName, schema
+    from batchfiles.table.rows import TableName, schema
     from batchfiles.writing import InputWriter, OutputWriter
 
     __version__: str
@@ -298,15 +298,15 @@ __all__ = [
 # Where each name is; it is imported on first use, so that `import batchfiles` costs nothing.
 _HOMES = {
     "bodies.errors": "ErrorInfo",
-    "io.remote.path": "RemotePath",
+    "io.remote_path": "RemotePath",
     "table.read": "TableLike",
     "table.open": "TableFormat",
     "io.sources": "SourceLike",
-    "table.parsed.source": "SchemaLike",
+    "table.parsed_schema": "SchemaLike",
     "io.threads": "Progress",
     "inputs.roles": "Pairs",
     "jobs.template": "NullPolicy",
-    "campaign.manifest": "Manifest Part",
+    "campaign": "Manifest Part",
     "limits.profile": "BodyRuleSet",
     "bodies.answer": "Answer",
     "api": (
@@ -350,7 +350,7 @@ _HOMES = {
     "outcome": "OUTCOMES Result outcome_of",
     "reading": "Line read_inputs read_lines read_outputs",
     "records": "BatchRequestInput BatchRequestOutput BatchRequestOutputError BatchRequestOutputResponse",
-    "table.schema": "TableName schema",
+    "table.rows": "TableName schema",
     "writing": "InputWriter OutputWriter",
     "io.target": "TargetLike",
 }

@@ -20,8 +20,8 @@ from batchfiles.errors import (
     TooManyRequestsError,
 )
 from batchfiles.ids.unique import UniqueIds
-from batchfiles.io.atomic import file_error
 from batchfiles.io.compression import compressed, compression_of_name
+from batchfiles.io.remote_path import file_error
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import PIECE, BackgroundFile, write_all
 from batchfiles.limits import LimitsLike, profile

@@ -97,7 +97,7 @@ def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for needed in ("starlette", "uvicorn", "httpx2"):
         pytest.importorskip(needed)
     from batchfiles.testing import Server, Service
-    from batchfiles.testing.options import parser, quirks_of, variables_of
+    from batchfiles.testing.__main__ import parser, quirks_of, variables_of
 
     started = SERVER.search(page.read_text())
     options = parser().parse_args(started["options"].split() if started else [])
@@ -129,7 +129,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
 def test_a_reader_can_start_the_server_of_a_page_and_paste_its_line(page: Path) -> None:
     """Pages showed a server whose batches take seconds, with commands that need them completed, and two lines to paste as one."""
     pytest.importorskip("uvicorn")
-    from batchfiles.testing.options import parser, variables_of
+    from batchfiles.testing.__main__ import parser, variables_of
 
     started = SERVER.search(page.read_text())
     assert started

@@ -37,9 +37,9 @@ def imports_of(body: Iterable[ast.stmt]) -> Iterator[str]:
 
 def test_there_are_few_modules_and_none_is_long() -> None:
     """A reader finds a module by its name and reads it as a whole."""
-    assert len(MODULES) <= 242
+    assert len(MODULES) <= 206
     assert max(LINES.values()) <= 430, {name: lines for name, lines in LINES.items() if lines > 430}
-    assert median(LINES.values()) <= 260
+    assert median(LINES.values()) <= 320
 
 
 def test_no_module_imports_itself_through_others() -> None:
@@ -53,7 +53,7 @@ def test_no_module_imports_itself_through_others() -> None:
     TopologicalSorter(graph).prepare()
 
 
-@pytest.mark.parametrize(("job", "most"), [("join", 42), ("validate", 22)])
+@pytest.mark.parametrize(("job", "most"), [("join", 40), ("validate", 20)])
 def test_a_job_runs_code_in_few_modules(job: str, most: int) -> None:
     """Counted while the job runs; `python -m benchmarks.modules JOB` prints their names."""
     ran = subprocess.run([sys.executable, "-m", "benchmarks.modules", job], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -51,7 +51,7 @@ def test_a_function_is_not_hidden_by_a_module_of_its_name() -> None:
     import batchfiles.jobs.join
     import batchfiles.jobs.join.export
     import batchfiles.jobs.validate
-    import batchfiles.table.schema
+    import batchfiles.table.rows
 
     for name in ("join", "export", "validate", "schema"):
         assert isinstance(getattr(batchfiles, name), FunctionType)

@@ -6,7 +6,7 @@ No socket, no clock, no file, and no key in a request.
 from __future__ import annotations
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors, BatchRequestCounts, BatchUsage
-from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
 from batchfiles.api.responses import FilePart, Progress, Request, Response

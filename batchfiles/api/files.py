@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-from batchfiles.api.batch_request import BatchFileExpirationAfter
+from batchfiles.api.batches import BatchFileExpirationAfter
 from batchfiles.api.config import Config, checked_id
 from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
 from batchfiles.api.responses import Body, FilePart, Request, Response, json_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
+from batchfiles.cli.batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.options import Command
 from batchfiles.cli.progress import TransferProgress, print_error, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do

@@ -8,18 +8,16 @@ import click
 
 from batchfiles.cli.options import (
     EditingCommand,
+    check_targets,
     counts_option,
     edit_options,
     edits_of,
     files_argument,
     line_cap_option,
     overwrite_option,
-    temp_dir_option,
-)
-from batchfiles.cli.outputs import (
-    check_targets,
     refuse_two_on_stdout,
     report_json,
+    temp_dir_option,
 )
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target

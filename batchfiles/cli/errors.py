@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.options import FilesOrPairs, pairs_option, report_json
 from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
 from batchfiles.layout import visible
 from batchfiles.summary import COMMAND_LINE, WIDTH

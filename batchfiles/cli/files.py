@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.main import Group
-from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.options import Command, overwrite_option
 from batchfiles.cli.progress import TransferProgress, print_error, print_lines, say, screen
 from batchfiles.cli.service_options import Service, service_options
@@ -87,7 +87,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
         2   wrong usage, or no key
         3   the service refused or did not answer; a file can't be read
     """
-    from batchfiles.api.batch_request import BatchFileExpirationAfter
+    from batchfiles.api.batches import BatchFileExpirationAfter
 
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
@@ -179,7 +179,7 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
         2   wrong usage, no key, or an output that exists
         3   the service refused or did not answer; a file can't be written
     """
-    from batchfiles.io.spool import Spool
+    from batchfiles.io.temporary import Spool
 
     target = Target.at(Path(output), folder=False)
     target.check(overwrite=overwrite)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, print_error, print_lines, say
+from batchfiles.cli.row_layout import ascii_json, pretty_json, repaired_json
 from batchfiles.findings import EXAMPLES, plural
 from batchfiles.jobs.summaries import not_read_lines
 from batchfiles.layout import visible

@@ -18,8 +18,8 @@ from batchfiles.cli.options import Command, Size, with_options
 from batchfiles.cli.progress import print_lines, screen
 from batchfiles.errors import FileError
 from batchfiles.findings import nearest
-from batchfiles.io.spool import small_file
-from batchfiles.io.urls import shown_name
+from batchfiles.io.filesystems import shown_name
+from batchfiles.io.texts import small_file
 from batchfiles.layout import Screen, size, text_table, visible, wrapped
 from batchfiles.limits import NONE, OPENAI, PROFILES, Limits
 from batchfiles.limits.profile import own_limits

@@ -296,7 +296,7 @@ def in_options(words: str) -> str:
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:
     """Remove the credentials of URLs from a message: click quotes its input."""
-    from batchfiles.io.urls import is_plain_address, shown_name
+    from batchfiles.io.filesystems import is_plain_address, shown_name
 
     for argument in arguments:
         for text in (argument, argument.partition("=")[2]):

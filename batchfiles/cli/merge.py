@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from batchfiles.cli.options import Command, files_argument, line_cap_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.options import (
+    Command,
+    check_targets,
+    files_argument,
+    line_cap_option,
+    overwrite_option,
+    refuse_two_on_stdout,
+    report_json,
+    temp_dir_option,
+)
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
@@ -66,7 +74,7 @@ def merge(
     """
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow_for((*files, output))
-    from batchfiles.campaign.folder import request_sources
+    from batchfiles.campaign import request_sources
     from batchfiles.jobs.merge import merge as merge_files
     from batchfiles.jobs.summaries import merge_blocks
 

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import Command, counts_option, csv_null_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.options import (
+    Command,
+    check_targets,
+    counts_option,
+    csv_null_option,
+    overwrite_option,
+    refuse_two_on_stdout,
+    report_json,
+    temp_dir_option,
+)
 from batchfiles.cli.progress import say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of

@@ -14,8 +14,8 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import Progress
+from batchfiles.io.target import STDOUT
 from batchfiles.jobs.summaries import output_name
 from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP

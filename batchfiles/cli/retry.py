@@ -18,10 +18,11 @@ from batchfiles.cli.options import (
     inputs_option,
     line_cap_option,
     pairs_option,
+    refuse_two_on_stdout,
+    report_json,
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import counts_of
 from batchfiles.limits import RESULT_LINE_CAP

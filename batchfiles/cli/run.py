@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import Command, files_argument, temp_dir_option, workers_option
-from batchfiles.cli.outputs import STDOUT, check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.options import (
+    STDOUT,
+    Command,
+    check_targets,
+    files_argument,
+    refuse_two_on_stdout,
+    report_json,
+    temp_dir_option,
+    workers_option,
+)
 from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, say_lines, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import (
@@ -250,7 +258,7 @@ def run(
             raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
     check_user_table(with_tables, custom_id, with_prefix, csv_nulls)
     import_pyarrow()  # before any other import of it
-    from batchfiles.campaign.folder import request_sources
+    from batchfiles.campaign import request_sources
     from batchfiles.io.target import PathTarget
     from batchfiles.runner.parts import run_sources
     from batchfiles.runner.report import plan_blocks, run_blocks

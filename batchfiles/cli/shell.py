@@ -14,7 +14,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from batchfiles.cli.options import Command, overwrite_option
 from batchfiles.cli.progress import say
 from batchfiles.findings import instead_of, plural
-from batchfiles.io.atomic import file_error
+from batchfiles.io.remote_path import file_error
 from batchfiles.io.target import PathTarget
 
 __all__ = ["completion", "man"]

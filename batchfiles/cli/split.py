@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import Command, files_argument, temp_dir_option
-from batchfiles.cli.outputs import check_targets, report_json
+from batchfiles.cli.options import Command, check_targets, files_argument, report_json, temp_dir_option
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import text_of
@@ -102,8 +101,7 @@ def split(
     if compress:
         import_pyarrow()
     import_pyarrow_for(files)
-    from batchfiles.campaign.folder import request_sources
-    from batchfiles.campaign.manifest import made_by_split
+    from batchfiles.campaign import made_by_split, request_sources
     from batchfiles.jobs.split import split as split_files
     from batchfiles.jobs.summaries import split_blocks
 

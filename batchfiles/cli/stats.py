@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
-from batchfiles.cli.outputs import STDOUT, check_targets, report_json
+from batchfiles.cli.options import (
+    Condition,
+    FilesOrPairs,
+    check_targets,
+    fail_on_option,
+    failures,
+    files_or_pairs_argument,
+    pairs_option,
+    report_json,
+)
 from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
 from batchfiles.findings import counts_of, nearest
-from batchfiles.io.target import Target
+from batchfiles.io.target import STDOUT, Target
 from batchfiles.layout import visible
 from batchfiles.outcome import MISSING, OUTCOMES
 from batchfiles.summary import text_of

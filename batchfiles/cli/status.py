@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from batchfiles.cli.batch_format import batch_json, batch_record, batch_table, failure_words
-from batchfiles.cli.named_batches import (
+from batchfiles.cli.batches import (
     NamedBatch,
     all_option,
+    batch_json,
+    batch_record,
+    batch_table,
+    failure_words,
     limit_option,
     named_batches,
     names_argument,

@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchfiles.cli.batch_format import batch_json
+from batchfiles.cli.batches import batch_json, campaign_named
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import Command, files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, TransferProgress, print_error, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
 from batchfiles.findings import plural
-from batchfiles.io.remote.path import real_path
+from batchfiles.io.remote_path import real_path
 from batchfiles.layout import visible
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
-    from batchfiles.campaign.manifest import Part
+    from batchfiles.campaign import Part
     from batchfiles.client.synchronous import Client
     from batchfiles.io.sources import Source
-    from batchfiles.io.spool import Spool
+    from batchfiles.io.temporary import Spool
     from batchfiles.limits import Limits
 
 __all__ = ["RequestFile", "check", "endpoint_of", "request_files", "submit"]
@@ -71,7 +70,7 @@ def _files_of(name: str, spool: Spool) -> list[RequestFile]:
 
 
 def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part | None = None) -> RequestFile:
-    from batchfiles.campaign.manifest import stem_of
+    from batchfiles.campaign import stem_of
     from batchfiles.io.sources import Source
 
     # Services require names that end in .jsonl.
@@ -178,7 +177,7 @@ def submit(
         3   the service refused or did not answer
         130 interrupted; batches that were created continue
     """
-    from batchfiles.io.spool import Spool
+    from batchfiles.io.temporary import Spool
 
     with service.connect() as client, Spool(temp_dir) as spool:
         terms = {"metadata": metadata, "completion_window": completion_window, "output_expires_after": output_expires_after}
@@ -283,7 +282,7 @@ class _Submitter:
         from batchfiles.api.config import RetryPolicy
         from batchfiles.api.flows import submit as submit_file
         from batchfiles.client.calls import submission_of
-        from batchfiles.io.spool import Spool
+        from batchfiles.io.temporary import Spool
 
         endpoint = self._endpoint or endpoint_of(file.source)
         with Spool(self._temp_dir) as spool:  # one for each file: a campaign may be larger than the disk
@@ -307,7 +306,7 @@ def _say(file: RequestFile, words: str) -> None:
 
 def _write_to_manifest(file: RequestFile, batch_id: str) -> None:
     """Add a batch to its part in the manifest, which is read again first."""
-    from batchfiles.campaign.manifest import read_manifest, write_manifest
+    from batchfiles.campaign import read_manifest, write_manifest
 
     if file.folder is None or file.part is None:
         return

@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar
 import click
 
 from batchfiles.cli.options import (
+    STDOUT,
     Condition,
+    check_targets,
     counts_option,
     csv_null_option,
     fail_on_option,
     failures,
     line_cap_option,
+    report_json,
     temp_dir_option,
     with_options,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
-from batchfiles.io.remote.path import real_path
+from batchfiles.io.remote_path import real_path
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.table_files import is_own_file, is_table_file
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.lazy_table import LazyTable
     from batchfiles.jobs.join.report import TableReport
     from batchfiles.table.open import TableFormat
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 __all__ = [
     "FORMATS",

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import Command, files_argument, temp_dir_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.options import Command, files_argument, report_json, temp_dir_option
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.layout import visible
 from batchfiles.summary import COMMAND_LINE, text_of

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from batchfiles.api.flows import effects
 from batchfiles.api.responses import FilePart
 from batchfiles.errors import FileError
-from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.atomic import atomic_file
+from batchfiles.io.remote_path import file_error
 
 __all__ = ["Disk", "WorkFile", "pieces", "read", "size", "write"]
 

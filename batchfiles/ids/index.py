@@ -17,7 +17,7 @@ from itertools import accumulate, compress, islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from batchfiles.io.atomic import file_error
+from batchfiles.io.remote_path import file_error
 
 __all__ = [
     "OFFSET_BITS",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Self, TypeAlias, cast
 
 from batchfiles.errors import FileError
-from batchfiles.io.atomic import file_error
+from batchfiles.io.remote_path import file_error
 from batchfiles.native import NativeIds, native_ids, native_lines
 
 __all__ = ["UniqueIds"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
-from batchfiles.campaign.manifest import RESULT_NAME
+from batchfiles.campaign import RESULT_NAME
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
@@ -29,7 +29,7 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.outcome import SUCCEEDED, read
 
 if TYPE_CHECKING:
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 __all__ = [
     "LINES_LOOKED_AT",

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
+from batchfiles.campaign import Campaigns
 from batchfiles.errors import TruncatedFileError
-from batchfiles.io.atomic import file_error
-from batchfiles.io.remote.path import Place, changed
+from batchfiles.findings import Finding
+from batchfiles.io.remote_path import Place, changed, file_error
 from batchfiles.io.sources import Source
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 
-__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "check_unchanged", "copied", "most_open"]
+__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "changed_parts", "check_unchanged", "copied", "most_open"]
 
 
 class ResultFile(NamedTuple):
@@ -81,6 +82,33 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
     for file in files:
         if LocalFile.of(file.name, file.original, file.path) != file:
             raise changed(file.name)
+
+
+def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campaigns | None = None) -> list[Finding]:
+    """Compare the bytes of campaign parts with their manifests, to find damaged copies.
+
+    Args:
+        files: The path and the source of each file; files that are not parts are skipped.
+        campaigns: The known campaigns of their folders.
+
+    Returns:
+        A warning for each part whose bytes have changed.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A file can't be read.
+        TruncatedFileError: A compressed part is damaged.
+    """
+    campaigns = campaigns or Campaigns()
+    found = []
+    for place, source in files:
+        part = None if place is None else campaigns.part_of(place)
+        if place is None or part is None or part.file != place.name:
+            continue
+        if source.sha256().hex != part.sha256.lower():
+            message = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
+            found.append(Finding(code="changed_part", message=message, severity="warning", path=source.name))
+    return found
 
 
 def copied(files: Sequence[LocalFile], sources: Iterable[Source], spool: Spool) -> tuple[LocalFile, ...] | None:

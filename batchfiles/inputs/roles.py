@@ -13,18 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from batchfiles.campaign.folder import Campaigns, changed_parts
-from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
+from batchfiles.campaign import BATCH_ID, RESULT_NAME, Campaigns, Part, stem_of
 from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.attribution import ELSEWHERE, attributed
-from batchfiles.inputs.folder_files import files_to_read
+from batchfiles.inputs.folders import ELSEWHERE, attributed, files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
-from batchfiles.inputs.local import LocalFile, ResultFile, copied
-from batchfiles.io.remote.path import Place, RemotePath
+from batchfiles.inputs.local import LocalFile, ResultFile, changed_parts, copied
+from batchfiles.io.filesystems import shown_name
+from batchfiles.io.remote_path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
-from batchfiles.io.spool import Spool
-from batchfiles.io.urls import shown_name
+from batchfiles.io.temporary import Spool
 from batchfiles.limits import LINE_CAP
 
 __all__ = [

@@ -1,6 +1,6 @@
 """A file, or a folder of files, that appears whole or not at all.
 
-Remote ones are in `remote/transfer.py`, and `target.Target` chooses.
+Remote ones are in `transfer.py`, and `target.Target` chooses.
 
 The bytes go to a temporary name beside the target, are synced to the disk, and take the final name in one step. A process that is
 killed leaves the old file unchanged and a temporary one with its owner in the name: `.NAME.MARK.batchfiles-part`. The next job
@@ -13,18 +13,55 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExistsError
-from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
-from batchfiles.io.remote.path import real_path
+from batchfiles.io.remote_path import Place, file_error, real_path
+from batchfiles.io.temporary import ASIDE, clear_leftovers, unfinished_name
 
-__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
+__all__ = [
+    "IsOwnFile",
+    "atomic_file",
+    "atomic_folder",
+    "no_file",
+    "refuse_existing",
+    "refuse_existing_folder",
+    "refuse_others_files",
+    "sync",
+]
 
 LOG = logging.getLogger(__name__)
+
+IsOwnFile: TypeAlias = Callable[[str], bool]
+"""Predicate: is this file name one that the same command could have written?"""
+
+
+def no_file(_: str) -> bool:
+    """Return False: no file is our own."""
+    return False
+
+
+def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: IsOwnFile) -> None:
+    """Make sure that a folder can be replaced without loss of other files.
+
+    Args:
+        folder: Where it is.
+        entries: The name of each thing in it, and whether it is a folder itself.
+        ours: Which names are those of our files.
+
+    Raises:
+        FileError: A folder is in it, which we never write, or a file that is not ours.
+    """
+    entries = sorted(entries)
+    if any(is_folder for _, is_folder in entries):
+        raise FileError("holds folders, so it is not replaced: remove it yourself", path=str(folder), number=errno.ENOTEMPTY)
+    for name, _ in entries:
+        if not ours(name):
+            words = f"holds files that are not ours to delete, {name} for one: choose another folder, or remove this one yourself"
+            raise FileError(words, path=str(folder), number=errno.ENOTEMPTY)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -175,11 +212,6 @@ def _is_foreign(error: OSError, *ours: Path) -> bool:
     if isinstance(error, FileError | ConnectionError | TimeoutError):
         return True
     return error.filename is not None and not str(error.filename).startswith(tuple(map(str, ours)))
-
-
-def file_error(error: OSError, path: Path | str) -> FileError:
-    """Turn an error of the operating system into ours, with the name of the file that was asked for."""
-    return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
 
 
 def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 from batchfiles.errors import FileError, MismatchError, TruncatedFileError
-from batchfiles.io.urls import shown_name
+from batchfiles.io.filesystems import shown_name
 from batchfiles.io.zstd import KeptOpen, ZstdWriter
 
 __all__ = ["TABLES", "compressed", "compression_of", "compression_of_name", "decompressed", "foreign_bytes", "is_text"]

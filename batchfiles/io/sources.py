@@ -16,9 +16,9 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeAlias, cast
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
 from batchfiles.io.compression import compression_of, decompressed
+from batchfiles.io.filesystems import shown_name
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
-from batchfiles.io.remote.path import Place, RemotePath, changed, located, real_path
-from batchfiles.io.urls import shown_name
+from batchfiles.io.remote_path import Place, RemotePath, changed, located, real_path
 from batchfiles.limits import LINE_CAP
 
 __all__ = ["STDIN", "Source", "SourceLike", "expand", "is_batch_file", "plain_name", "read_blocks"]
@@ -126,7 +126,7 @@ class Source:
             FileError: The file is not there or can't be read; also while reading.
         """
         if self.remote is not None:
-            from batchfiles.io.remote.transfer import read_in_order
+            from batchfiles.io.transfer import read_in_order
 
             with read_in_order(self.remote) as raw:
                 yield raw
@@ -163,7 +163,7 @@ class Source:
         """
         if self.remote is None:
             return self.open_raw()
-        from batchfiles.io.remote.filesystems import told_as_file_error
+        from batchfiles.io.filesystems import told_as_file_error
 
         with told_as_file_error(self.name):
             return self.remote.filesystem.open_input_file(self.remote.path)
@@ -346,7 +346,7 @@ def _expand_remote(place: RemotePath, files_of: FilesOf) -> list[Source]:
     if found.type == FileType.Directory and (files := files_of(place)) is not None:
         return files
     if found.type == FileType.NotFound and glob.has_magic(place.path):
-        from batchfiles.io.remote.path import matches
+        from batchfiles.io.remote_path import matches
 
         return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
     if found.type == FileType.NotFound:

@@ -16,11 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
-from batchfiles.io.atomic import atomic_file, atomic_folder, file_error, refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, no_file
-from batchfiles.io.remote.filesystems import told_as_file_error
-from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
-from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+from batchfiles.io.atomic import IsOwnFile, atomic_file, atomic_folder, no_file, refuse_existing, refuse_existing_folder
+from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, real_path
+from batchfiles.io.temporary import UNFINISHED
+from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
 __all__ = ["STDOUT", "PathTarget", "Target", "TargetLike"]
 

@@ -1,19 +1,24 @@
-r"""Blocks of whole lines that are not cut apart, for compiled code, which finds the newlines itself.
+r"""Texts that are not cut into lines: blocks of whole lines for compiled code, which finds the newlines itself, and small files.
 
-They are the lines of `lines.blocks`, with the same numbers, offsets and findings.
+The blocks have the lines of `lines.blocks`, with the same numbers, offsets and findings. Small files are those written by hand:
+templates, prices, schemas, limits. They are read at once, local or remote.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from batchfiles.errors import FileError
 from batchfiles.findings import Finding
 from batchfiles.io.lines import BLOCK_SIZE, BOM, Block, blocks, byte_order_mark, checked_line_bytes, missing_newline, split
+from batchfiles.io.remote_path import RemotePath
+from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
 from batchfiles.native import native_lines
 
-__all__ = ["Text", "texts"]
+__all__ = ["MOST_BYTES", "Text", "name_of", "small_file", "texts"]
 
 
 class Text(NamedTuple):
@@ -168,3 +173,32 @@ def _whole_lines(stream: BinaryIO, block_size: int) -> Iterator[tuple[bytes, int
         yield text, size
     if held:
         yield b"".join(held), 0
+
+
+MOST_BYTES = 16 * 1024 * 1024
+"""A larger file is named by mistake."""
+
+
+def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> bytes:
+    """Return the bytes of a file as they are.
+
+    Args:
+        path: A local path, a URL, or what `located` makes of them.
+        filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+
+    Raises:
+        FileError: The file is not there, can't be read, or has more than 16 MiB.
+    """
+    source = Source.named(path, filesystem=filesystem)
+    text = bytearray()
+    with source.stored() as stream:
+        while len(text) <= MOST_BYTES and (chunk := stream.read(BLOCK_SIZE)):
+            text += chunk
+    if len(text) > MOST_BYTES:
+        raise FileError(f"has more than {MOST_BYTES:,} bytes: is it the right file?", path=source.name)
+    return bytes(text)
+
+
+def name_of(path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> str:
+    """Return what people read for a path: a local one as it was given, a remote one without keys and options."""
+    return Source.named(path, filesystem=filesystem).name

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
+from batchfiles.inputs.folders import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.io.target import TargetLike
 from batchfiles.io.threads import Progress, progress_of, source_steps

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from batchfiles.campaign.folder import Campaigns, changed_parts, request_sources
+from batchfiles.campaign import Campaigns, request_sources
 from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.findings import Finding, Findings
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
+from batchfiles.inputs.folders import files_of_a_kind, not_read_fields
+from batchfiles.inputs.local import changed_parts
 from batchfiles.io.sources import Source, SourceLike
-from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import BackgroundWriter, Progress, progress_of, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import id_in

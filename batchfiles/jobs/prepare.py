@@ -20,8 +20,8 @@ from batchfiles.errors import (
     TooManyRequestsError,
 )
 from batchfiles.findings import Finding, Findings
-from batchfiles.io.spool import name_of, small_file
 from batchfiles.io.target import TargetLike
+from batchfiles.io.texts import name_of, small_file
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -33,8 +33,8 @@ from batchfiles.jobs.template import (
     no_column,
     single_braces,
 )
-from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
-from batchfiles.jsontext.paths import shown
+from batchfiles.jsontext.edits import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
+from batchfiles.jsontext.spans import shown
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
 from batchfiles.summary import Block, Displayed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias
 
-from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
+from batchfiles.campaign import Manifest, Part, made_by_split, write_manifest
 from batchfiles.codec import dumps
 from batchfiles.errors import DuplicateCustomIdError, MismatchError
+from batchfiles.findings import instead_of
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
+from batchfiles.io.filesystems import local_path_of, parse_url
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
-from batchfiles.jobs.option_texts import json_or_path
 from batchfiles.jobs.prepare import Preparation, read_template, rows_named
 from batchfiles.jobs.split import changed_limits, checked_options
 from batchfiles.jobs.split_parts import PartLimits, Parts, PartWriter, part_file
@@ -30,7 +32,7 @@ from batchfiles.limits import LimitsLike, profile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ROWS_OPTIONS", "NewCampaign", "PartsOfRows", "WrittenParts"]
+__all__ = ["ROWS_OPTIONS", "NewCampaign", "OptionKinds", "WrittenParts", "absolute", "json_or_path", "option_values"]
 
 ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
 ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
@@ -294,3 +296,44 @@ def _refuse(custom_id: str, *tasks: WrittenParts) -> NoReturn:
         first_path=None,
         first_line_number=None,
     )
+
+
+OptionKinds: TypeAlias = Mapping[str, type]
+"""The known options, each with `str`, `int` or `bool`."""
+
+
+def option_values(given: Mapping[str, str], kinds: OptionKinds) -> dict[str, Any]:
+    """Return options as values.
+
+    Raises:
+        ValueError: An option is unknown, or is not a value of its type.
+    """
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        kind = kinds.get(name)
+        if kind is None:
+            raise ValueError(f"unknown option {name!r}{instead_of(name, kinds)}")
+        try:
+            values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            expected = "true or false" if kind is bool else "a whole number"
+            raise ValueError(f"{name} is {expected}, not {text!r}") from None
+    return values
+
+
+def absolute(path: str) -> str:
+    """Return an absolute path, also of a `file:` URL; another URL is returned as it is."""
+    local = None if parse_url(path) is not None else local_path_of(path)
+    return path if local is None else os.path.abspath(local)  # noqa: PTH100 - Path.resolve follows links
+
+
+def json_or_path(name: str, text: str) -> Any:  # noqa: ANN401 - any JSON object
+    """Return the JSON object of an option; a text that does not begin as one is the path of a file with it.
+
+    Raises:
+        ValueError: It begins as one, and is not valid.
+    """
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else text
+    except ValueError as error:
+        raise ValueError(f"{name} is not valid JSON: {error}") from None

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from batchfiles.campaign.folder import request_sources
-from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
+from batchfiles.campaign import Manifest, Part, made_by_split, request_sources, write_manifest
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding, Findings
 from batchfiles.inputs.copied_lines import CopiedLines
-from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
+from batchfiles.inputs.folders import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.io.threads import Progress, progress_of, source_steps

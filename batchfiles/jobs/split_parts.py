@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn, Self, cast
 
-from batchfiles.campaign.manifest import Part, stem_of
+from batchfiles.campaign import Part, stem_of
 from batchfiles.errors import InvalidLineError, LineTooLongError
 from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.atomic import sync

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchfiles.findings import plural
+from batchfiles.io.filesystems import shown_name
 from batchfiles.io.target import STDOUT
-from batchfiles.io.urls import shown_name
 from batchfiles.layout import cut, size, visible
 from batchfiles.summary import PYTHON, Block, Interface, Sentences, Table
 
 if TYPE_CHECKING:
-    from batchfiles.campaign.manifest import Part
+    from batchfiles.campaign import Part
     from batchfiles.findings import Finding
     from batchfiles.jobs.edit import EditReport
     from batchfiles.jobs.merge import MergeReport

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.codec import dumps
 from batchfiles.findings import nearest
-from batchfiles.jsontext.exact import beyond_64_bits, leaves
+from batchfiles.jsontext.edits import beyond_64_bits, leaves
 
 __all__ = [
     "NULLS",

@@ -12,7 +12,7 @@ from typing import Any
 
 from batchfiles.findings import Finding, Findings, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
-from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
+from batchfiles.inputs.folders import not_read_fields, requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.validate_file import FileCheck

@@ -1,24 +1,24 @@
-r"""The positions of values in a line of JSON, to keep, copy or change their bytes. Only for lines that were decoded.
+r"""The positions of values in a line of JSON, to keep, copy or change their bytes, and the paths that name them.
 
-`members` and `elements` walk the text, and are always right. `find` searches for the keys of a path, a hundred times as fast, in
-lines where each of these keys occurs once, and no other key may be the same with escapes (`"mod\u0065l"`): if the decoded line
-has a value at the path, then the one place must be its key.
+Only for lines that were decoded. `members` and `elements` walk the text, and are always right. `find` searches for the keys of a
+path, a hundred times as fast, in lines where each of these keys occurs once, and no other key may be the same with escapes
+(`"mod\u0065l"`): if the decoded line has a value at the path, then the one place must be its key.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
-from batchfiles.jsontext.paths import EscapedLetters, Path
 
 __all__ = [
+    "EscapedLetters",
     "Match",
-    "Member",
     "Missing",
+    "Path",
     "body_of_input",
     "body_of_output",
     "elements",
@@ -26,7 +26,109 @@ __all__ = [
     "last_member",
     "leads_somewhere",
     "members",
+    "parse_path",
+    "path_and_rest",
+    "shown",
 ]
+
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys of objects and indices of arrays, from the outside in; the first is a key, because a line is an object."""
+
+STEP = re.compile(
+    r'(?:(?:^|\.)(?P<name>[^.\[\]"=]+))|(?:(?:^|\.)(?P<quoted>"(?:[^"\\]|\\.)*"))'
+    r'|(?:\[(?P<index>[0-9]{1,9})\])|(?:\[(?P<key>"(?:[^"\\]|\\.)*")\])'
+)
+DEEPEST = 100
+"""Maximum number of steps."""
+
+HOW = """write body.model, body.messages[0].content, or body["a key with . or = in it"]"""
+
+
+def parse_path(text: str) -> Path:
+    """Read a path.
+
+    Args:
+        text: Keys separated by dots, and indices of arrays in brackets, counted from 0. A key with `.`, `=`, `[`, `]` or `"` is a
+            JSON string, with or without brackets. A leading `$.`, as in findings, is ignored.
+
+    Raises:
+        ValueError: It is not a valid path.
+    """
+    path, rest = path_and_rest(text)
+    if rest:
+        raise ValueError(f"{text!r} is not a valid path: {HOW}")
+    return path
+
+
+def path_and_rest(text: str) -> tuple[Path, str]:
+    """Read the path at the beginning of a text, and return it and the rest, such as `=4000`.
+
+    Raises:
+        ValueError: There is no path at the beginning.
+    """
+    rest = text.removeprefix("$.")
+    at = 0
+    steps: list[str | int] = []
+    while match := STEP.match(rest, at):
+        steps.append(_step(match, text))
+        at = match.end()
+    if len(steps) > DEEPEST:
+        raise ValueError(f"the path {text[:60]!r}… has {len(steps)} steps; the maximum is {DEEPEST}")
+    if not steps or not isinstance(steps[0], str):
+        raise ValueError(f"{text!r} does not begin with a path: {HOW}")
+    return tuple(steps), rest[at:]
+
+
+def _step(match: re.Match[str], text: str) -> str | int:
+    if match["index"] is not None:
+        return int(match["index"])
+    if match["name"] is not None:
+        return match["name"]
+    quoted = match["quoted"] or match["key"]
+    try:
+        return str(next(iter(codec.loads(f"{{{quoted}:0}}"))))
+    except InvalidLineError:
+        raise ValueError(f"{quoted} in {text!r} is not a JSON string") from None
+
+
+def shown(path: Sequence[str | int]) -> str:
+    """Return a path as findings write it: `$.body.messages[0]`."""
+    parts = []
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        elif re.fullmatch(r'[^.\[\]"=]+', step):
+            parts.append(f".{step}")
+        else:
+            parts.append(f"[{codec.dumps(step).decode()}]")
+    return "$" + "".join(parts)
+
+
+FEW = 100
+"""The number of escapes that are searched one by one, which is faster for a few than a regular expression."""
+
+
+class EscapedLetters:
+    r"""Finds escapes of the letters of a word, which is ASCII.
+
+    Not just any escapes: `\u00e9` and the like are in nearly every text that is not English.
+    """
+
+    def __init__(self, word: str) -> None:
+        self._codes = frozenset(b"%02x" % ord(letter) for letter in word)
+        codes = "|".join(sorted(code.decode() for code in self._codes))
+        self._pattern = re.compile(rf"\\u00(?:{codes})".encode(), re.IGNORECASE)
+
+    def stand_in(self, text: bytes) -> bool:
+        """Return whether a text contains an escape of one of the letters."""
+        at = text.find(b"\\u00")
+        for _ in range(FEW):
+            if at < 0 or text[at + 4 : at + 6].lower() in self._codes:
+                return at >= 0
+            at = text.find(b"\\u00", at + 4)
+        return at >= 0 and self._pattern.search(text, at) is not None
+
 
 SPACES = b" \t\r\n"
 SPACE = re.compile(rb"[ \t\r\n]*")

@@ -20,7 +20,7 @@ from typing import Any
 
 from batchfiles.api.flows.effects import Flow, Work
 from batchfiles.errors import DataError, FileError
-from batchfiles.io.atomic import file_error
+from batchfiles.io.remote_path import file_error
 
 __all__ = ["JOURNAL", "LOCK", "Journal", "PartState", "RunState", "locked", "read_journal"]
 

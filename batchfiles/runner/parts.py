@@ -10,16 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from batchfiles.campaign.folder import request_sources
-from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, parts_of, read_manifest, stem_of, write_manifest
+from batchfiles.campaign import (
+    MANIFEST,
+    Manifest,
+    Part,
+    parts_of,
+    read_manifest,
+    request_sources,
+    stem_of,
+    write_manifest,
+)
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.folder_files import FilesToRead, not_read_fields, requests_to_read
-from batchfiles.io.atomic import file_error
-from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.inputs.folders import FilesToRead, not_read_fields, requests_to_read
+from batchfiles.io.remote_path import file_error
 from batchfiles.io.sources import Source, SourceLike
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import UNFINISHED, Spool
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.split import split
 from batchfiles.jobs.tokens import Division, estimated_tokens

@@ -9,13 +9,12 @@ from pathlib import Path
 from batchfiles.api.batch import Batch, BatchRequestCounts
 from batchfiles.api.flows.effects import Flow, Notify, Now, Sleep
 from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
-from batchfiles.campaign.manifest import Part, parts_of
+from batchfiles.campaign import Part, parts_of
 from batchfiles.client.calls import Calls
 from batchfiles.errors import APIConnectionError, BatchFailedError, InternalServerError, RateLimitError
-from batchfiles.runner.collect import Collector, is_queue_full
+from batchfiles.runner.batches import Collector, Sender, is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.report import LiveBatch, RunStatus, RunStep
-from batchfiles.runner.send import Sender
 
 __all__ = ["QueueBackoff", "RunLoop", "live_batches", "seconds_of", "status_of"]
 

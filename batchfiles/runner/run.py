@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, clos
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from batchfiles.api.batch_request import BatchFileExpirationAfter
+from batchfiles.api.batches import BatchFileExpirationAfter
 from batchfiles.client import AsyncClient, Client
 from batchfiles.client.asynchronous import in_thread
 from batchfiles.io.sources import SourceLike
@@ -23,7 +23,7 @@ from batchfiles.runner.steps import campaign_run
 
 if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
-    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
 
 __all__ = ["plan_run", "run", "run_async"]

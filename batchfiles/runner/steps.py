@@ -12,19 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batchfiles.api.batch_request import BatchFileExpirationAfter
+from batchfiles.api.batches import BatchFileExpirationAfter
 from batchfiles.api.config import Config, RetryPolicy
 from batchfiles.api.flows.effects import Flow, Notify, Work
 from batchfiles.api.flows.waiting import SLOW
-from batchfiles.campaign.manifest import MANIFEST, parts_of
+from batchfiles.campaign import MANIFEST, parts_of
 from batchfiles.client.calls import Calls
-from batchfiles.inputs.folder_files import FilesToRead, not_read_fields
-from batchfiles.io.atomic import file_error
+from batchfiles.inputs.folders import FilesToRead, not_read_fields
+from batchfiles.io.remote_path import file_error
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.tokens import Division
 from batchfiles.limits import Limits, profile
+from batchfiles.runner.batches import Sender, Terms, register
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.parts import (
     WORKSHOP,
@@ -40,7 +41,6 @@ from batchfiles.runner.parts import (
 )
 from batchfiles.runner.passes import RunLoop, live_batches, seconds_of, status_of
 from batchfiles.runner.report import RunPlan, RunReport, RunStatus, RunStep
-from batchfiles.runner.send import Sender, Terms, register
 from batchfiles.runner.table import OutputOptions, RunTable, add_retry_round, changed_words
 
 __all__ = ["CampaignRun", "campaign_run"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchfiles.campaign.manifest import parts_of
-from batchfiles.io.remote.path import is_within, real_path
+from batchfiles.campaign import parts_of
+from batchfiles.io.remote_path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
 from batchfiles.io.threads import Progress
@@ -24,7 +24,7 @@ from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
 from batchfiles.runner.report import RunReport
 from batchfiles.table.open import TableFormat, format_of_target, table_target
-from batchfiles.table.parsed.source import load_schema
+from batchfiles.table.parsed_schema import load_schema
 from batchfiles.table.read import TableLike, refused_by_pyarrow, table_sources
 
 __all__ = ["OutputOptions", "RunTable", "add_retry_round", "changed_words"]

@@ -20,7 +20,7 @@ from batchfiles.errors import MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_nested, iso_times, json_texts
-from batchfiles.table.formats import Peeked
+from batchfiles.table.open import Peeked
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
 __all__ = [

@@ -8,11 +8,10 @@ from typing import Any, TypeAlias
 
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.bodies.answer import Body
-from batchfiles.bodies.vector_encodings import FLOAT32, Encoding, encoding_of
+from batchfiles.bodies.embeddings import FLOAT32, Encoding, encoding_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import SUCCEEDED
-from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, embedding_answers
-from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
+from batchfiles.table.rows import NOT_OF_VECTORS, REQUESTS, RequestRef, RequestRows, ResultRef, embedding_answers
 
 __all__ = ["EmbeddingRows"]
 

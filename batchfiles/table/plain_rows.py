@@ -14,14 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from batchfiles import bodies, native
-from batchfiles.bodies import chat_completions, errors, finish_reasons, other, responses, vector_encodings
+from batchfiles.bodies import chat_completions, embeddings, errors, finish_reasons, other, responses
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.texts import Text
 from batchfiles.native import NativeRows
 from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, retryable
 from batchfiles.table.embedding_rows import EmbeddingRows
-from batchfiles.table.rows import RequestRef, RequestRows, ResultRef
-from batchfiles.table.schema import TableName
+from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, TableName
 
 __all__ = ["PlainEmbeddingRows", "PlainRows", "is_mostly_plain", "outcome_facts", "plain_reader"]
 
@@ -116,11 +115,11 @@ def _facts() -> dict[str, Any]:
 
 
 def _vector_facts(dimensions: int | None, text_sizes: Sequence[Mapping[str, int]]) -> dict[str, Any]:
-    encodings = vector_encodings.NAMES.items()
+    encodings = embeddings.NAMES.items()
     return {
         "endpoint": bodies.EMBEDDINGS,
         "urls": [f"/{name}" for name, kind in bodies.OTHER_KINDS.items() if kind == "embeddings"],
-        "formats": [name for name, encoding in encodings if encoding is vector_encodings.FLOAT32],
+        "formats": [name for name, encoding in encodings if encoding is embeddings.FLOAT32],
         "dimensions": dimensions,
         "text_sizes": list(text_sizes),
     }

@@ -14,13 +14,12 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError, TruncatedFileError
 from batchfiles.findings import Finding, instead_of
 from batchfiles.io.lines import blocks
-from batchfiles.io.remote.path import Place
+from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, expand
 from batchfiles.limits import LINE_CAP
-from batchfiles.table.arrow import ArrowFile, TextFile, opened_table
 from batchfiles.table.cells import plain_values
-from batchfiles.table.formats import Peeked
 from batchfiles.table.logical_types import LogicalTypes
+from batchfiles.table.open import ArrowFile, Peeked, TextFile, opened_table
 from batchfiles.table.read import ROWS, tables_in
 from batchfiles.table.where import Where
 

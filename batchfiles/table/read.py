@@ -13,15 +13,14 @@ import pyarrow.parquet as pq
 from batchfiles.errors import FileError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.io.lines import blocks
-from batchfiles.io.remote.path import Place, RemotePath, files_in
+from batchfiles.io.remote_path import Place, RemotePath, files_in
 from batchfiles.io.sources import Source, expand
-from batchfiles.jsontext.exact import loads_exactly
+from batchfiles.jsontext.edits import loads_exactly
 from batchfiles.limits import LINE_CAP
-from batchfiles.table.arrow import ArrowFile, opened_table, told_as_damage
 from batchfiles.table.cells import TimeOutOfRange, plain_values
 from batchfiles.table.csv import CSV_NULLS, CsvCells
-from batchfiles.table.formats import SUFFIXES, Peeked, endings_of
 from batchfiles.table.logical_types import LogicalTypes
+from batchfiles.table.open import SUFFIXES, ArrowFile, Peeked, endings_of, opened_table, told_as_damage
 
 __all__ = [
     "Choose",

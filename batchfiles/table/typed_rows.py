@@ -23,14 +23,14 @@ import pyarrow as pa
 
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import FileError, InvalidLineError, MismatchError
-from batchfiles.io.atomic import file_error
-from batchfiles.io.spool import Spool
-from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits
+from batchfiles.io.remote_path import file_error
+from batchfiles.io.temporary import Spool
+from batchfiles.jsontext.edits import AS_TEXT, BEYOND, beyond_64_bits
 from batchfiles.limits import LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.table.csv import CSV_NULLS
 from batchfiles.table.read import ROWS, RowTable, TableLike, UserTable, user_tables
-from batchfiles.table.schema import REQUESTS
+from batchfiles.table.rows import REQUESTS
 
 __all__ = ["own_rows", "typed_tables"]
 

@@ -28,7 +28,7 @@ from batchfiles.codec import dumps
 from batchfiles.io.threads import run_uninterrupted
 from batchfiles.io.zstd import KeptOpen, ZstdWriter
 from batchfiles.table.cells import is_vector, json_texts, plain_values
-from batchfiles.table.schema import SCHEMA_VERSION
+from batchfiles.table.rows import SCHEMA_VERSION
 
 __all__ = [
     "ArrowStream",

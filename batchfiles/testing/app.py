@@ -17,10 +17,9 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
-from batchfiles.testing.files import CHUNK, StoredFile
 from batchfiles.testing.parameters import Refusal, page_size, sort_order
 from batchfiles.testing.quirks import odd_batch, odd_file, odd_page
-from batchfiles.testing.service import Service
+from batchfiles.testing.service import CHUNK, Service, StoredFile
 
 __all__ = ["STORAGE", "app_of", "content_of"]
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from batchfiles.errors import MismatchError
-from batchfiles.table.parsed.types import resolved
+from batchfiles.table.parsed_types import resolved
 
 __all__ = ["SchemaError", "combined_schemas", "modern", "numbers", "texts", "validity", "words"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchfiles.api.batch import BatchError
-from batchfiles.api.batch_request import EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
+from batchfiles.api.batches import EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from batchfiles.findings import Finding
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits

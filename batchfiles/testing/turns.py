@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batchfiles.table.parsed.source import schema_of_request
+from batchfiles.table.parsed_schema import schema_of_request
 from batchfiles.testing.instances import instance_of
 from batchfiles.testing.json_schema import SchemaError
 from batchfiles.testing.parameters import Refusal, whole_number

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from batchfiles.bodies.vector_encodings import FLOAT32, decoded, encoding_of
+from batchfiles.bodies.embeddings import FLOAT32, decoded, encoding_of
 
 HALVES = [0.5, -0.25, 0.125, 1.0]
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 import batchfiles
-from batchfiles.campaign.folder import Campaign, campaign_of, request_sources
-from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, write_manifest
+from batchfiles.campaign import MANIFEST, Campaign, Manifest, Part, campaign_of, request_sources, write_manifest
 from batchfiles.errors import FileError
 from batchfiles.io.compression import compressed
 from tests.jobs.wire import failure, put, request, success

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
+from batchfiles.campaign import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.errors import DataError
 
 PART = {"file": "a-00001.jsonl", "requests": 2, "bytes": 9, "sha256": "00"}

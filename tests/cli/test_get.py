@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.cli.json_text import ascii_json, pretty_json, repaired_json
 from batchfiles.cli.main import exit_code
+from batchfiles.cli.row_layout import ascii_json, pretty_json, repaired_json
 from batchfiles.codec import loads
 from tests.jobs.wire import put, request, success
 

@@ -19,7 +19,7 @@ from batchfiles import errors
 from batchfiles.cli import main as module
 from batchfiles.cli.main import COMMANDS, exit_code, main
 from batchfiles.native import describe
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 
 PROGRAM = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
 
@@ -50,7 +50,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     return use
 
 
-@pytest.mark.parametrize("module_name", ["batchfiles.cli.main", "click", "batchfiles.errors", "batchfiles.cli.validate"])
+@pytest.mark.parametrize("module_name", ["batchfiles.cli.main", "click", "batchfiles.errors", "batchfiles.cli.limits"])
 def test_an_interruption_of_the_imports_is_no_traceback(module_name: str) -> None:
     """Ctrl-C in the first 150 ms, as after a typing mistake, showed where Python was just then."""
     code = f"""

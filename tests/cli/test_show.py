@@ -19,7 +19,7 @@ from batchfiles.errors import FileError
 from batchfiles.io.sources import Source
 from batchfiles.layout import width_of
 from batchfiles.table.open import open_table
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.campaign.manifest import MANIFEST
+from batchfiles.campaign import MANIFEST
 from batchfiles.cli.main import exit_code
 from tests.jobs.wire import put, request, success
 

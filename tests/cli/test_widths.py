@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchfiles.cli.batch_format import batch_table
+from batchfiles.cli.batches import batch_table
 from batchfiles.cli.main import exit_code
 from batchfiles.layout import Screen, text_table, width_of
 

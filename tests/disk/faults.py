@@ -28,7 +28,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from batchfiles.io.overwrite import ASIDE, UNFINISHED
+from batchfiles.io.temporary import ASIDE, UNFINISHED
 
 SOURCE = Path(__file__).with_name("calls.c")
 MODES = {"count": 0, "kill": 1, "fail": 2, "fail always": 3, "short": 4}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import MismatchError
-from batchfiles.campaign.manifest import Manifest, Part, write_manifest
+from batchfiles.campaign import Manifest, Part, write_manifest
 from batchfiles.cli.main import exit_code
 from tests.jobs.wire import expired, put, request, success
 

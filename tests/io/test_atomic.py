@@ -13,7 +13,7 @@ import pytest
 
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import atomic_file, atomic_folder
-from batchfiles.io.overwrite import UNFINISHED
+from batchfiles.io.temporary import UNFINISHED
 from batchfiles.writing import OutputWriter
 
 OLD = b"old\n"

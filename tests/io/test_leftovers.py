@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.io import overwrite
+from batchfiles.io import temporary
 from batchfiles.io.atomic import atomic_file, atomic_folder
-from batchfiles.io.overwrite import ASIDE, UNFINISHED, clear_leftovers, unfinished_name
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import ASIDE, UNFINISHED, Spool, clear_leftovers, unfinished_name
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from batchfiles.io.atomic import atomic_file, atomic_folder
-from batchfiles.io.overwrite import ASIDE, unfinished_name
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import ASIDE, unfinished_name
+from batchfiles.io.temporary import Spool
 folder, temporary = map(Path, sys.argv[1:])
 spool = Spool(temporary)
 spool.new_path("prompts").write_bytes(b"secret")
@@ -38,7 +37,7 @@ with atomic_file(folder / "a.jsonl") as file, atomic_folder(folder / "parts") as
 @pytest.fixture(autouse=True)
 def look_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each job look, also within a minute."""
-    monkeypatch.setattr(overwrite, "AGAIN", 0.0)
+    monkeypatch.setattr(temporary, "AGAIN", 0.0)
 
 
 @pytest.fixture
@@ -87,10 +86,10 @@ def mark(machine: str, boot: str, process: int, start: int) -> str:
 
 def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
     """Another machine's, a container's and a live process's files stay, and so do files with other names."""
-    machine, boot = overwrite._machine()
+    machine, boot = temporary._machine()
     other = "000000" if machine != "000000" else "000001"
-    own = overwrite._start_of(os.getpid()) or 0
-    parent = overwrite._start_of(os.getppid()) or 0
+    own = temporary._start_of(os.getpid()) or 0
+    parent = temporary._start_of(os.getppid()) or 0
     gone = 2**22 + 1  # above the largest number of a process
     stay = [
         mark(machine, boot, os.getpid(), own),
@@ -128,8 +127,8 @@ def test_names_fit_into_a_folder(tmp_path: Path) -> None:
 
 def test_one_look_a_minute_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest of a campaign is written again and again."""
-    monkeypatch.setattr(overwrite, "AGAIN", 60.0)
-    machine, boot = overwrite._machine()
+    monkeypatch.setattr(temporary, "AGAIN", 60.0)
+    machine, boot = temporary._machine()
     clear_leftovers(tmp_path)
     path = tmp_path / f".a.{mark(machine, boot, 2**22 + 1, 1)}{UNFINISHED}"
     path.write_bytes(b"")

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from batchfiles.errors import FileError, TruncatedFileError
-from batchfiles.io import spool
+from batchfiles.io import temporary
 from batchfiles.io.sources import Source
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 
 DATA = b'{"custom_id": "a"}\n' * 1000
 
@@ -20,9 +20,9 @@ def test_a_plain_local_file_is_not_copied(tmp_path):
     """It is read where it is."""
     path = tmp_path / "f.jsonl"
     path.write_bytes(DATA)
-    with Spool(tmp_path) as temporary:
-        assert temporary.local(Source("f", path=path)) == path
-        assert list(temporary.path.iterdir()) == []
+    with Spool(tmp_path) as spool:
+        assert spool.local(Source("f", path=path)) == path
+        assert list(spool.path.iterdir()) == []
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
@@ -30,16 +30,16 @@ def test_a_compressed_file_is_copied_plain(tmp_path, compress):
     """So that its lines can be read by offset."""
     path = tmp_path / "f.gz"
     path.write_bytes(compress(DATA))
-    with Spool() as temporary:
-        copy = temporary.local(Source("f", path=path))
-        assert copy.parent == temporary.path
+    with Spool() as spool:
+        copy = spool.local(Source("f", path=path))
+        assert copy.parent == spool.path
         assert copy.read_bytes() == DATA
 
 
 def test_a_stream_is_copied(tmp_path):
     """Each under its own name."""
-    with Spool(tmp_path) as temporary:
-        copies = [temporary.local(Source("<stdin>", stream=io.BytesIO(data))) for data in (DATA, gzip.compress(DATA), b"")]
+    with Spool(tmp_path) as spool:
+        copies = [spool.local(Source("<stdin>", stream=io.BytesIO(data))) for data in (DATA, gzip.compress(DATA), b"")]
         assert [copy.read_bytes() for copy in copies] == [DATA, DATA, b""]
 
 
@@ -48,8 +48,8 @@ def test_the_folder_goes_away_after_exceptions(tmp_path, error):
     """With any content."""
 
     def job():
-        with Spool(tmp_path) as temporary:
-            temporary.new_path("x").write_bytes(DATA)
+        with Spool(tmp_path) as spool:
+            spool.new_path("x").write_bytes(DATA)
             raise error
 
     with pytest.raises(error):
@@ -60,16 +60,16 @@ def test_the_folder_goes_away_after_exceptions(tmp_path, error):
 def test_a_damaged_file_is_truncated_and_leaves_nothing(tmp_path):
     """The copy is never used as a whole one."""
     source = Source("f", stream=io.BytesIO(gzip.compress(os.urandom(5000))[:-9]))
-    with pytest.raises(TruncatedFileError), Spool(tmp_path) as temporary:
-        temporary.local(source)
+    with pytest.raises(TruncatedFileError), Spool(tmp_path) as spool:
+        spool.local(source)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_room_is_a_file_error_that_says_what_to_do(tmp_path, monkeypatch):
     """Before the disk is full, not after."""
-    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with Spool(tmp_path) as temporary, pytest.raises(FileError, match=r"only 1,000 bytes .*--temp-dir") as caught:
-        temporary.local(Source("<stdin>", stream=io.BytesIO(DATA)))
+    monkeypatch.setattr(temporary.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with Spool(tmp_path) as spool, pytest.raises(FileError, match=r"only 1,000 bytes .*--temp-dir") as caught:
+        spool.local(Source("<stdin>", stream=io.BytesIO(DATA)))
     assert caught.value.errno == 28
 
 
@@ -79,17 +79,17 @@ def test_room_for_a_copy_is_reserved_before_it_starts(tmp_path, monkeypatch, com
     data = os.urandom(5000).hex().encode()
     path = tmp_path / "f.jsonl.gz"
     path.write_bytes(compress(data))
-    room = SimpleNamespace(free=spool.RESERVE + len(data) - 1)
-    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: room)
+    room = SimpleNamespace(free=temporary.RESERVE + len(data) - 1)
+    monkeypatch.setattr(temporary.shutil, "disk_usage", lambda _: room)
     (tmp_path / "temporary").mkdir()
-    with Spool(tmp_path / "temporary") as temporary:
+    with Spool(tmp_path / "temporary") as spool:
         with pytest.raises(FileError, match=r"f: no room for a plain copy of it in .*temporary, .*--temp-dir") as caught:
-            temporary.local(Source("f", path=path))
+            spool.local(Source("f", path=path))
         assert caught.value.errno == 28
-        assert list(temporary.path.iterdir()) == []
+        assert list(spool.path.iterdir()) == []
         room.free += 1
         monkeypatch.setattr(Spool, "_check_room", lambda *_: None)
-        assert temporary.local(Source("f", path=path)).read_bytes() == data
+        assert spool.local(Source("f", path=path)).read_bytes() == data
 
 
 def test_a_missing_folder_is_a_file_error(tmp_path):
@@ -100,8 +100,8 @@ def test_a_missing_folder_is_a_file_error(tmp_path):
 
 def test_a_source_that_can_not_be_read_is_named(tmp_path):
     """The source, not the copy."""
-    with Spool(tmp_path) as temporary, pytest.raises(FileError, match="<s>: input/output error"):
-        temporary.local(Source("<s>", stream=Broken()))
+    with Spool(tmp_path) as spool, pytest.raises(FileError, match="<s>: input/output error"):
+        spool.local(Source("<s>", stream=Broken()))
 
 
 def test_a_disk_that_fails_while_copying_is_a_file_error(tmp_path, monkeypatch):
@@ -110,9 +110,9 @@ def test_a_disk_that_fails_while_copying_is_a_file_error(tmp_path, monkeypatch):
     def fail(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(spool.shutil, "disk_usage", fail)
-    with Spool(tmp_path) as temporary, pytest.raises(FileError, match=r"source\.jsonl: input/output error"):
-        temporary.local(Source("<stdin>", stream=io.BytesIO(DATA)))
+    monkeypatch.setattr(temporary.shutil, "disk_usage", fail)
+    with Spool(tmp_path) as spool, pytest.raises(FileError, match=r"source\.jsonl: input/output error"):
+        spool.local(Source("<stdin>", stream=io.BytesIO(DATA)))
 
 
 class Broken(io.RawIOBase):

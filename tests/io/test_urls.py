@@ -10,10 +10,10 @@ import pytest
 
 import batchfiles
 from batchfiles.cli.main import exit_code
-from batchfiles.io.remote.path import located
+from batchfiles.io.filesystems import local_path_of, parse_url, shown_name, shown_path
+from batchfiles.io.remote_path import located
 from batchfiles.io.sources import expand
-from batchfiles.io.spool import small_file
-from batchfiles.io.urls import local_path_of, parse_url, shown_name, shown_path
+from batchfiles.io.texts import small_file
 from batchfiles.table.open import format_of
 from batchfiles.table.read import user_tables
 

@@ -53,9 +53,9 @@ def test_the_manifest_of_a_folder_is_read_once(tmp_path: Path) -> None:
     split(requests, output=tmp_path / "week", max_requests=5)
     for number, path in enumerate(sorted(results.glob("batch_*.jsonl"))):
         shutil.copy(path, tmp_path / "week" / f"requests-0000{number + 1}_output.jsonl")
-    with calls("campaign.manifest:read_manifest") as found, join(tmp_path / "week") as joined:
+    with calls("campaign:read_manifest") as found, join(tmp_path / "week") as joined:
         assert joined.summarize().inputs == 16
-    assert found == {"campaign.manifest:read_manifest": 1}
+    assert found == {"campaign:read_manifest": 1}
 
 
 def test_a_part_is_joined_without_a_look_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_part_is_joined_without_a_look_at_the_manifest(tmp_path: Path, monkeyp
     split(FIXTURES / "chat_completions" / "requests.jsonl", output=tmp_path / "week", max_requests=5)
     monkeypatch.chdir(tmp_path)
     listed = parts("week")
-    with calls("campaign.manifest:read_manifest") as found:
+    with calls("campaign:read_manifest") as found:
         assert [part.join().summarize().inputs for part in listed] == [5, 5, 5, 1]
     assert found == {}
 
@@ -74,10 +74,10 @@ def test_a_command_parses_its_output_and_its_inputs_once(tmp_path: Path) -> None
     requests, results = str(files / "requests.jsonl"), str(next(files.glob("*_output.jsonl")))
     outputs = ["-o", str(tmp_path / "t.parquet"), "--rejects", str(tmp_path / "r"), "--report", str(tmp_path / "report.json")]
     args = ["join", "--pair", f"{requests}={results}", str(files), *outputs, "--workers", "1"]
-    with calls("io.remote.path:located") as found:
+    with calls("io.remote_path:located") as found:
         assert exit_code(args) == 0
     assert (tmp_path / "t.parquet").exists()
-    assert found == {"io.remote.path:located": len(["requests", "results", "folder", "table", "rejects", "report"])}
+    assert found == {"io.remote_path:located": len(["requests", "results", "folder", "table", "rejects", "report"])}
 
 
 def test_retry_opens_a_file_that_may_be_a_table_once_to_tell(tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_retry_opens_a_file_that_may_be_a_table_once_to_tell(tmp_path: Path) -> 
     files = FIXTURES / "chat_completions"
     with join(files) as joined:
         joined.to_parquet(table)
-    with calls("io.remote.path:located", "table.formats:_format_of") as found:
+    with calls("io.remote_path:located", "table.open:_format_of") as found:
         retry(files / "requests.jsonl", table, output=tmp_path / "again.jsonl")
-    assert found["io.remote.path:located"] == len(["requests", "table", "output"])
-    assert found["table.formats:_format_of"] == 3  # both files to tell, and the table to read it
+    assert found["io.remote_path:located"] == len(["requests", "table", "output"])
+    assert found["table.open:_format_of"] == 3  # both files to tell, and the table to read it
 
 
 def test_an_error_file_is_not_read_for_a_success(tmp_path: Path) -> None:

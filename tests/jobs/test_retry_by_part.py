@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import RetryReport
-from batchfiles.campaign import folder as campaign_folder
+from batchfiles import campaign as campaign_files
 from batchfiles.errors import BatchFilesError, DuplicateCustomIdError, MismatchError
 from batchfiles.jobs.retry import by_results, lines, units
 from tests.jobs.wire import expired, failure, put, request, result, success
@@ -204,8 +204,8 @@ def test_the_manifest_is_read_once_to_choose_and_once_to_be_changed(tmp_path: Pa
     """It was read for each part."""
     folder = simple(tmp_path / "campaign", 8)
     reads = []
-    read = campaign_folder.read_manifest
-    monkeypatch.setattr(campaign_folder, "read_manifest", lambda place: reads.append(place) or read(place))
+    read = campaign_files.read_manifest
+    monkeypatch.setattr(campaign_files, "read_manifest", lambda place: reads.append(place) or read(place))
     batchfiles.retry(folder, output=folder)
     assert len(reads) == 1
 

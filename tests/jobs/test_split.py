@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import DataError, FileError, InvalidLineError, Limits, LineTooLongError, MismatchError, OutputExistsError
-from batchfiles.campaign.manifest import MANIFEST, read_manifest, write_manifest
+from batchfiles.campaign import MANIFEST, read_manifest, write_manifest
 from batchfiles.jobs.split_parts import MOST_OPEN
 from batchfiles.jobs.tokens import estimated_tokens
 from tests.jobs.odd_lines import ODD

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles.campaign import folder as campaign_folder
+from batchfiles import campaign as campaign_files
 from batchfiles.cli.stats import stats as stats_command
 from batchfiles.errors import MismatchError
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.stats import successes
 from tests.jobs.test_retry_by_part import PART, campaign, simple, together
 from tests.jobs.wire import failure, put, request, success
@@ -75,8 +75,8 @@ def test_the_manifest_is_read_at_most_twice(tmp_path: Path, monkeypatch: pytest.
     """To find out which files repeat others, and to read part by part; it was read for each question about a file."""
     folder = simple(tmp_path / "campaign", 8)
     reads: list[Any] = []
-    read = campaign_folder.read_manifest
-    monkeypatch.setattr(campaign_folder, "read_manifest", lambda place: reads.append(place) or read(place))
+    read = campaign_files.read_manifest
+    monkeypatch.setattr(campaign_files, "read_manifest", lambda place: reads.append(place) or read(place))
     job(folder)
     assert len(reads) <= 2
 

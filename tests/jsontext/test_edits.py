@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.jsontext.edits import Edit, _fast_replacements, _replaced, _replacements, edited
-from batchfiles.jsontext.exact import json_text
-from batchfiles.jsontext.paths import parse_path, shown
+from batchfiles.jsontext.edits import Edit, _fast_replacements, _replaced, _replacements, edited, json_text
+from batchfiles.jsontext.spans import parse_path, shown
 
 STRANGE = (
     b'{ "custom_id" : "a-1",\t"method":"POST", "url": "/v1/chat/completions", "body": {"model":"old", "seed": '

@@ -21,7 +21,7 @@ import pyarrow as pa
 import batchfiles
 from batchfiles.jobs.stats.price import Price, Tier
 from batchfiles.native import SWITCH
-from batchfiles.table.schema import TableName
+from batchfiles.table.rows import TableName
 from tests.native.plain import FAILURES, REQUESTS, RESULTS, VECTOR_REQUESTS, VECTOR_RESULTS
 
 WORDS = [

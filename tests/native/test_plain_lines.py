@@ -23,8 +23,7 @@ from batchfiles.io.texts import Text
 from batchfiles.native import SWITCH
 from batchfiles.outcome import read_result
 from batchfiles.table.plain_rows import PlainRows, plain_reader
-from batchfiles.table.rows import RequestRows, ResultRef
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import RequestRows, ResultRef, schema
 from tests.native.mutations import compared
 from tests.native.plain import FAILURES, NEAR, PLAIN, REQUESTS, RESULTS, TEXT, result
 

@@ -24,8 +24,7 @@ from batchfiles.native import SWITCH
 from batchfiles.outcome import read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainEmbeddingRows, plain_reader
-from batchfiles.table.rows import ResultRef
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import ResultRef, schema
 from tests.native.mutations import NUMBERS, VECTORS, bits, compared, spelled
 from tests.native.plain import FAILURES, VECTOR_REQUESTS, VECTOR_RESULTS, vectors
 

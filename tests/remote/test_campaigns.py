@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.io.remote import transfer
-from batchfiles.io.remote.path import RemotePath
+from batchfiles.io import transfer
+from batchfiles.io.remote_path import RemotePath
 from batchfiles.jobs.join.campaign_join import CampaignJoin
 from batchfiles.table.parquet import HAS_LATE_METADATA
 from tests.jobs.test_campaign_join import campaign, counts, ids

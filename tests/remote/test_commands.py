@@ -15,8 +15,8 @@ import pytest
 
 from batchfiles.cli.main import exit_code
 from batchfiles.codec import loads
-from batchfiles.io.remote import filesystems
-from batchfiles.io.urls import parse_url, shown_name
+from batchfiles.io import filesystems
+from batchfiles.io.filesystems import parse_url, shown_name
 from tests.remote.bucket import Bucket
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"

@@ -14,7 +14,7 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError
-from batchfiles.io.spool import MOST_BYTES, small_file
+from batchfiles.io.texts import MOST_BYTES, small_file
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
 LINE = b'{"custom_id": "%d", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": 1E2}}\n'

@@ -11,7 +11,7 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError, TruncatedFileError
-from batchfiles.io.remote import transfer
+from batchfiles.io import transfer
 from batchfiles.io.sources import expand
 from tests.remote.bucket import Bucket
 from tests.remote.wire import Wire

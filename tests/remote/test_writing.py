@@ -20,8 +20,8 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchRequestInput, FileError, InputWriter, OutputExistsError, OutputWriter
-from batchfiles.io.remote import filesystems, transfer
-from batchfiles.io.remote.path import located
+from batchfiles.io import filesystems, transfer
+from batchfiles.io.remote_path import located
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.table.open import open_table
 from tests.remote.bucket import Bucket

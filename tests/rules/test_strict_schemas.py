@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.rules.strict_schemas import faults_of_schema, sent_schemas, wrong_kinds
+from batchfiles.rules.bodies import faults_of_schema, sent_schemas, wrong_kinds
 
 OPEN = "'additionalProperties' is required to be supplied and to be false."
 REQUIRED = "'required' is required to be supplied and to be an array including every key in properties."

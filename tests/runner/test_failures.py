@@ -8,7 +8,7 @@ import pytest
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
 from batchfiles.errors import APIError, RateLimitError
-from batchfiles.runner.collect import failure_of, is_queue_full, lacks_room
+from batchfiles.runner.batches import failure_of, is_queue_full, lacks_room
 from tests.runner.questions import write_requests
 
 

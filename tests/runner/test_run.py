@@ -24,7 +24,7 @@ from batchfiles.errors import (
     NotFoundError,
     OutputExistsError,
 )
-from batchfiles.runner import collect
+from batchfiles.runner import batches
 from batchfiles.runner.journal import read_journal
 from batchfiles.testing import Fault, Faults, Quirks, Server
 from tests.runner.questions import SIX, batches_per_part, client_of, outcomes_of, rows_of, write_requests
@@ -157,7 +157,7 @@ def test_files_that_never_come_are_given_up(
     table = tmp_path / "table.parquet"
     with client_of(server) as client:
         assert not run(requests, output=table, client=client, once=True, retries=0).finished
-        monkeypatch.setattr(collect, "LATE", timedelta(0))
+        monkeypatch.setattr(batches, "LATE", timedelta(0))
         report = run(requests, output=table, client=client, once=True, retries=0)
     assert report.outcomes == {"missing": 20}
 
@@ -171,7 +171,7 @@ def test_a_batch_that_the_service_does_not_know_is_named(
         run(requests, output=tmp_path / "table.parquet", client=client, once=True)
         server.faults = Faults().always("batches.retrieve", Fault("status", status=404))
         assert not run(requests, output=tmp_path / "table.parquet", client=client, once=True).finished
-        monkeypatch.setattr(collect, "VANISHED", timedelta(0))
+        monkeypatch.setattr(batches, "VANISHED", timedelta(0))
         with pytest.raises(NotFoundError):
             run(requests, output=tmp_path / "table.parquet", client=client, once=True)
         server.faults = Faults()

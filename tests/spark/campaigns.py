@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import batchfiles
-from batchfiles.campaign.manifest import Manifest, Part, write_manifest
+from batchfiles.campaign import Manifest, Part, write_manifest
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 
 NOON = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 

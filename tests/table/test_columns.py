@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles import codec
 from batchfiles.outcome import read
-from batchfiles.table.rows import MISSING, RequestRef, RequestRows, ResultRef, malformed_input, record_batch
-from batchfiles.table.schema import REQUESTS, schema
+from batchfiles.table.rows import MISSING, REQUESTS, RequestRef, RequestRows, ResultRef, malformed_input, record_batch, schema
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 Row = dict[str, Any]

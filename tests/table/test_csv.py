@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from batchfiles.table.csv import CsvTable
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 from batchfiles.table.writer import JsonlTable
 from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchfiles.table.parquet import DICTIONARY_BYTES, GROUP_BYTES, ParquetTable
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 from tests.table.sample_tables import FULL, table_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "engines.md"

@@ -16,7 +16,7 @@ import pytest
 
 from batchfiles import join, prepare, retry
 from batchfiles.errors import BatchFilesError
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.table.preview import first_rows
 from batchfiles.table.typed_rows import typed_tables
 

@@ -7,7 +7,7 @@ import json
 
 import pyarrow as pa
 
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 from batchfiles.table.writer import JsonlTable
 from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 

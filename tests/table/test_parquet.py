@@ -11,7 +11,7 @@ import pytest
 
 from batchfiles.table import parquet
 from batchfiles.table.parquet import ParquetTable
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 from tests.table.sample_tables import NORMAL, table_of
 
 

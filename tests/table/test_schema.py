@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from batchfiles.table.schema import SCHEMA_VERSION, TABLES, schema
+from batchfiles.table.rows import SCHEMA_VERSION, TABLES, schema
 from tests.table.sample_tables import NORMAL
 
 REQUESTS = """

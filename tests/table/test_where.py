@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.io.sources import Source
-from batchfiles.table.arrow import ArrowFile, opened_table
+from batchfiles.table.open import ArrowFile, opened_table
 from batchfiles.table.preview import first_rows
 from batchfiles.table.where import Where, WhereError
 

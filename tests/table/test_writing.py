@@ -27,7 +27,7 @@ from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.table.csv import CsvTable
 from batchfiles.table.open import FORMATS, format_of, open_table
 from batchfiles.table.parquet import ParquetTable
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import schema
 from batchfiles.table.writer import ArrowStream, ArrowTable, JsonlTable
 from tests.table.sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
 

@@ -18,8 +18,7 @@ import httpx2
 import pytest
 
 from batchfiles.testing import QUIRKS, Fault, Faults, Quirks
-from batchfiles.testing.__main__ import main
-from batchfiles.testing.options import faults_of, parser, quirks_of
+from batchfiles.testing.__main__ import faults_of, main, parser, quirks_of
 
 COMMAND = [sys.executable, "-m", "batchfiles.testing"]
 WITHOUT = (

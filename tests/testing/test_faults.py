@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from batchfiles.testing import CALLS, FAULTS, Fault, Faults, Server
-from batchfiles.testing.fault_middleware import call_of
+from batchfiles.testing.server import call_of
 from tests.testing.conftest import CHAT
 
 CONTENT = b'{"custom_id": "a"}\n' * 10

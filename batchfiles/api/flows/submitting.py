@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest, checked_metadata
+from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config, RetryPolicy, is_passing
 from batchfiles.api.file import FileObject, Listing
 from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange

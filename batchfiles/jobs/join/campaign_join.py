@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchfiles.campaign.folder import Campaigns
+from batchfiles.campaign import Campaigns
 from batchfiles.errors import MismatchError, MissingDependencyError, OutputExistsError
-from batchfiles.inputs.folder_files import files_to_read
+from batchfiles.inputs.folders import files_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lazy_join import CampaignChoices, Join, JoinOptions, no_requests, open_join, with_user_table
@@ -239,7 +239,7 @@ class CampaignJoin(PartsJoin):
     def _fingerprints(self, parquet: Mapping[str, Any]) -> list[str]:
         """Return for each part a digest of everything that its rows and its file depend on."""
         from batchfiles.table.parquet import parquet_options
-        from batchfiles.table.schema import SCHEMA_VERSION
+        from batchfiles.table.rows import SCHEMA_VERSION
 
         shared = {
             "schema_version": SCHEMA_VERSION,

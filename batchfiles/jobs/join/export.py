@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folders import not_read_fields
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.io.texts import Text
 from batchfiles.io.threads import Progress, progress_of
 from batchfiles.jobs.join import scan
@@ -43,8 +43,8 @@ from batchfiles.table.rows import RequestRef, ResultRef
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
-    from batchfiles.table.parsed.source import SchemaLike
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.parsed_schema import SchemaLike
+    from batchfiles.table.rows import TableName
 
 __all__ = ["Export", "ExportRows", "export", "numbered_from_one", "renumbered"]
 

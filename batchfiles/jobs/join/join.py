@@ -14,9 +14,9 @@ from batchfiles.jobs.join.lazy_join import Join, join_options, open_join
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
-    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 __all__ = ["join"]
 

@@ -11,18 +11,17 @@ from contextlib import closing
 from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
-from batchfiles.campaign.folder import Campaigns
+from batchfiles.campaign import Campaigns
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Findings
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
-from batchfiles.inputs.attribution import attributed
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folders import attributed, not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, TargetLike
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import Progress, in_phases, progress_of
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
@@ -38,9 +37,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from batchfiles.jobs.join.user_columns import AnswerSchema, UserTableSpec
-    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 
 __all__ = [

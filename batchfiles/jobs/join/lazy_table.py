@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
 from batchfiles.inputs.local import LocalFile, check_unchanged
-from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import in_steps
 from batchfiles.jobs.join.display import describe, first_rows, page
 from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.user_columns import AnswerSchema
     from batchfiles.table.open import TableFormat
     from batchfiles.table.parquet import ParquetTable
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 __all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
 
@@ -115,7 +115,7 @@ class LazyTable(Generic[ReportT]):
     @property
     def schema(self) -> pa.Schema:
         """The columns of the table, without reading more than the first lines."""
-        from batchfiles.table.schema import schema
+        from batchfiles.table.rows import schema
 
         if self._parsed is None:
             return schema(self._table, dimensions=self._options.dimensions)

@@ -18,10 +18,9 @@ from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, Mismatch
 from batchfiles.findings import Finding
 from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
-from batchfiles.io.atomic import file_error
-from batchfiles.io.remote.path import changed
+from batchfiles.io.remote_path import changed, file_error
 from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE
-from batchfiles.jsontext.paths import EscapedLetters
+from batchfiles.jsontext.spans import EscapedLetters
 from batchfiles.outcome import (
     FAILED,
     INCOMPLETE,

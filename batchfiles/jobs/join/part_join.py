@@ -13,16 +13,15 @@ from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, overload
 
-from batchfiles.campaign.folder import Campaign, Campaigns
-from batchfiles.campaign.manifest import Manifest
+from batchfiles.campaign import Campaign, Campaigns, Manifest
 from batchfiles.ids.index import LineRef
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folders import not_read_fields
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import FileRoles
-from batchfiles.io.remote.path import located, real_path
+from batchfiles.io.remote_path import located, real_path
 from batchfiles.io.sources import Source
-from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.lazy_join import CampaignChoices, Join, JoinOptions, table_options
 from batchfiles.jobs.join.parts import CampaignPart, open_part

@@ -14,22 +14,20 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from batchfiles.campaign.folder import Campaign, Campaigns, campaign_of
-from batchfiles.campaign.manifest import Manifest, Part, stem_of
+from batchfiles.campaign import Campaign, Campaigns, Manifest, Part, campaign_of, stem_of
 from batchfiles.errors import FileError, MismatchError
-from batchfiles.io.atomic import file_error
-from batchfiles.io.remote.path import FoundFile, Place, RemotePath, files_in, located, real_path
+from batchfiles.io.filesystems import parse_url
+from batchfiles.io.remote_path import FoundFile, Place, RemotePath, file_error, files_in, located, real_path
 from batchfiles.io.sources import Source, is_batch_file
 from batchfiles.io.threads import Progress
-from batchfiles.io.urls import parse_url
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import Displayed
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.lazy_join import Join, JoinOptions
-    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.rows import TableName
 
 __all__ = [
     "CampaignFile",

@@ -15,7 +15,7 @@ from pathlib import Path
 from batchfiles.ids.index import OFFSET_BITS, Index, LineRef
 from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
 from batchfiles.jobs.join.scan import scan_results, with_line_numbers
 from batchfiles.workers.pool import Spec, WorkerPool

@@ -17,8 +17,8 @@ from batchfiles.summary import Block, Displayed
 from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
-    from batchfiles.table.parsed.source import SchemaLike
-    from batchfiles.table.schema import TableName
+    from batchfiles.table.parsed_schema import SchemaLike
+    from batchfiles.table.rows import TableName
 
 
 __all__ = [
@@ -327,6 +327,6 @@ class TableOptions:
         """
         if filesystem is None or self.schema is None:
             return self
-        from batchfiles.table.parsed.source import load_schema
+        from batchfiles.table.parsed_schema import load_schema
 
         return replace(self, schema=load_schema(self.schema, filesystem=filesystem))

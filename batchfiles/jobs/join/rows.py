@@ -29,8 +29,7 @@ from batchfiles.jsontext import spans
 from batchfiles.native import NativeRows
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainEmbeddingRows, PlainRows, plain_reader
-from batchfiles.table.rows import RequestRef, RequestRows, malformed_input
-from batchfiles.table.schema import schema
+from batchfiles.table.rows import RequestRef, RequestRows, malformed_input, schema
 from batchfiles.workers.pool import Job, Product, Spec
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ class RowWork(Job):
                 return EmbeddingRows(self.schema, dimensions=dimensions, keep=keep)
             return PlainEmbeddingRows(self.schema, dimensions=dimensions, keep=keep, reader=reader)
         if parsed := self._spec.get("parsed"):
-            from batchfiles.table.parsed.values import ParsedColumns
+            from batchfiles.table.parsed_values import ParsedColumns
 
             return ParsedColumns(self.schema, keep=keep, **parsed)
         reader = self._plain_reader

@@ -32,8 +32,8 @@ from batchfiles.ids.index import (
     digests_of_bytes,
 )
 from batchfiles.inputs.local import LocalFile
-from batchfiles.io.atomic import file_error
 from batchfiles.io.lines import split
+from batchfiles.io.remote_path import file_error
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.texts import Text, texts
 from batchfiles.native import NativeEntries, native_entries, native_lines

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchfiles.errors import BatchFilesError
-from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, no_file, refuse_others_files
+from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget, Target
+from batchfiles.io.temporary import UNFINISHED
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.workers.pool import Spec
 

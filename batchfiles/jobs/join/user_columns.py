@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from batchfiles.errors import DuplicateCustomIdError, FileError, MismatchError
 from batchfiles.inputs.kinds import first_request
 from batchfiles.inputs.local import LocalFile
-from batchfiles.io.atomic import file_error
+from batchfiles.io.remote_path import file_error
 from batchfiles.jobs.prepare import bad_row
 from batchfiles.jobs.template import IdTemplate, columns_needed
-from batchfiles.table.parsed.source import SchemaLike, load_schema, may_ask, schema_of_request
-from batchfiles.table.parsed.types import read_schema
+from batchfiles.table.parsed_schema import SchemaLike, load_schema, may_ask, schema_of_request
+from batchfiles.table.parsed_types import read_schema
 
 if TYPE_CHECKING:
-    from batchfiles.io.spool import Spool
+    from batchfiles.io.temporary import Spool
     from batchfiles.table.read import TableLike
 
 

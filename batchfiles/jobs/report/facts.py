@@ -11,9 +11,8 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batchfiles.jobs.report.distributions import Histogram, TimeSteps
-from batchfiles.jobs.report.groups import Groups, counts
-from batchfiles.jobs.report.samples import Errors, FailedRows
+from batchfiles.jobs.report.charts import Histogram, TimeSteps
+from batchfiles.jobs.report.samples import Errors, FailedRows, Groups, counts
 from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER
 from batchfiles.outcome import INCOMPLETE, MISSING, SUCCEEDED

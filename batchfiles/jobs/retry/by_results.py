@@ -12,9 +12,9 @@ from typing import Any
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import ResultFlags
-from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.folders import attributed
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import in_steps
 from batchfiles.jobs.join.accounting import Accounting
 from batchfiles.jobs.join.lazy_table import TASK_BYTES

@@ -17,13 +17,13 @@ from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.lines import blocks
-from batchfiles.io.remote.path import Place, files_in
+from batchfiles.io.remote_path import Place, files_in
 from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.retry.choice import PARSE_ERROR, STATUS
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
-from batchfiles.table.formats import BINARY_SUFFIXES, Peeked, endings_of, recognized
+from batchfiles.table.open import BINARY_SUFFIXES, Peeked, endings_of, recognized
 
 __all__ = [
     "JoinedTable",

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from batchfiles.campaign.manifest import MANIFEST, RESULT_NAME, Manifest, Part, read_manifest, stem_of, write_manifest
+from batchfiles.campaign import MANIFEST, RESULT_NAME, Manifest, Part, read_manifest, stem_of, write_manifest
 from batchfiles.errors import FileError, MismatchError
 from batchfiles.inputs.local import LocalFile
-from batchfiles.io.remote.path import Place
-from batchfiles.io.spool import Spool
+from batchfiles.io.remote_path import Place
 from batchfiles.io.target import STDOUT, Target
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.retry.report import RetryFile
 from batchfiles.writing import CopyWriter
 

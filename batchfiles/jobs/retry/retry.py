@@ -19,13 +19,13 @@ from batchfiles.codec import request_of
 from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_to_read, not_read_fields
+from batchfiles.inputs.folders import files_to_read, not_read_fields
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import Pairs, sort_files
-from batchfiles.io.remote.path import Place
+from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, SourceLike, expand
-from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import Progress, in_steps, progress_of
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.parts import whole_campaign

@@ -9,7 +9,7 @@ from typing import Self
 from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.ids.index import Index, IndexBuilder, IndexEntries, LineRef
 from batchfiles.inputs.local import Named, OpenFiles
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import fetch
 from batchfiles.outcome import id_in
 

@@ -13,12 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from batchfiles.campaign.folder import Campaigns
+from batchfiles.campaign import Campaigns
 from batchfiles.inputs.local import LocalFile, Named
 from batchfiles.inputs.roles import FileRoles, sort_files
-from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.remote_path import Place, real_path
 from batchfiles.io.sources import Source
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.parts import CampaignPart, WholeCampaign
 
 __all__ = ["AllFiles", "PartByPart", "ReadTogether", "Unit", "Units"]

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folders import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchfiles.io.spool import name_of, small_file
+from batchfiles.io.texts import name_of, small_file
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.prices import Prices

@@ -11,13 +11,13 @@ from operator import itemgetter
 
 from batchfiles.errors import BatchFilesError
 from batchfiles.findings import Finding
-from batchfiles.inputs.folder_files import not_read_fields
+from batchfiles.inputs.folders import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.local import copied
 from batchfiles.inputs.roles import PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike
-from batchfiles.io.spool import Spool
+from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated

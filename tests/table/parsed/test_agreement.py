@@ -10,8 +10,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.table.parsed.types import arrow_type, read_schema
-from batchfiles.table.parsed.values import ConversionError, fit_for, read
+from batchfiles.table.parsed_types import arrow_type, read_schema
+from batchfiles.table.parsed_values import ConversionError, fit_for, read
 
 Json = Any
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchfiles.table.parsed.types import read_schema
-from batchfiles.table.parsed.values import ConversionError, fit_for, read
+from batchfiles.table.parsed_types import read_schema
+from batchfiles.table.parsed_values import ConversionError, fit_for, read
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 

@@ -12,7 +12,7 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError, MismatchError, MissingDependencyError
-from batchfiles.table.parsed.source import load_schema
+from batchfiles.table.parsed_schema import load_schema
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
@@ -103,7 +103,7 @@ def test_a_file_named_like_a_model_is_a_file(tmp_path: Path, monkeypatch: pytest
 
 def test_a_model_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, before anything is imported."""
-    monkeypatch.setattr("batchfiles.table.parsed.source.find_spec", lambda name: None)
+    monkeypatch.setattr("batchfiles.table.parsed_schema.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="pip install pydantic"):
         load_schema("models:Book")
 

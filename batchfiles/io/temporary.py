@@ -1,16 +1,16 @@
-"""Which folders `overwrite` may replace: those that contain only files of the same command.
-
-Names of unfinished files and temporary folders, and the removal of those whose process is dead.
+"""Temporary files: their names, the removal of those whose process is dead, and copies of other files for one job.
 
 A process that is killed can't clean up. The name of each of its files identifies its owner: machine, boot, process and
 its start time. The next job in the same folder removes the files of dead processes: only those that the same user made on this
 machine, and only if the process is gone.
+
+A spool has local, regular, uncompressed copies, for jobs that read lines again by their offsets.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -19,55 +19,28 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+import weakref
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Self, cast
 
 from batchfiles.errors import FileError
-from batchfiles.io.remote.path import Place
+from batchfiles.io.remote_path import file_error
+
+if TYPE_CHECKING:
+    from batchfiles.io.sources import Source
 
 __all__ = [
     "ASIDE",
     "UNFINISHED",
-    "IsOwnFile",
+    "Spool",
     "clear_leftovers",
     "new_temporary_folder",
-    "no_file",
-    "refuse_others_files",
     "unfinished_name",
 ]
 
-
-IsOwnFile: TypeAlias = Callable[[str], bool]
-"""Predicate: is this file name one that the same command could have written?"""
-
-
-def no_file(_: str) -> bool:
-    """Return False: no file is our own."""
-    return False
-
-
-def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: IsOwnFile) -> None:
-    """Make sure that a folder can be replaced without loss of other files.
-
-    Args:
-        folder: Where it is.
-        entries: The name of each thing in it, and whether it is a folder itself.
-        ours: Which names are those of our files.
-
-    Raises:
-        FileError: A folder is in it, which we never write, or a file that is not ours.
-    """
-    entries = sorted(entries)
-    if any(is_folder for _, is_folder in entries):
-        raise FileError("holds folders, so it is not replaced: remove it yourself", path=str(folder), number=errno.ENOTEMPTY)
-    for name, _ in entries:
-        if not ours(name):
-            words = f"holds files that are not ours to delete, {name} for one: choose another folder, or remove this one yourself"
-            raise FileError(words, path=str(folder), number=errno.ENOTEMPTY)
-
+LOG = logging.getLogger(__name__)
 
 UNFINISHED = ".batchfiles-part"
 """How the names of unfinished files and folders end."""
@@ -209,3 +182,94 @@ def _start_of(process: int) -> int | None:
     # The second field is the program's name in brackets, which may hold spaces and brackets.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None
+
+
+READ_BYTES = 1024 * 1024
+RESERVE = 64 * 1024 * 1024
+"""Bytes that are left free on the disk."""
+
+MOST_RATIO = 50
+"""How many times as large as its compressed bytes a file is believed to be without a look: JSONL is mostly 5 to 20 times."""
+
+
+class Spool:
+    """A temporary folder that goes away when the job ends.
+
+    Args:
+        directory: Where to make it; None takes the system's temporary folder. Never `/dev/shm` by our own choice: containers
+            have 64 MB of it.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        try:
+            self.path = new_temporary_folder(directory)
+        except OSError as error:
+            raise file_error(error, os.fspath(directory or tempfile.gettempdir())) from None
+        # Not a TemporaryDirectory, which warns when it is not closed: a job lives as long as there is a reference to its table.
+        self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the folder and everything in it."""
+        self._remove()
+
+    def new_path(self, name: str) -> Path:
+        """Name a file in the folder that is not there yet."""
+        self._count += 1
+        return self.path / f"{self._count:05d}-{name}"
+
+    def local(self, source: Source) -> Path:
+        """Return a path at which the source's plain bytes can be read by offset: the file itself, or a copy of it.
+
+        Raises:
+            FileError: The source can't be read, or the disk has no room for the copy.
+            TruncatedFileError: The source is compressed and damaged.
+        """
+        if source.is_seekable_text():
+            return cast("Path", source.path)
+        target = self.new_path("source.jsonl")
+        try:
+            self._ask_for_room(source)
+            LOG.info("%s: copied to %s, to be read by position", source.name, self.path)
+            with source.open() as stream, target.open("xb") as copy:
+                while chunk := stream.read(READ_BYTES):
+                    self._check_room(len(chunk))
+                    copy.write(chunk)
+        except OSError as error:
+            if isinstance(error, FileError):
+                raise
+            raise file_error(error, target) from None
+        return target
+
+    def _ask_for_room(self, source: Source) -> None:
+        """Make sure that a copy fits before it is started: a full disk harms every program that uses it.
+
+        Where there is plenty of room, the file is not read for that.
+        """
+        needed = source.size()
+        free = shutil.disk_usage(self.path).free - RESERVE
+        if needed is None or needed * MOST_RATIO <= free:
+            return
+        if source.remote is None and needed <= free:
+            needed = 0
+            with source.open() as stream:
+                while needed <= free and (chunk := stream.read(READ_BYTES)):
+                    needed += len(chunk)
+        if needed > free:
+            words = f"no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"
+            raise FileError(f"{words}: name another place for temporary files (--temp-dir)", path=source.name, number=28)
+
+    def _check_room(self, size: int) -> None:
+        free = shutil.disk_usage(self.path).free
+        if free < size + RESERVE:
+            raise FileError(
+                f"only {free:,} bytes are left for temporary files: name another place for them (--temp-dir)",
+                path=str(self.path),
+                number=28,
+            )

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExistsError
-from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, new_temporary_folder, no_file, refuse_others_files
-from batchfiles.io.remote.filesystems import told_as_file_error
-from batchfiles.io.remote.path import RemotePath, changed
+from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files
+from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.remote_path import RemotePath, changed
+from batchfiles.io.temporary import UNFINISHED, new_temporary_folder
 
 __all__ = ["read_in_order", "refuse_remote_file", "refuse_remote_folder", "uploaded_file", "uploaded_folder"]
 

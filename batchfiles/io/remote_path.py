@@ -14,10 +14,33 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, overload
 
 from batchfiles.errors import FileError
-from batchfiles.io.remote.filesystems import filesystem_of, told_as_file_error, wrapped
-from batchfiles.io.urls import local_path_of, parse_url, shown_path, why_no_url
+from batchfiles.io.filesystems import (
+    filesystem_of,
+    local_path_of,
+    parse_url,
+    shown_path,
+    told_as_file_error,
+    why_no_url,
+    wrapped,
+)
 
-__all__ = ["FoundFile", "Place", "RemotePath", "changed", "files_in", "is_within", "located", "matches", "real_path"]
+__all__ = [
+    "FoundFile",
+    "Place",
+    "RemotePath",
+    "changed",
+    "file_error",
+    "files_in",
+    "is_within",
+    "located",
+    "matches",
+    "real_path",
+]
+
+
+def file_error(error: OSError, path: Path | str) -> FileError:
+    """Turn an error of the operating system into ours, with the name of the file that was asked for."""
+    return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
 
 
 def changed(name: str) -> FileError:

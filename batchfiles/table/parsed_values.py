@@ -20,11 +20,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, NoReturn, TypeAlias
 
 from batchfiles.codec import SURROGATE
-from batchfiles.jsontext.paths import shown
-from batchfiles.table.parsed.source import schema_of_request
-from batchfiles.table.parsed.types import Array, Node, Object, Scalar, read_schema
-from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, Row
-from batchfiles.table.schema import PARSED_PLACE, REQUESTS
+from batchfiles.jsontext.spans import shown
+from batchfiles.table.parsed_schema import schema_of_request
+from batchfiles.table.parsed_types import Array, Node, Object, Scalar, read_schema
+from batchfiles.table.rows import PARSED_PLACE, REQUESTS, RequestRef, RequestRows, ResultRef, Row
 
 __all__ = ["ConversionError", "Fit", "ParsedColumns", "fit_for", "read", "read_answer", "read_date", "read_date_time", "written"]
 
