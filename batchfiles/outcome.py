@@ -15,7 +15,7 @@ from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import FieldReader, says_nothing
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
-from batchfiles.jsontext.paths import EscapedLetters
+from batchfiles.jsontext.spans import EscapedLetters
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 from batchfiles.summary import record_page, short_repr
 

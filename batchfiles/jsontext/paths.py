@@ -1,4 +1,4 @@
-r"""Paths such as `body.messages[0].content`, and keys with escaped letters: in JSON, `"custom_i\u0064"` is `"custom_id"`."""
+"""Paths such as `body.messages[0].content`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
 
-__all__ = ["EscapedLetters", "Path", "parse_path", "path_and_rest", "shown"]
+__all__ = ["Path", "parse_path", "path_and_rest", "shown"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys of objects and indices of arrays, from the outside in; the first is a key, because a line is an object."""
@@ -82,28 +82,3 @@ def shown(path: Sequence[str | int]) -> str:
         else:
             parts.append(f"[{codec.dumps(step).decode()}]")
     return "$" + "".join(parts)
-
-
-FEW = 100
-"""The number of escapes that are searched one by one, which is faster for a few than a regular expression."""
-
-
-class EscapedLetters:
-    r"""Finds escapes of the letters of a word, which is ASCII.
-
-    Not just any escapes: `\u00e9` and the like are in nearly every text that is not English.
-    """
-
-    def __init__(self, word: str) -> None:
-        self._codes = frozenset(b"%02x" % ord(letter) for letter in word)
-        codes = "|".join(sorted(code.decode() for code in self._codes))
-        self._pattern = re.compile(rf"\\u00(?:{codes})".encode(), re.IGNORECASE)
-
-    def stand_in(self, text: bytes) -> bool:
-        """Return whether a text contains an escape of one of the letters."""
-        at = text.find(b"\\u00")
-        for _ in range(FEW):
-            if at < 0 or text[at + 4 : at + 6].lower() in self._codes:
-                return at >= 0
-            at = text.find(b"\\u00", at + 4)
-        return at >= 0 and self._pattern.search(text, at) is not None

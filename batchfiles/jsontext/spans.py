@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
-from batchfiles.jsontext.paths import EscapedLetters, Path
+from batchfiles.jsontext.paths import Path
 
 __all__ = [
+    "EscapedLetters",
     "Match",
     "Member",
     "Missing",
@@ -27,6 +28,31 @@ __all__ = [
     "leads_somewhere",
     "members",
 ]
+
+FEW = 100
+"""The number of escapes that are searched one by one, which is faster for a few than a regular expression."""
+
+
+class EscapedLetters:
+    r"""Finds escapes of the letters of a word, which is ASCII.
+
+    Not just any escapes: `\u00e9` and the like are in nearly every text that is not English.
+    """
+
+    def __init__(self, word: str) -> None:
+        self._codes = frozenset(b"%02x" % ord(letter) for letter in word)
+        codes = "|".join(sorted(code.decode() for code in self._codes))
+        self._pattern = re.compile(rf"\\u00(?:{codes})".encode(), re.IGNORECASE)
+
+    def stand_in(self, text: bytes) -> bool:
+        """Return whether a text contains an escape of one of the letters."""
+        at = text.find(b"\\u00")
+        for _ in range(FEW):
+            if at < 0 or text[at + 4 : at + 6].lower() in self._codes:
+                return at >= 0
+            at = text.find(b"\\u00", at + 4)
+        return at >= 0 and self._pattern.search(text, at) is not None
+
 
 SPACES = b" \t\r\n"
 SPACE = re.compile(rb"[ \t\r\n]*")

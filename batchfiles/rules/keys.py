@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Severity
-from batchfiles.jsontext.paths import EscapedLetters
+from batchfiles.jsontext.spans import EscapedLetters
 from batchfiles.limits import Limits
 from batchfiles.native import native_lines
 

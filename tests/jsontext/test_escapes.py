@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.jsontext.paths import FEW, EscapedLetters
+from batchfiles.jsontext.spans import FEW, EscapedLetters
 
 WORD = EscapedLetters("custom_id")
 

@@ -19,7 +19,7 @@ from batchfiles.codec import dumps, loads
 from batchfiles.errors import InvalidLineError, MismatchError, MissingDependencyError
 from batchfiles.findings import nearest
 from batchfiles.io.spool import name_of, small_file
-from batchfiles.jsontext.paths import EscapedLetters
+from batchfiles.jsontext.spans import EscapedLetters
 
 __all__ = ["SchemaLike", "load_schema", "may_ask", "schema_of_request"]
 
