@@ -241,7 +241,8 @@ def _take_folder_name(temporary: Path, target: Path) -> None:
     except OSError:
         aside.rename(target)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):  # `rmtree` raises if it can't close a folder; the new one has its name already
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sync(file: Path) -> None:

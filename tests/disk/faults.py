@@ -215,7 +215,7 @@ class Trials:
         if found is None:
             self.counts["killed"] += 1
             return
-        # An old folder that can't be removed is no reason to fail: the new one has its name. The next job removes it.
+        # The job has succeeded even if the old folder can't be removed: the new one has its name. The next job removes it.
         is_aside = found["error"] is None and all(name.endswith(ASIDE) for name in left)
         assert not left or always or is_aside, ("left over", place, left, found)
         if found["error"] is None:
