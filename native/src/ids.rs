@@ -271,3 +271,6 @@ impl IndexEntries {
         PyBytes::new(py, &self.entries.take())
     }
 }
+
+#[cfg(test)]
+mod tests;

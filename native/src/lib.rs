@@ -17,6 +17,8 @@ mod responses;
 mod rows;
 mod shapes;
 mod skeletons;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use std::collections::HashMap;
