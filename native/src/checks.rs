@@ -289,3 +289,6 @@ impl<'de> Visitor<'de> for BodySeed<'_> {
         Ok(contents)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,3 +277,6 @@ impl IndexEntries {
         PyBytes::new(py, &self.entries.take())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ mod retries;
 mod rows;
 mod shapes;
 mod skeletons;
+#[cfg(test)]
+mod tests;
 mod totals;
 mod vectors;
 

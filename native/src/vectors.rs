@@ -300,3 +300,6 @@ fn decode(data: &[Object<Item>], values: &mut Vec<u8>, sizes: &mut Vec<usize>) -
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;
