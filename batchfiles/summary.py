@@ -339,10 +339,20 @@ def indented(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Return a value as indented JSON; one that is nested too deeply is cut."""
     import json
 
+    level = [value]
+    for _ in range(MOST_LEVELS):  # counted, because newer versions of Python write any depth
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [item for items in inner for item in items]
+    if level:
+        return short(value)
     try:
         return json.dumps(value, indent=2, ensure_ascii=False, default=str)
     except (RecursionError, ValueError):
         return short(value)
+
+
+MOST_LEVELS: Final = 200
+"""Levels of a value that a notebook shows with indentation."""
 
 
 LONGEST_PAGE: Final = 10_000
