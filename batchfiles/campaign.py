@@ -18,23 +18,6 @@ from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source, SourceLike, expa
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import Displayed
 
-__all__ = [
-    "BATCH_ID",
-    "MANIFEST",
-    "RESULT_NAME",
-    "Campaign",
-    "Campaigns",
-    "Manifest",
-    "Part",
-    "campaign_of",
-    "made_by_split",
-    "parts_of",
-    "read_manifest",
-    "request_sources",
-    "stem_of",
-    "write_manifest",
-]
-
 MANIFEST = "manifest.json"
 """The name of the file. It is not a JSONL file, so it is never read as a batch file."""
 

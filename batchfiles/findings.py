@@ -13,24 +13,6 @@ from batchfiles.errors import DataError, InvalidLineError
 from batchfiles.layout import visible
 from batchfiles.summary import Displayed, html_table, page_part
 
-__all__ = [
-    "COUNTS",
-    "EXAMPLES",
-    "Count",
-    "Finding",
-    "Findings",
-    "OnError",
-    "Severity",
-    "add_example",
-    "count_name",
-    "counts_of",
-    "instead_of",
-    "nearest",
-    "plural",
-    "sentence_of",
-    "share",
-]
-
 Severity = Literal["error", "warning", "info"]
 
 

@@ -11,25 +11,6 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
-__all__ = [
-    "PLAIN",
-    "Screen",
-    "age",
-    "cut",
-    "cut_in_front",
-    "cut_in_middle",
-    "duration",
-    "folded",
-    "local_time",
-    "padded",
-    "size",
-    "text_table",
-    "time_of_day",
-    "visible",
-    "width_of",
-    "wrapped",
-]
-
 
 def size(count: int) -> str:
     """Format a number of bytes, in powers of ten like the limits of the services."""

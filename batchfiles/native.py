@@ -19,27 +19,6 @@ if TYPE_CHECKING:
     Counts = list[tuple[str | None, int]]
     Lengths = tuple[dict[int, int], int, int | None, int]
 
-__all__ = [
-    "SWITCH",
-    "NativeChecks",
-    "NativeEntries",
-    "NativeIds",
-    "NativeLines",
-    "NativeListed",
-    "NativeRetries",
-    "NativeRows",
-    "NativeTotals",
-    "describe",
-    "native_checks",
-    "native_entries",
-    "native_ids",
-    "native_lines",
-    "native_listed",
-    "native_retries",
-    "native_rows",
-    "native_totals",
-]
-
 SWITCH = "BATCHFILES_NATIVE"
 """The environment variable that switches it off with the value 0."""
 

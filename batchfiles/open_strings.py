@@ -8,15 +8,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-__all__ = [
-    "BatchCompletionWindow",
-    "BatchEndpoint",
-    "BatchFileExpirationAnchor",
-    "BatchRequestInputMethod",
-    "BatchStatus",
-    "OpenString",
-]
-
 
 def _value(value: str) -> Any:  # noqa: ANN401 - `OpenString` makes an instance of the class of it
     return value

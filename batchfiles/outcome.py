@@ -19,29 +19,6 @@ from batchfiles.jsontext.spans import EscapedLetters
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 from batchfiles.summary import record_page, short_repr
 
-__all__ = [
-    "CANCELLED",
-    "EXPIRED",
-    "FAILED",
-    "INCOMPLETE",
-    "MALFORMED",
-    "MISSING",
-    "NO_RESPONSE",
-    "OUTCOMES",
-    "SUCCEEDED",
-    "Result",
-    "as_answer_to",
-    "id_in",
-    "id_of_line",
-    "id_of_malformed",
-    "may_repeat_its_key",
-    "outcome_of",
-    "plain_ids",
-    "read",
-    "read_result",
-    "retryable",
-]
-
 SUCCEEDED: Final = "succeeded"
 """An answer, which may be a refusal."""
 INCOMPLETE: Final = "incomplete"

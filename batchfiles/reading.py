@@ -19,8 +19,6 @@ from batchfiles.limits import LINE_CAP, RESULT_LINE_CAP
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.summary import record_page, short_repr
 
-__all__ = ["Line", "read_inputs", "read_lines", "read_outputs"]
-
 Record = TypeVar("Record")
 
 

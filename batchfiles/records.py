@@ -12,8 +12,6 @@ from typing import Any
 from batchfiles.open_strings import BatchRequestInputMethod
 from batchfiles.summary import Displayed, indented, record_page
 
-__all__ = ["BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse", "not_a_record"]
-
 
 @dataclass(slots=True, repr=False)
 class BatchRequestInput(Displayed):

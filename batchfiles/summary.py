@@ -13,27 +13,6 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from batchfiles.layout import PLAIN, Screen, cut, text_table, visible, width_of
 
-__all__ = [
-    "COMMAND_LINE",
-    "PYTHON",
-    "WIDTH",
-    "Block",
-    "Displayed",
-    "Interface",
-    "Notes",
-    "Sentences",
-    "Table",
-    "html_of",
-    "html_table",
-    "indented",
-    "outcome_bar",
-    "page_part",
-    "record_page",
-    "short",
-    "short_repr",
-    "text_of",
-]
-
 
 class Interface(NamedTuple):
     """What sentences call the options that they name.

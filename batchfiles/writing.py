@@ -28,8 +28,6 @@ from batchfiles.limits import LimitsLike, profile
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, not_a_record
 from batchfiles.rules.keys import KeyRules, Violation, embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 
-__all__ = ["CopyWriter", "InputWriter", "OutputWriter"]
-
 BUFFER = 256 * 1024
 """Bytes that are handed to the file at a time."""
 

@@ -10,8 +10,6 @@ from batchfiles.api.status import UNKNOWN, status_of
 from batchfiles.errors import APIResponseValidationError
 from batchfiles.open_strings import BatchStatus
 
-__all__ = ["Batch", "BatchError", "BatchErrors", "BatchRequestCounts", "BatchUsage"]
-
 TIMES: Final = (
     "created_at",
     "in_progress_at",

@@ -25,26 +25,6 @@ from batchfiles.api.responses import Request, Response, json_of
 from batchfiles.errors import APIResponseValidationError, InvalidWebhookError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint, BatchFileExpirationAnchor
 
-__all__ = [
-    "BATCH_EVENTS",
-    "MAX_PAGE",
-    "BatchEvent",
-    "BatchFileExpirationAfter",
-    "BatchRequest",
-    "cancel_request",
-    "cancel_response",
-    "checked_metadata",
-    "create_request",
-    "create_response",
-    "list_request",
-    "list_response",
-    "live_request",
-    "read_event",
-    "retrieve_request",
-    "retrieve_response",
-    "verify",
-]
-
 MAX_PAGE = 100
 """Batches of a page at most [OpenAI's OpenAPI document, listBatches, f85dbe2]."""
 

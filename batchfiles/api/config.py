@@ -20,8 +20,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from batchfiles.api.responses import Response
 
-__all__ = ["OPENAI_BASE_URL", "AzureConfig", "Config", "Key", "RetryPolicy", "asked_pause", "checked_id", "is_id", "is_passing"]
-
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -13,8 +13,6 @@ from batchfiles.api import values
 from batchfiles.api.batch import Batch
 from batchfiles.errors import APIError, APIResponseValidationError
 
-__all__ = ["FileDeleted", "FileObject", "ListBatchesResponse", "ListFilesResponse", "Listing", "Page"]
-
 
 @dataclass(slots=True, kw_only=True)
 class FileObject:

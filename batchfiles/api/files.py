@@ -19,24 +19,6 @@ from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
 from batchfiles.api.responses import Body, FilePart, Request, Response, json_of
 from batchfiles.errors import APIError
 
-__all__ = [
-    "PURPOSE",
-    "Order",
-    "content_redirect",
-    "content_request",
-    "content_type",
-    "create_request",
-    "create_response",
-    "delete_request",
-    "delete_response",
-    "form",
-    "list_request",
-    "list_response",
-    "retrieve_request",
-    "retrieve_response",
-]
-
-
 BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=?-]{1,70}")
 """RFC 2046, section 5.1.1, without the space."""
 

@@ -24,9 +24,6 @@ from batchfiles.errors import (
     RateLimitError,
 )
 
-__all__ = ["TIMEOUT", "Body", "FilePart", "Progress", "Request", "Response", "error_of", "json_of"]
-
-
 TIMEOUT: Final = 600.0
 """Seconds that a request of the usual patience may take as a whole; ours."""
 

@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 
 from batchfiles.open_strings import BatchStatus
 
-__all__ = ["STATES", "UNKNOWN", "State", "bare_word", "status_of"]
-
 UNKNOWN: Final = BatchStatus("unknown")
 """The status of a batch that states none."""
 

@@ -19,19 +19,6 @@ from batchfiles.errors import APIResponseValidationError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = [
-    "Fields",
-    "JSONObject",
-    "keys_of",
-    "mapping",
-    "moment",
-    "notes_of",
-    "others",
-    "required_id",
-    "required_text",
-    "with_others",
-]
-
 T = TypeVar("T")
 
 JSONObject = dict[str, Any]

@@ -8,8 +8,6 @@ from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import FieldReader, TokenCounts
 from batchfiles.summary import short_repr
 
-__all__ = ["EMPTY", "Answer", "answer_of", "without_token_counts"]
-
 Body = dict[str, Any]
 """A decoded JSON object with any values."""
 

@@ -9,22 +9,6 @@ from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import YEAR_10000, FieldReader, says_nothing
 
-__all__ = [
-    "EMPTY",
-    "SHARED_CHOICE_KEYS",
-    "End",
-    "all_texts",
-    "choice_end",
-    "content_of",
-    "no_answer",
-    "read",
-    "read_exact",
-    "with_error",
-    "without_answer",
-    "worst",
-]
-
-
 SHARED_CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
 """`seed` is Together's echo of the request. Without `logprobs`, which have no column."""
 

@@ -18,21 +18,6 @@ from batchfiles.errors import InvalidLineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "FLOAT32",
-    "NAMES",
-    "Encoding",
-    "Vector",
-    "count",
-    "decoded",
-    "encoding_of",
-    "in_several_types",
-    "items",
-    "read",
-    "text_sizes",
-    "vectors",
-]
-
 
 class Encoding(NamedTuple):
     """The type of the numbers of a vector.

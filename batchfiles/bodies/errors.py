@@ -7,19 +7,6 @@ from typing import Any, Final, NamedTuple
 
 from batchfiles.bodies.fields import FieldReader, says_nothing, whole
 
-__all__ = [
-    "TRANSIENT",
-    "ErrorInfo",
-    "error_info",
-    "is_error_body",
-    "is_transient",
-    "merge",
-    "outcome_of_status",
-    "read",
-    "said",
-    "stated",
-]
-
 NESTED: Final = 3
 """How many levels of `{"error": {"error": …}}` are read; vLLM's `run-batch` writes two."""
 

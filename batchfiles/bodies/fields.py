@@ -10,20 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-__all__ = [
-    "NO_USAGE",
-    "FieldReader",
-    "TokenCounts",
-    "all_safe",
-    "exact_counts",
-    "fast_counts",
-    "modalities",
-    "normalized",
-    "read_usage",
-    "says_nothing",
-    "whole",
-]
-
 VERDICTS: Final = frozenset({"filtered", "detected", "severity", "details"})
 """The keys of one category's result [docs: Azure content filter annotations]."""
 

@@ -8,8 +8,6 @@ from typing import Final, NamedTuple
 
 from batchfiles.bodies.fields import FieldReader
 
-__all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_transient", "meaning_of", "read"]
-
 
 class Meaning(NamedTuple):
     """The meaning of a finish reason.

@@ -12,17 +12,6 @@ from batchfiles.bodies.answer import Answer, Body, answer_of
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import NO_USAGE, FieldReader, read_usage
 
-__all__ = [
-    "TRANSCRIPTIONS",
-    "UNRECOGNIZED",
-    "endpoint",
-    "is_transcript",
-    "read",
-    "read_audio",
-    "read_completion",
-    "read_moderation",
-]
-
 UNRECOGNIZED: Final = "unrecognized_body"
 """The error code of a body that does not answer the request."""
 

@@ -15,17 +15,6 @@ from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import INT64, FieldReader
 from batchfiles.errors import InvalidLineError
 
-__all__ = [
-    "is_candidates",
-    "is_converse",
-    "is_message",
-    "is_single_message",
-    "read_candidates",
-    "read_converse",
-    "read_message",
-    "read_single_message",
-]
-
 ToolCall = dict[str, str | None]
 
 

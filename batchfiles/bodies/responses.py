@@ -8,8 +8,6 @@ from batchfiles.bodies import chat_completions, errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.fields import FieldReader
 
-__all__ = ["read"]
-
 BODY_KEYS: Final = frozenset({
     # in columns
     "id", "created_at", "model", "output", "usage",

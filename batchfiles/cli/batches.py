@@ -27,22 +27,6 @@ if TYPE_CHECKING:
     from batchfiles.client.synchronous import Client
     from batchfiles.io.sources import Source
 
-__all__ = [
-    "NamedBatch",
-    "all_option",
-    "batch_json",
-    "batch_record",
-    "batch_table",
-    "campaign_named",
-    "failure_words",
-    "finished_at",
-    "limit_option",
-    "named_batches",
-    "names_argument",
-    "noted",
-    "report_pagination",
-]
-
 Noted = TypeVar("Noted", "Batch", "FileObject")
 
 ID_SIGNS = ("*", "?", "[", os.sep)

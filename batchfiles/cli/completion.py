@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 else:  # not generic in old releases of click
     Base = click.ParamType
 
-__all__ = [
-    "BatchName",
-    "ColumnName",
-    "FileName",
-    "FolderName",
-    "WordList",
-    "files_beginning",
-    "with_completion",
-    "words_beginning",
-]
-
 FILES = frozenset({"FILE", "FILE...", "RESULT...", "TABLE", "TABLE...", "INPUT", "REQUESTS=RESULTS"})
 FOLDERS = frozenset({"FOLDER", "DIR"})
 BATCHES = frozenset({"BATCH..."})

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
     from batchfiles.client.synchronous import Client
 
-__all__ = ["download"]
-
 FOUND, FAILED, UNFINISHED = 1, 3, 4
 
 READ_BYTES = 1024 * 1024

@@ -23,8 +23,6 @@ from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
 
-__all__ = ["edit"]
-
 
 @click.command(cls=EditingCommand)
 @files_argument

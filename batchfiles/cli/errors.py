@@ -9,8 +9,6 @@ from batchfiles.cli.progress import Progress, print_lines, say_lines, screen
 from batchfiles.layout import visible
 from batchfiles.summary import COMMAND_LINE, WIDTH
 
-__all__ = ["errors"]
-
 IDS_SHOWN = 5
 
 

@@ -22,8 +22,6 @@ from batchfiles.layout import age, local_time, size, text_table, visible
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
 
-__all__ = ["files"]
-
 CELL = 40
 OPTIONAL = ("age", "purpose", "name")
 FILE_HEADINGS = ("file", "purpose", "age", "name", "size")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from batchfiles.findings import Finding
     from batchfiles.jobs.get import Occurrence
 
-__all__ = ["get"]
-
 
 @click.command(cls=FilesOrPairs)
 @files_or_pairs_argument

@@ -24,9 +24,6 @@ from batchfiles.workers.worker import import_pyarrow
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport
 
-
-__all__ = ["export", "join"]
-
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 

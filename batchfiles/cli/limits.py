@@ -24,9 +24,6 @@ from batchfiles.layout import Screen, size, text_table, visible, wrapped
 from batchfiles.limits import NONE, OPENAI, PROFILES, Limits
 from batchfiles.limits.profile import own_limits
 
-__all__ = ["LimitsName", "limits", "limits_options"]
-
-
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 NUMBERS = ("max_requests", "max_bytes", "max_line_bytes", "max_embedding_inputs", "max_custom_id_length")

@@ -34,8 +34,6 @@ from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError,
 from batchfiles.findings import nearest
 from batchfiles.layout import cut, visible
 
-__all__ = ["Commands", "Group", "main", "root_context", "run"]
-
 USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 
 NO_CHOICE = re.compile(r"'(.+)' is not one of")

@@ -25,8 +25,6 @@ from batchfiles.workers.worker import import_pyarrow_for
 if TYPE_CHECKING:
     pass
 
-__all__ = ["merge"]
-
 
 @click.command(cls=Command)
 @files_argument

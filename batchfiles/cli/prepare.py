@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy
     from batchfiles.limits import Limits
 
-__all__ = ["prepare"]
-
 
 @click.command(cls=Command)
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from batchfiles.io.sources import Source
     from batchfiles.outcome import Result
 
-__all__ = ["probe"]
-
 FOUND = 1
 ID_WIDTH, TEXT_WIDTH = 30, 60
 OPTIONAL = ("seconds", "line", "tokens")

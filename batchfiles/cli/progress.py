@@ -16,20 +16,6 @@ import click
 
 from batchfiles.layout import Screen, cut, duration, folded, visible
 
-__all__ = [
-    "COLOR",
-    "Progress",
-    "StatusLine",
-    "TransferProgress",
-    "log_on_stderr",
-    "print_error",
-    "print_lines",
-    "say",
-    "say_lines",
-    "screen",
-]
-
-
 ESCAPE = "\x1b"
 ERASE_LINE = "\r\x1b[K"
 

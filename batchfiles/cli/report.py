@@ -21,8 +21,6 @@ from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow
 
-__all__ = ["report"]
-
 
 @click.command(cls=FilesOrPairs)
 @files_or_pairs_argument

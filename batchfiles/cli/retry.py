@@ -30,8 +30,6 @@ from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import COMMAND_LINE, text_of
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
-__all__ = ["retry"]
-
 COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("retry"))
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from batchfiles.layout import PLAIN, Screen, cut, padded, visible, width_of, wrapped
 
-__all__ = ["ascii_json", "json_of_row", "lay_out", "pretty_json", "repaired_json"]
-
 TOKEN = re.compile(
     r"""
     (?P<string> "[^"\\]*(?:\\.[^"\\]*)*" )

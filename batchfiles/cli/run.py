@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from batchfiles.runner.report import RunStatus
     from batchfiles.table.open import TableFormat
 
-__all__ = ["RunOutput", "run", "status_words"]
-
 
 class RunOutput:
     """The messages of a run, and on a terminal a status line below them.

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from batchfiles.api.config import Config
     from batchfiles.client.synchronous import Client
 
-__all__ = ["CommandKey", "Service", "advice", "pairs", "service_options", "terms_options", "what_to_do"]
-
-
 KEY_COMMAND_SECONDS = 300
 """The timeout of the key command, which may wait for the user."""
 

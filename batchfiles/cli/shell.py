@@ -17,8 +17,6 @@ from batchfiles.findings import instead_of, plural
 from batchfiles.io.remote_path import file_error
 from batchfiles.io.target import PathTarget
 
-__all__ = ["completion", "man"]
-
 NAME = "batchfiles"
 VARIABLE = "_BATCHFILES_COMPLETE"
 SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}

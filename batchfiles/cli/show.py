@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from batchfiles.table.preview import Preview
     from batchfiles.table.where import WhereError
 
-__all__ = ["show"]
-
 WIDTH = 100
 """The width of files and pipes."""
 

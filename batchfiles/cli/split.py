@@ -16,8 +16,6 @@ from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
 
-__all__ = ["split"]
-
 LISTED = 20
 """How many parts the summary lists; the manifest has all."""
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
 
-__all__ = ["stats"]
-
 DIGITS = re.compile(r"\d")
 
 COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_conversion_errors", *counts_of("stats"))

@@ -33,18 +33,6 @@ if TYPE_CHECKING:
     from batchfiles.client.synchronous import Client
     from batchfiles.io.sources import Source
 
-__all__ = [
-    "WaitOutput",
-    "cancel",
-    "exit_code_of",
-    "json_option",
-    "list_batches",
-    "print_batches",
-    "status",
-    "wait",
-    "wait_for",
-]
-
 
 class WaitOutput:
     """The messages while waiting, and on a terminal a status line.

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from batchfiles.io.temporary import Spool
     from batchfiles.limits import Limits
 
-__all__ = ["RequestFile", "check", "endpoint_of", "request_files", "submit"]
-
-
 LISTED = 20
 """How many findings are printed; `batchfiles validate` prints all."""
 

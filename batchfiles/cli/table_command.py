@@ -43,22 +43,6 @@ if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
     from batchfiles.table.rows import TableName
 
-__all__ = [
-    "FORMATS",
-    "SharedOptions",
-    "TableCommand",
-    "answer_options",
-    "check_answer_options",
-    "check_user_table",
-    "csv_safe_option",
-    "format_option",
-    "rejects_option",
-    "request_bodies_option",
-    "table_options",
-    "user_table_options",
-]
-
-
 FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
 
 format_option = click.option(

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from batchfiles.limits import Limits
 
 
-__all__ = ["validate"]
-
-
 @click.command(cls=Command)
 @files_argument
 @limits_options

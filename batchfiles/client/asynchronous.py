@@ -24,8 +24,6 @@ from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["AsyncClient", "OnUpdate", "in_thread"]
-
 T = TypeVar("T")
 
 OnUpdate = Callable[[Any], "Awaitable[object] | object"]

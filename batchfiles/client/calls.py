@@ -28,20 +28,6 @@ from batchfiles.api.responses import FilePart
 from batchfiles.io.remote_path import file_error
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = [
-    "LOGGER",
-    "Calls",
-    "Expiry",
-    "FilePages",
-    "ServiceClient",
-    "access_of",
-    "config_of",
-    "key_of",
-    "key_variable",
-    "submission_of",
-]
-
-
 Expiry = BatchFileExpirationAfter | int | None
 """When files are to be deleted; a number counts the seconds from their making."""
 

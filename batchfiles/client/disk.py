@@ -16,8 +16,6 @@ from batchfiles.errors import FileError
 from batchfiles.io.atomic import atomic_file
 from batchfiles.io.remote_path import file_error
 
-__all__ = ["Disk", "WorkFile", "pieces", "read", "size", "write"]
-
 
 def size(path: str) -> int | None:
     """Return the bytes of a file; None if there is none.

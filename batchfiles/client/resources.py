@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from batchfiles.client.asynchronous import AsyncClient
     from batchfiles.client.synchronous import Client
 
-__all__ = ["AsyncBatches", "AsyncFiles", "Batches", "Files"]
-
 
 class Batches:
     """The calls of `/batches`."""

@@ -22,8 +22,6 @@ from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth,
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["Client"]
-
 T = TypeVar("T")
 
 

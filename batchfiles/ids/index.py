@@ -19,18 +19,6 @@ from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.io.remote_path import file_error
 
-__all__ = [
-    "OFFSET_BITS",
-    "Index",
-    "IndexBuilder",
-    "IndexEntries",
-    "LineRef",
-    "ResultFlags",
-    "digest",
-    "digest_of_bytes",
-    "digests_of_bytes",
-]
-
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
 

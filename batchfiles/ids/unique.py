@@ -14,9 +14,6 @@ from batchfiles.errors import FileError
 from batchfiles.io.remote_path import file_error
 from batchfiles.native import NativeIds, native_ids, native_lines
 
-__all__ = ["UniqueIds"]
-
-
 PLACE_BITS = 40
 """A place is the number of the file, followed by this many bits for the number of the line."""
 

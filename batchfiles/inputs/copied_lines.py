@@ -18,9 +18,6 @@ from batchfiles.io.threads import PIECE
 from batchfiles.native import native_lines
 from batchfiles.outcome import read_result
 
-__all__ = ["CopiedLines", "Run"]
-
-
 BLOCK_SIZE = PIECE + 64 * 1024
 """Bytes to read at a time: the whole lines in them are mostly enough to be written together, without being joined to others."""
 

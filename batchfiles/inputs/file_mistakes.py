@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
 from batchfiles.errors import InvalidLineError
 
-__all__ = ["HEAD", "FileMistake", "file_mistake"]
-
 HEAD = 256 * 1024
 """Bytes of a file that are looked at."""
 

@@ -26,8 +26,6 @@ from batchfiles.io.remote_path import Place, files_in
 from batchfiles.io.sources import Source
 from batchfiles.io.texts import small_file
 
-__all__ = ["ELSEWHERE", "FilesToRead", "attributed", "files_of_a_kind", "files_to_read", "not_read_fields", "requests_to_read"]
-
 MOST_BYTES = 4 * 1024 * 1024
 """A JSON file of more bytes is not read: a batch object has about one kilobyte."""
 

@@ -31,25 +31,6 @@ from batchfiles.outcome import SUCCEEDED, read
 if TYPE_CHECKING:
     from batchfiles.table.rows import TableName
 
-__all__ = [
-    "LINES_LOOKED_AT",
-    "ClassifiedFile",
-    "FileRole",
-    "LineFormat",
-    "classified_files",
-    "classify",
-    "classify_lines",
-    "describe",
-    "first_lines",
-    "first_request",
-    "is_blank",
-    "line_format_of",
-    "paired_as",
-    "table_of_inputs",
-    "table_of_results",
-    "text_sizes_of",
-]
-
 LOG = logging.getLogger(__name__)
 
 ROLE_NAMES = {"inputs": "requests", "results": "results", "empty": "empty"}

@@ -25,18 +25,6 @@ from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.temporary import Spool
 from batchfiles.limits import LINE_CAP
 
-__all__ = [
-    "BatchParts",
-    "FileRoles",
-    "Pairs",
-    "files_and_pairs",
-    "paired_sources",
-    "read_again",
-    "requests_of_results",
-    "sort_files",
-    "without_repeats",
-]
-
 
 class BatchParts:
     """The request files of a join, and which of them results belong to.

@@ -22,17 +22,6 @@ from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.remote_path import Place, file_error, real_path
 from batchfiles.io.temporary import ASIDE, clear_leftovers, unfinished_name
 
-__all__ = [
-    "IsOwnFile",
-    "atomic_file",
-    "atomic_folder",
-    "no_file",
-    "refuse_existing",
-    "refuse_existing_folder",
-    "refuse_others_files",
-    "sync",
-]
-
 LOG = logging.getLogger(__name__)
 
 IsOwnFile: TypeAlias = Callable[[str], bool]

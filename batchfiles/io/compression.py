@@ -13,8 +13,6 @@ from batchfiles.errors import FileError, MismatchError, TruncatedFileError
 from batchfiles.io.filesystems import shown_name
 from batchfiles.io.zstd import KeptOpen, ZstdWriter
 
-__all__ = ["TABLES", "compressed", "compression_of", "compression_of_name", "decompressed", "foreign_bytes", "is_text"]
-
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SKIPPABLE = b"\x2a\x4d\x18"
 """What follows the first byte, 0x50 to 0x5f, of a frame that holds no data (RFC 8878, 3.1.2); pzstd's files begin with one."""

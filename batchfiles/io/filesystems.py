@@ -18,18 +18,6 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from batchfiles.errors import BatchFilesError, FileError, MissingDependencyError
 
-__all__ = [
-    "filesystem_of",
-    "is_plain_address",
-    "local_path_of",
-    "parse_url",
-    "shown_name",
-    "shown_path",
-    "told_as_file_error",
-    "why_no_url",
-    "wrapped",
-]
-
 STATUS = re.compile(r"AWS Error (\w+)|google::cloud::Status\((\w+)|Azure Error: \[?(\w+)|error \((\w+)\) occurred")
 """How pyarrow, and botocore under s3fs, report the answer of the service."""
 

@@ -24,19 +24,6 @@ from batchfiles.io.filesystems import (
     wrapped,
 )
 
-__all__ = [
-    "FoundFile",
-    "Place",
-    "RemotePath",
-    "changed",
-    "file_error",
-    "files_in",
-    "is_within",
-    "located",
-    "matches",
-    "real_path",
-]
-
 
 def file_error(error: OSError, path: Path | str) -> FileError:
     """Turn an error of the operating system into ours, with the name of the file that was asked for."""

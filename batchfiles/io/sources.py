@@ -21,8 +21,6 @@ from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.io.remote_path import Place, RemotePath, changed, located, real_path
 from batchfiles.limits import LINE_CAP
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "is_batch_file", "plain_name", "read_blocks"]
-
 STDIN = "-"
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")

@@ -22,8 +22,6 @@ from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, l
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
-__all__ = ["STDOUT", "PathTarget", "Target", "TargetLike"]
-
 STDOUT = "-"
 """What standard output is called."""
 

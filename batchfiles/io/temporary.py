@@ -31,15 +31,6 @@ from batchfiles.io.remote_path import file_error
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
 
-__all__ = [
-    "ASIDE",
-    "UNFINISHED",
-    "Spool",
-    "clear_leftovers",
-    "new_temporary_folder",
-    "unfinished_name",
-]
-
 LOG = logging.getLogger(__name__)
 
 UNFINISHED = ".batchfiles-part"

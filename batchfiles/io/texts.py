@@ -18,8 +18,6 @@ from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
 from batchfiles.native import native_lines
 
-__all__ = ["MOST_BYTES", "Text", "name_of", "small_file", "texts"]
-
 
 class Text(NamedTuple):
     r"""Neighbouring lines of one file in one piece.

@@ -15,21 +15,6 @@ from typing import Any, BinaryIO, Self, TypeAlias, TypeVar
 from batchfiles.io.sources import Source
 from batchfiles.layout import size as byte_size
 
-__all__ = [
-    "PIECE",
-    "BackgroundFile",
-    "BackgroundWriter",
-    "Progress",
-    "ProgressBar",
-    "in_phases",
-    "in_steps",
-    "progress_of",
-    "run_uninterrupted",
-    "source_steps",
-    "total_of",
-    "write_all",
-]
-
 PIECE = 512 * 1024
 """Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock; after it the lock must be taken
 back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Larger

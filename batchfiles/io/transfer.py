@@ -28,8 +28,6 @@ from batchfiles.io.filesystems import told_as_file_error
 from batchfiles.io.remote_path import RemotePath, changed
 from batchfiles.io.temporary import UNFINISHED, new_temporary_folder
 
-__all__ = ["read_in_order", "refuse_remote_file", "refuse_remote_folder", "uploaded_file", "uploaded_folder"]
-
 CHUNK = 8 * 1024 * 1024
 """Bytes that are given to the upload at a time."""
 

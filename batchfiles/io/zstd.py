@@ -7,8 +7,6 @@ import sys
 from array import array
 from typing import BinaryIO
 
-__all__ = ["KeptOpen", "Xxh64", "ZstdWriter"]
-
 
 class KeptOpen:
     """An open file that Arrow can write to and can't close: who opened it syncs and closes it.

@@ -21,8 +21,6 @@ from batchfiles.rules.keys import LINE_KEYS
 from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
-__all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
-
 BAD_LINES = ("refuse", "copy", "drop")
 """What to do with a line that can't be changed."""
 

@@ -19,8 +19,6 @@ from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import ID_LETTERS, id_of_line, read_result
 from batchfiles.summary import indented, record_page, short_repr
 
-__all__ = ["Occurrence", "find", "get"]
-
 ESCAPED_VALUE = re.compile(rb'custom_id"[ \t\r]*:[ \t\r]*"[^"\\]*\\')
 r"""An id that has an escape in it, as in `"custom_id": "caf\u00e9"`."""
 

@@ -27,8 +27,6 @@ from batchfiles.outcome import id_in
 from batchfiles.summary import Block, Displayed
 from batchfiles.writing import CopyWriter
 
-__all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
-
 
 class RepeatedIds:
     """The ids of all files, and the places of repeated ones.

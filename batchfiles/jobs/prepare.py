@@ -43,8 +43,6 @@ from batchfiles.writing import InputWriter
 if TYPE_CHECKING:
     from batchfiles.table.read import RowTable, TableLike, UserTable
 
-__all__ = ["LineWriter", "Preparation", "PrepareReport", "bad_row", "prepare", "read_template", "rows_named"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PrepareReport(Displayed):

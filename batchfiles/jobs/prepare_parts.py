@@ -32,8 +32,6 @@ from batchfiles.limits import LimitsLike, profile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ROWS_OPTIONS", "NewCampaign", "OptionKinds", "WrittenParts", "absolute", "json_or_path", "option_values"]
-
 ROWS_OPTIONS: dict[str, type] = dict.fromkeys(("template", "id", "url", "null", "limits", "compress"), str)
 ROWS_OPTIONS |= dict.fromkeys(("max_requests", "max_bytes"), int)
 """The options of `NewCampaign`."""

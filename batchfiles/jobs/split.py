@@ -20,8 +20,6 @@ from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_coun
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.summary import Block, Displayed
 
-__all__ = ["SplitReport", "changed_limits", "checked_options", "split"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SplitReport(Displayed):

@@ -26,8 +26,6 @@ from batchfiles.io.threads import PIECE, BackgroundWriter, write_all
 from batchfiles.jobs.tokens import Group, RequestSize, RequestSizer
 from batchfiles.limits import Limits
 
-__all__ = ["COMPRESSIONS", "PartFile", "PartLimits", "PartWriter", "Parts"]
-
 
 class PartWriter:
     """Writes and digests parts in a thread, and syncs each complete part to the disk in another one."""

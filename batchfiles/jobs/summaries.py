@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.split import SplitReport
     from batchfiles.jobs.validate import FileReport, Report
 
-__all__ = [
-    "changed_lines_notes",
-    "edit_blocks",
-    "first_findings",
-    "merge_blocks",
-    "not_read_lines",
-    "output_name",
-    "prepare_blocks",
-    "split_blocks",
-    "validate_blocks",
-]
-
 FINDINGS = 3
 """How many findings are shown."""
 

@@ -11,18 +11,6 @@ from batchfiles.codec import dumps
 from batchfiles.findings import nearest
 from batchfiles.jsontext.edits import beyond_64_bits, leaves
 
-__all__ = [
-    "NULLS",
-    "IdTemplate",
-    "IntegerTooLarge",
-    "NotANumber",
-    "NullInRow",
-    "NullPolicy",
-    "Template",
-    "columns_needed",
-    "single_braces",
-]
-
 NullPolicy: TypeAlias = Literal["error", "null", "drop"]
 NULLS: tuple[NullPolicy, ...] = ("error", "null", "drop")
 

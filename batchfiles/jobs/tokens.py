@@ -17,21 +17,6 @@ from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError, MissingDependencyError
 from batchfiles.rules.keys import embedding_inputs_of, may_embed
 
-__all__ = [
-    "COUNTERS",
-    "DIVISIONS",
-    "Division",
-    "Group",
-    "Measure",
-    "RequestSize",
-    "RequestSizer",
-    "TokenCounter",
-    "estimated_tokens",
-    "is_media",
-    "measure",
-    "token_counter",
-]
-
 TokenCounter: TypeAlias = "Callable[[dict[str, Any]], int]"
 """Counts the tokens of a decoded body."""
 

@@ -19,9 +19,6 @@ from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.summary import Block, Displayed
 
-__all__ = ["FileReport", "FindingCollector", "FindingGroup", "Report", "validate"]
-
-
 ID_LENGTH = 128
 """Characters of a `custom_id` that a finding keeps."""
 

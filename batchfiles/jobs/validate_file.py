@@ -21,8 +21,6 @@ from batchfiles.native import NativeChecks, native_checks
 from batchfiles.rules.keys import Violation
 from batchfiles.rules.requests import RequestRules
 
-__all__ = ["FileCheck"]
-
 STRANGERS_THAT_TELL = 1000
 """After so many first lines of another format, the file is of that format: one finding instead of one per line."""
 

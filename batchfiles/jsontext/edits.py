@@ -30,8 +30,6 @@ from batchfiles.jsontext.spans import (
     shown,
 )
 
-__all__ = ["AS_TEXT", "BEYOND", "Edit", "beyond_64_bits", "edited", "json_of", "json_text", "leaves", "loads_exactly"]
-
 Action: TypeAlias = Literal["set", "default", "unset"]
 Replacement: TypeAlias = tuple[int, int, bytes]
 """`(start, end, text)`: the text that replaces a range of bytes."""

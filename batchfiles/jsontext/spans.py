@@ -14,24 +14,6 @@ from typing import Any, NamedTuple, TypeAlias
 from batchfiles import codec
 from batchfiles.errors import InvalidLineError
 
-__all__ = [
-    "EscapedLetters",
-    "Match",
-    "Missing",
-    "Path",
-    "body_of_input",
-    "body_of_output",
-    "elements",
-    "find",
-    "last_member",
-    "leads_somewhere",
-    "members",
-    "parse_path",
-    "path_and_rest",
-    "shown",
-]
-
-
 Path: TypeAlias = tuple[str | int, ...]
 """Keys of objects and indices of arrays, from the outside in; the first is a key, because a line is an object."""
 

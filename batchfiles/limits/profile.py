@@ -21,8 +21,6 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.findings import Severity, instead_of
 
-__all__ = ["BODY_RULES", "LINE_CAP", "NONE", "RESULT_LINE_CAP", "BodyRuleSet", "Limits", "bytes_of", "own_limits"]
-
 BodyRuleSet: TypeAlias = Literal["none", "openai", "azure", "vllm"]
 
 BODY_RULES: tuple[BodyRuleSet, ...] = ("none", "openai", "azure", "vllm")

@@ -21,8 +21,6 @@ from batchfiles.rules import chat, others, responses
 from batchfiles.rules.keys import LINE_KEYS, Violation, content_of, cut, name_of
 from batchfiles.rules.kinds import ANY, Check, Faults, Shape, anything, ended, refused, shape_of, unknown
 
-__all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "faults_of_schema", "sent_schemas", "unknown_key", "wrong_kinds"]
-
 
 class Rule(NamedTuple):
     """A rule on several keys of a body.

@@ -41,8 +41,6 @@ from batchfiles.rules.kinds import (
     wrong_kind,
 )
 
-__all__ = ["ELSEWHERE", "PARAMETERS", "check_logprobs", "check_messages", "check_model", "check_stream_options"]
-
 OF_RESPONSES = "that is the form of /v1/responses; in a chat it is"
 
 TEXT_PART = fields({"text": text()})

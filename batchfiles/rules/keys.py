@@ -22,23 +22,6 @@ from batchfiles.jsontext.spans import EscapedLetters
 from batchfiles.limits import Limits
 from batchfiles.native import native_lines
 
-__all__ = [
-    "LINE_KEYS",
-    "Content",
-    "KeyRules",
-    "Violation",
-    "content_of",
-    "count_embedding_inputs",
-    "cut",
-    "embedding_inputs_of",
-    "embedding_inputs_of_line",
-    "has_default_model",
-    "is_for_embeddings",
-    "may_embed",
-    "name_of",
-    "wrong_type",
-]
-
 LINE_KEYS = ("custom_id", "method", "url", "body")
 """The keys of a request line."""
 

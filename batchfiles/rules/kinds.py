@@ -14,47 +14,6 @@ from typing import Any, TypeAlias
 from batchfiles.findings import Severity, instead_of, nearest
 from batchfiles.rules.keys import JSON_KINDS, Violation, cut
 
-__all__ = [
-    "ANY",
-    "BOOKKEEPING",
-    "PENALTIES",
-    "SAMPLING",
-    "SDK_ARGUMENTS",
-    "STOP",
-    "Check",
-    "Faults",
-    "Shape",
-    "anything",
-    "are_texts",
-    "array",
-    "boolean",
-    "described",
-    "either",
-    "ended",
-    "fields",
-    "fixed_parameters",
-    "integer",
-    "items",
-    "mapping",
-    "missing",
-    "null",
-    "nullable",
-    "number",
-    "only",
-    "reasons",
-    "refused",
-    "schema",
-    "schema_name",
-    "shape_of",
-    "tagged",
-    "text",
-    "tool_name",
-    "unknown",
-    "unsupported",
-    "word",
-    "wrong_kind",
-]
-
 Faults: TypeAlias = Sequence[Violation]
 Check: TypeAlias = "Callable[[Any, str], Faults]"
 

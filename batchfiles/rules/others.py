@@ -39,27 +39,6 @@ from batchfiles.rules.kinds import (
     wrong_kind,
 )
 
-__all__ = [
-    "COMPLETIONS",
-    "EDITS",
-    "ELSEWHERE",
-    "EMBEDDINGS",
-    "IMAGES",
-    "MODERATIONS",
-    "VIDEOS",
-    "VLLM_CHAT",
-    "VLLM_EMBEDDINGS",
-    "check_dimensions",
-    "check_edited_image",
-    "check_embedding_input",
-    "check_image_count",
-    "check_moderation_input",
-    "check_picture_prompt",
-    "check_prompt",
-    "check_vllm_input",
-    "check_vllm_messages",
-]
-
 ELSEWHERE = {
     **SDK_ARGUMENTS,
     "messages": "that is a parameter of /v1/chat/completions, so the url may be wrong",

@@ -26,8 +26,6 @@ from batchfiles.rules.keys import (
 )
 from batchfiles.rules.kinds import ANY, Check, Shape, items, only, shape_of
 
-__all__ = ["RequestRules"]
-
 MOST_KNOWN = 64
 LONGEST_KNOWN = 256 * 1024
 """How many requests without id and content are remembered, and the longest text of one: together 16 MB at the worst."""

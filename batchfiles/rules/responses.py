@@ -38,8 +38,6 @@ from batchfiles.rules.kinds import (
     wrong_kind,
 )
 
-__all__ = ["ELSEWHERE", "PARAMETERS", "check_background", "check_conversation", "check_input", "check_model"]
-
 OF_CHAT = "that is the form of a chat; in /v1/responses it is"
 
 OUTPUT_PARTS: dict[str, Check] = {"output_text": fields({"text": text()}), "refusal": fields({"refusal": text()})}

@@ -29,8 +29,6 @@ from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.parts import endpoint_of
 
-__all__ = ["Collector", "Sender", "Terms", "failure_of", "is_queue_full", "lacks_room", "register"]
-
 NEWEST = 2000
 """The number of listed batches in which duplicates are searched: a long list takes minutes."""
 

@@ -22,8 +22,6 @@ from batchfiles.api.flows.effects import Flow, Work
 from batchfiles.errors import DataError, FileError
 from batchfiles.io.remote_path import file_error
 
-__all__ = ["JOURNAL", "LOCK", "Journal", "PartState", "RunState", "locked", "read_journal"]
-
 JOURNAL = "run.journal"
 """The name of the file. Its suffix is not `.jsonl`, so it is never read as a batch file."""
 

@@ -35,21 +35,6 @@ from batchfiles.limits import Limits
 from batchfiles.runner.journal import JOURNAL, LOCK, RunState, read_journal
 from batchfiles.runner.report import PlannedPart, RunPlan
 
-__all__ = [
-    "WORKSHOP",
-    "Fingerprint",
-    "campaign_folder",
-    "checked_divisions",
-    "endpoint_of",
-    "fingerprints",
-    "lay_parts",
-    "plan_of",
-    "refuse_changed",
-    "refuse_full",
-    "run_sources",
-]
-
-
 WORKSHOP = ".splitting"
 """The hidden folder inside the campaign folder in which parts are kept until all of them are written."""
 

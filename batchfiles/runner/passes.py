@@ -16,9 +16,6 @@ from batchfiles.runner.batches import Collector, Sender, is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.report import LiveBatch, RunStatus, RunStep
 
-__all__ = ["QueueBackoff", "RunLoop", "live_batches", "seconds_of", "status_of"]
-
-
 PAUSES = (30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds before the next attempt if none of our own batches is in the queue."""
 

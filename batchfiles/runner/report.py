@@ -16,8 +16,6 @@ from batchfiles.summary import PYTHON, Block, Displayed, Interface, Notes, Sente
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport
 
-__all__ = ["LiveBatch", "PlannedPart", "RunPlan", "RunReport", "RunStatus", "RunStep", "plan_blocks", "run_blocks"]
-
 RunStep = Literal["check", "split", "send", "wait", "download", "retry", "join"]
 """What a run does at the moment."""
 

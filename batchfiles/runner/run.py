@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.read import TableLike
 
-__all__ = ["plan_run", "run", "run_async"]
-
 
 def run(
     *files: SourceLike,

@@ -43,8 +43,6 @@ from batchfiles.runner.passes import RunLoop, live_batches, seconds_of, status_o
 from batchfiles.runner.report import RunPlan, RunReport, RunStatus, RunStep
 from batchfiles.runner.table import OutputOptions, RunTable, add_retry_round, changed_words
 
-__all__ = ["CampaignRun", "campaign_run"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:

@@ -27,8 +27,6 @@ from batchfiles.table.open import TableFormat, format_of_target, table_target
 from batchfiles.table.parsed_schema import load_schema
 from batchfiles.table.read import TableLike, refused_by_pyarrow, table_sources
 
-__all__ = ["OutputOptions", "RunTable", "add_retry_round", "changed_words"]
-
 RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 

@@ -19,19 +19,6 @@ import pyarrow as pa
 from batchfiles.codec import dumps
 from batchfiles.errors import InvalidLineError
 
-__all__ = [
-    "TimeOutOfRange",
-    "any_length",
-    "base64_texts",
-    "check_times",
-    "is_bytes",
-    "is_nested",
-    "is_vector",
-    "iso_times",
-    "json_texts",
-    "plain_values",
-]
-
 
 class TimeOutOfRange(InvalidLineError):
     """A time has no date that could be written, such as DuckDB's `infinity`.

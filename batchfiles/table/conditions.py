@@ -29,8 +29,6 @@ import pyarrow.compute as pc
 
 from batchfiles.errors import BatchFilesError
 
-__all__ = ["Column", "Combined", "Kind", "Parser", "Test", "WhereError"]
-
 TOKEN: Final = re.compile(
     r"""
     \s* (?:

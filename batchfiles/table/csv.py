@@ -23,12 +23,6 @@ from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_neste
 from batchfiles.table.open import Peeked
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
-__all__ = [
-    "CSV_NULLS",
-    "CsvCells",
-    "CsvTable",
-]
-
 FORMULA = r"^[=+\-@\t\r]"
 """What spreadsheets take for the beginning of a formula (CWE-1236)."""
 

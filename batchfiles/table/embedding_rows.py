@@ -13,8 +13,6 @@ from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.rows import NOT_OF_VECTORS, REQUESTS, RequestRef, RequestRows, ResultRef, embedding_answers
 
-__all__ = ["EmbeddingRows"]
-
 KEPT = itemgetter(*[place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS])
 ONCE = frozenset({"input_tokens", "output_tokens", "total_tokens", "request_body", "response_body"})
 """Columns of a request that only its first row has: tokens summed over the table are then the tokens that were used."""

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 
 from batchfiles.errors import MismatchError
 
-__all__ = ["LogicalTypes"]
-
 Convert: TypeAlias = Callable[[pa.Array], pa.Array]
 
 UUID_BYTES: Final = 16

@@ -14,8 +14,6 @@ from batchfiles.findings import instead_of
 from batchfiles.table.cells import any_length
 from batchfiles.table.writer import Groups, Sink, TableWriter, native_file, with_provenance
 
-__all__ = ["HAS_LATE_METADATA", "ParquetTable", "parquet_options"]
-
 # The figures: 300,000 rows of 1 KB of text and 0.7 KB of request body, 608 MB in Arrow's memory, pyarrow 26, processor time of
 # the one thread that writes. zstd 1: 2.5 s, 163 MB. zstd 3: 4.4 s, 151 MB. zstd -3: 2.7 s, 246 MB. snappy: 2.0 s, 268 MB. None:
 # 0.7 s, 552 MB. Everything else is within the noise of 0.1 s, so it was chosen for readers: statistics, page index, bloom

@@ -21,8 +21,6 @@ from batchfiles.findings import nearest
 from batchfiles.io.texts import name_of, small_file
 from batchfiles.jsontext.spans import EscapedLetters
 
-__all__ = ["SchemaLike", "load_schema", "may_ask", "schema_of_request"]
-
 SchemaLike: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str] | type[Any]"
 """A JSON Schema, the name of its file, `module:Class`, or a pydantic model."""
 

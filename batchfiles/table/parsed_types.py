@@ -19,9 +19,6 @@ import pyarrow as pa
 
 from batchfiles.errors import MismatchError
 
-__all__ = ["Array", "Field", "JsonText", "Kind", "Node", "Object", "Scalar", "arrow_type", "read_schema", "resolved"]
-
-
 Kind: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "date-time"]
 
 

@@ -25,9 +25,6 @@ from batchfiles.table.parsed_schema import schema_of_request
 from batchfiles.table.parsed_types import Array, Node, Object, Scalar, read_schema
 from batchfiles.table.rows import PARSED_PLACE, REQUESTS, RequestRef, RequestRows, ResultRef, Row
 
-__all__ = ["ConversionError", "Fit", "ParsedColumns", "fit_for", "read", "read_answer", "read_date", "read_date_time", "written"]
-
-
 LONGEST = 500
 """Characters of a sentence: keys in its path may have any length."""
 

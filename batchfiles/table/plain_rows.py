@@ -22,8 +22,6 @@ from batchfiles.outcome import ANSWERED, ENDINGS, FAILED, MISSING, SUCCEEDED, re
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, TableName
 
-__all__ = ["PlainEmbeddingRows", "PlainRows", "is_mostly_plain", "outcome_facts", "plain_reader"]
-
 LOOKED_AT = 4
 """Result files of which the first lines are looked at."""
 

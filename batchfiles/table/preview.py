@@ -23,8 +23,6 @@ from batchfiles.table.open import ArrowFile, Peeked, TextFile, opened_table
 from batchfiles.table.read import ROWS, tables_in
 from batchfiles.table.where import Where
 
-__all__ = ["MALFORMED", "Preview", "first_rows"]
-
 NAMES = {"parquet": "Parquet", "arrow": "Arrow file", "arrows": "Arrow stream"}
 """What the formats are called."""
 

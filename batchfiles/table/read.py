@@ -22,18 +22,6 @@ from batchfiles.table.csv import CSV_NULLS, CsvCells
 from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.open import SUFFIXES, ArrowFile, Peeked, endings_of, opened_table, told_as_damage
 
-__all__ = [
-    "Choose",
-    "RowTable",
-    "TableLike",
-    "UserTable",
-    "column_values",
-    "refused_by_pyarrow",
-    "table_sources",
-    "tables_in",
-    "user_tables",
-]
-
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
 

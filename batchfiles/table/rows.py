@@ -25,21 +25,6 @@ from batchfiles.rules.keys import count_embedding_inputs
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
 
-__all__ = [
-    "MISSING",
-    "SCHEMA_VERSION",
-    "TABLES",
-    "RequestRef",
-    "RequestRows",
-    "ResultRef",
-    "Row",
-    "TableName",
-    "embedding_answers",
-    "malformed_input",
-    "record_batch",
-    "schema",
-]
-
 SCHEMA_VERSION = 2
 """Goes up when a column is appended; no column ever changes its name, its type or its place."""
 

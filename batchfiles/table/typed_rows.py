@@ -32,8 +32,6 @@ from batchfiles.table.csv import CSV_NULLS
 from batchfiles.table.read import ROWS, RowTable, TableLike, UserTable, user_tables
 from batchfiles.table.rows import REQUESTS
 
-__all__ = ["own_rows", "typed_tables"]
-
 INT64 = range(-(2**63), 2**63)
 EXACT = 2**53
 """Above it a float64 has no room for every integer."""

@@ -30,18 +30,6 @@ from batchfiles.io.zstd import KeptOpen, ZstdWriter
 from batchfiles.table.cells import is_vector, json_texts, plain_values
 from batchfiles.table.rows import SCHEMA_VERSION
 
-__all__ = [
-    "ArrowStream",
-    "ArrowTable",
-    "Groups",
-    "JsonlTable",
-    "Sink",
-    "TableWriter",
-    "native_file",
-    "with_provenance",
-    "written",
-]
-
 Sink: TypeAlias = "Path | BinaryIO"
 """A local file to create, or an open binary file, which is never closed here."""
 

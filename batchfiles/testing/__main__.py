@@ -21,8 +21,6 @@ from batchfiles.errors import MissingDependencyError
 from batchfiles.testing.parameters import ERROR_FORMS
 from batchfiles.testing.quirks import CALLS, FAULTS, GONE, QUIRKS, REDIRECTS, Fault, Faults, Quirks
 
-__all__ = ["faults_of", "main", "parser", "quirks_of", "variables_of"]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal arrives or the command ends.

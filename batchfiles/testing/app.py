@@ -21,8 +21,6 @@ from batchfiles.testing.parameters import Refusal, page_size, sort_order
 from batchfiles.testing.quirks import odd_batch, odd_file, odd_page
 from batchfiles.testing.service import CHUNK, Service, StoredFile
 
-__all__ = ["STORAGE", "app_of", "content_of"]
-
 
 def content_of(stored: StoredFile, request: Request) -> Response:
     """Stream a file, or the requested range of it."""

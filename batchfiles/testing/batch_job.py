@@ -19,8 +19,6 @@ from batchfiles.testing.mock_answers import Answerer
 from batchfiles.testing.parameters import Refusal, Validation, error_body, requests_of, seconds_of
 from batchfiles.testing.quirks import Quirks
 
-__all__ = ["BatchJob", "ResultLines", "Results", "answered", "execute"]
-
 
 class ResultLines:
     """Lines in a temporary file, as a context manager. Uses 8 bytes of memory per line."""

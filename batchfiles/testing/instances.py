@@ -13,8 +13,6 @@ from typing import Any, Final
 
 from batchfiles.testing.json_schema import SchemaError, combined_schemas, modern, numbers, texts, validity, words
 
-__all__ = ["instance_of"]
-
 Schema = Mapping[str, Any]
 
 MOST_STEPS: Final = 20_000

@@ -15,8 +15,6 @@ from typing import Any, Final
 from batchfiles.errors import MismatchError
 from batchfiles.table.parsed_types import resolved
 
-__all__ = ["SchemaError", "combined_schemas", "modern", "numbers", "texts", "validity", "words"]
-
 MAPS: Final = ("properties", "$defs", "definitions", "dependentSchemas", "dependencies")
 """Keywords whose value has schemas by their names."""
 

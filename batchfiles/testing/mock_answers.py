@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 from batchfiles.testing.parameters import Refusal, error_body, missing_parameter, whole_number
 from batchfiles.testing.turns import MOST_CHOICES, Turn, tokens_of, turns
 
-__all__ = ["Answerer", "answer"]
-
 Answerer: TypeAlias = Callable[[str, dict[str, Any]], "tuple[int, dict[str, Any]]"]
 """Gets the url and the body of a request, and returns a status and a body."""
 

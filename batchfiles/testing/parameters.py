@@ -16,23 +16,6 @@ from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
 from batchfiles.open_strings import BatchEndpoint
 
-__all__ = [
-    "ERROR_FORMS",
-    "Refusal",
-    "Validation",
-    "check_batch",
-    "check_purpose",
-    "error_body",
-    "expiry",
-    "missing_parameter",
-    "page_size",
-    "requests_of",
-    "seconds_of",
-    "sort_order",
-    "validated",
-    "whole_number",
-]
-
 
 def error_body(
     message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None

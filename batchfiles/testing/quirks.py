@@ -16,22 +16,6 @@ from typing import Any, Final
 from batchfiles.open_strings import BatchCompletionWindow, BatchStatus
 from batchfiles.testing.parameters import ERROR_FORMS
 
-__all__ = [
-    "CALLS",
-    "FAULTS",
-    "GONE",
-    "QUIRKS",
-    "REDIRECTS",
-    "SHARES",
-    "Clock",
-    "Fault",
-    "Faults",
-    "Quirks",
-    "odd_batch",
-    "odd_file",
-    "odd_page",
-]
-
 GONE: Final = ("output", "error")
 """Result files that may be gone."""
 

@@ -16,8 +16,6 @@ from batchfiles.errors import missing_extra
 from batchfiles.testing.quirks import Fault, Faults
 from batchfiles.testing.service import Service
 
-__all__ = ["Server", "call_of"]
-
 try:
     import uvicorn
     from starlette.types import ASGIApp, Receive, Scope, Send

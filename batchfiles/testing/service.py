@@ -20,8 +20,6 @@ from batchfiles.testing.mock_answers import Answerer, answer
 from batchfiles.testing.parameters import Refusal, Validation, check_batch, check_purpose, expiry, seconds_of, validated
 from batchfiles.testing.quirks import Clock, Quirks
 
-__all__ = ["CHUNK", "Service", "StoredFile"]
-
 T = TypeVar("T", Batch, FileObject)
 
 FIRST_LINE = 1024 * 1024

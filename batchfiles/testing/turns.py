@@ -13,8 +13,6 @@ from batchfiles.testing.instances import instance_of
 from batchfiles.testing.json_schema import SchemaError
 from batchfiles.testing.parameters import Refusal, whole_number
 
-__all__ = ["MOST_CHOICES", "Tool", "Turn", "tokens_of", "turns"]
-
 MOST_CHOICES: Final = 128
 """OpenAI's OpenAPI document, CreateChatCompletionRequest."""
 

@@ -31,19 +31,6 @@ from batchfiles import codec
 from batchfiles.errors import WorkerError
 from batchfiles.io.threads import run_uninterrupted
 
-__all__ = [
-    "BATCH",
-    "BYTES",
-    "DONE",
-    "FAILED",
-    "HEADER",
-    "Job",
-    "Product",
-    "Spec",
-    "WorkerPool",
-    "cores",
-]
-
 LOG = logging.getLogger(__name__)
 
 

@@ -22,9 +22,6 @@ from typing import Any
 from batchfiles import codec
 from batchfiles.workers.pool import BATCH, BYTES, DONE, FAILED, Job, Spec
 
-__all__ = ["import_pyarrow", "import_pyarrow_for", "main"]
-
-
 UNUSED = ("numpy", "pandas")
 
 

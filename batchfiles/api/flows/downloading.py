@@ -42,20 +42,6 @@ from batchfiles.api.flows.effects import (
 from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APITimeoutError, FileError, IncompleteDownloadError
 
-__all__ = [
-    "GONE",
-    "Append",
-    "Complete",
-    "Partial",
-    "Restart",
-    "Verdict",
-    "download",
-    "download_file",
-    "read_content",
-    "strong_etag",
-]
-
-
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 UNSATISFIED = re.compile(r"bytes \*/(\d{1,18})")
 

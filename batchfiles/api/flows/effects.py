@@ -18,37 +18,6 @@ from batchfiles.api.config import RetryPolicy, is_passing
 from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APIResponseValidationError, FileError
 
-__all__ = [
-    "ANSWER_LIMIT",
-    "ERROR_LIMIT",
-    "FAILURES",
-    "Discard",
-    "DiskEffect",
-    "Effect",
-    "Flow",
-    "Lock",
-    "Log",
-    "Move",
-    "Notify",
-    "Now",
-    "Open",
-    "Random",
-    "ReadBody",
-    "ReadFile",
-    "Running",
-    "SaveBody",
-    "Saved",
-    "Size",
-    "Sleep",
-    "Token",
-    "Truncate",
-    "Work",
-    "WriteFile",
-    "again_in",
-    "call",
-    "exchange",
-]
-
 T = TypeVar("T")
 
 

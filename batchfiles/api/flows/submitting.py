@@ -21,21 +21,6 @@ from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
 from batchfiles.open_strings import BatchCompletionWindow
 
-__all__ = [
-    "ENDED_BADLY",
-    "MARKER",
-    "UNPROCESSED_CODE",
-    "Submission",
-    "create",
-    "find",
-    "list_batches",
-    "marker_of",
-    "processed",
-    "search",
-    "submit",
-    "upload",
-]
-
 MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
 

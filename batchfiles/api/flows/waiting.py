@@ -23,8 +23,6 @@ from batchfiles.errors import (
     StillRunningError,
 )
 
-__all__ = ["gather", "lacks_files", "wait"]
-
 QUICK_LOOKS, SLOW = 10, 60.0
 """After ten looks there is at most one a minute: a batch takes hours, and Azure asks for as much."""
 

@@ -18,8 +18,6 @@ from batchfiles.jobs.join.lookup import fetch, glued_finding
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex
 from batchfiles.outcome import read_result
 
-__all__ = ["Accounting", "duplicate_inputs", "write_rejects"]
-
 EXAMPLES = 5
 """Places of each kind that a report lists."""
 

@@ -37,8 +37,6 @@ from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 if TYPE_CHECKING:
     import os
 
-__all__ = ["CampaignJoin", "FilesOfParts", "NewFile", "NumberedFiles", "open_campaign", "open_listed"]
-
 
 class NewFile(NamedTuple):
     """A file of a folder that is to be written.

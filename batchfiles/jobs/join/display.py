@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from batchfiles.jobs.join.lazy_table import LazyTable
 
-__all__ = ["describe", "first_rows", "page"]
-
 ROWS: Final = 5
 """Rows that a page shows."""
 

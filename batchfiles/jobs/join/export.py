@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.rows import TableName
 
-__all__ = ["Export", "ExportRows", "export", "numbered_from_one", "renumbered"]
-
 
 class ExportRows(RowWork):
     """Yields a row for each line of a range of a result file.

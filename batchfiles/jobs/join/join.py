@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.rows import TableName
 
-__all__ = ["join"]
-
 
 def join(
     *files: SourceLike,

@@ -41,18 +41,6 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.rows import TableName
 
-
-__all__ = [
-    "CampaignChoices",
-    "Join",
-    "JoinOptions",
-    "join_options",
-    "no_requests",
-    "open_join",
-    "table_options",
-    "with_user_table",
-]
-
 LOG = logging.getLogger(__name__)
 
 SCAN_COST = 0.1

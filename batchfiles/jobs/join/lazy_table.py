@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from batchfiles.table.parquet import ParquetTable
     from batchfiles.table.rows import TableName
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
-
 ReportT = TypeVar("ReportT", bound=TableReport)
 
 TASK_BYTES = 3 * 1024 * 1024

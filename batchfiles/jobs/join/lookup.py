@@ -35,8 +35,6 @@ from batchfiles.outcome import (
 )
 from batchfiles.table.rows import MISSING, ResultRef
 
-__all__ = ["TOO_LONG", "IdConflicts", "ResultLookup", "fetch", "glued_finding", "id_of_request", "refuse_conflicts"]
-
 FETCHED = 1 << 30
 """The largest part of a line, in bytes, that is prefetched."""
 

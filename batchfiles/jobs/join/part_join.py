@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-
-__all__ = ["Entry", "PartJoin", "PartsJoin", "Unit", "has_rejects", "unit_of"]
-
 NAMED = ("table", "dimensions", "bodies", "request_bodies", "parsed", "parse_dates", "max_line_bytes", "temp_dir")
 """The options of a table that a worker process gets as they are."""
 

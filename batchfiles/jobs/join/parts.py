@@ -29,17 +29,6 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.rows import TableName
 
-__all__ = [
-    "CampaignFile",
-    "CampaignPart",
-    "WholeCampaign",
-    "check_listed",
-    "list_campaign",
-    "open_part",
-    "parts",
-    "whole_campaign",
-]
-
 WAYS_OUT = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
     "download` does, or join the files on one machine with pairs={requests: results}"

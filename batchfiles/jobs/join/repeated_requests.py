@@ -20,8 +20,6 @@ from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
 from batchfiles.jobs.join.scan import scan_results, with_line_numbers
 from batchfiles.workers.pool import Spec, WorkerPool
 
-__all__ = ["NO_FILES", "RepeatedRequests", "find_repeated"]
-
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 
 

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.rows import TableName
 
-
-__all__ = [
-    "NOT_OF_VECTORS",
-    "ExportReport",
-    "JoinReport",
-    "TableCounts",
-    "TableOptions",
-    "TableReport",
-]
-
-
 FINDINGS_LISTED = 1000
 """Findings of a total that are listed; the others are counted."""
 

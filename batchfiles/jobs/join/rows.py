@@ -35,8 +35,6 @@ from batchfiles.workers.pool import Job, Product, Spec
 if TYPE_CHECKING:
     from batchfiles.jobs.join.user_columns import UserColumns
 
-__all__ = ["JoinRows", "RequestParts", "RowWork"]
-
 ROWS = 1000
 """Rows of a batch: with 300, Arrow's cost for each of 38 columns is 50 % higher."""
 

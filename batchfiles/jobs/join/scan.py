@@ -40,20 +40,6 @@ from batchfiles.native import NativeEntries, native_entries, native_lines
 from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
-__all__ = [
-    "HEAD",
-    "UNTIL_NEWLINE",
-    "CountLines",
-    "IndexLines",
-    "ResultIndex",
-    "UnkeyedLines",
-    "head_of_line",
-    "scan_results",
-    "tasks",
-    "with_line_numbers",
-]
-
-
 UNTIL_NEWLINE = 0xFFFFFFFF
 """The length of a line longer than `max_line_bytes`: its bytes were not kept, and its end is found again when it is copied."""
 

@@ -12,8 +12,6 @@ from batchfiles.summary import PYTHON, Block, Interface, Notes, Sentences, Table
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import ExportReport, JoinReport, TableReport
 
-__all__ = ["export_blocks", "join_blocks", "join_notes", "outcome_table"]
-
 EXAMPLES = 3
 FINDINGS = 3
 """How many places and findings the summary names; the report has more."""

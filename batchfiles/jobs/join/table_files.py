@@ -23,26 +23,6 @@ from batchfiles.workers.pool import Spec
 if TYPE_CHECKING:
     from batchfiles.jobs.join.parts import CampaignPart
 
-__all__ = [
-    "FILE_BYTES",
-    "FILE_KEY",
-    "NO_RESUME",
-    "SUCCESS",
-    "FileFacts",
-    "NewFolder",
-    "checked_file_bytes",
-    "digest_of",
-    "divided",
-    "file_facts",
-    "file_name",
-    "in_files",
-    "is_own_file",
-    "is_table_file",
-    "kept_files",
-    "part_name",
-    "stale_files",
-]
-
 FILE_BYTES = 32 * 1024 * 1024
 """Bytes of input from which on a file of a folder is large enough; smaller parts share one."""
 

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from batchfiles.io.temporary import Spool
     from batchfiles.table.read import TableLike
 
-
-__all__ = [
-    "AnswerSchema",
-    "UserColumns",
-    "UserTableSpec",
-    "add_user_table",
-    "named_schema",
-    "requested_schema",
-    "with_own_columns",
-]
-
 ID = "batchfiles.custom_id"
 """The last column of the copy: the id that each row makes."""
 

@@ -21,8 +21,6 @@ from batchfiles.errors import missing_extra
 from batchfiles.jobs.report.samples import printable
 from batchfiles.jobs.stats.report import Lengths
 
-__all__ = ["PATTERNS", "Bar", "Histogram", "TimeSteps", "bars", "histogram", "require", "shortened", "stacked", "time_columns"]
-
 PATTERNS: Final[dict[str, str]] = {
     "succeeded": "",
     "incomplete": "M0,8L8,0",

@@ -17,8 +17,6 @@ from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER
 from batchfiles.outcome import INCOMPLETE, MISSING, SUCCEEDED
 
-__all__ = ["COLUMNS", "BatchFacts", "Facts", "PartFacts", "Usage"]
-
 ROWS: Final = 16_384
 """Rows that are counted together."""
 

@@ -29,8 +29,6 @@ from batchfiles.jobs.stats.price import money
 from batchfiles.jobs.stats.prices import total
 from batchfiles.outcome import MISSING, OUTCOMES, SUCCEEDED
 
-__all__ = ["Contents", "page"]
-
 MOST_BYTES: Final = 300_000
 """Bytes of a page: where it is longer, it shows fewer errors and rows."""
 

@@ -31,8 +31,6 @@ from batchfiles.table.read import ROWS, RowTable, TableLike, UserTable, user_tab
 from batchfiles.table.rows import REQUESTS
 from batchfiles.table.typed_rows import own_rows
 
-__all__ = ["PageReport", "report"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PageReport(Displayed):

@@ -21,20 +21,6 @@ from batchfiles.jobs.stats.error_digest import MOST_GROUPS, folded
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.cells import plain_values
 
-__all__ = [
-    "ErrorExample",
-    "ErrorKey",
-    "Errors",
-    "FailedRows",
-    "Groups",
-    "Said",
-    "counts",
-    "cut_bytes",
-    "printable",
-    "said_in_answer",
-    "said_in_request",
-]
-
 MESSAGE_BYTES: Final = 600
 """Bytes of HTML of an error message."""
 

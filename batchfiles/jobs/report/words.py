@@ -23,18 +23,6 @@ from batchfiles.outcome import (
     SUCCEEDED,
 )
 
-__all__ = [
-    "MEANINGS",
-    "Line",
-    "Verdict",
-    "notes",
-    "noun_of",
-    "price_notes",
-    "result_lines",
-    "retry_command",
-    "verdict",
-]
-
 MEANINGS: Final[dict[str, str]] = {
     SUCCEEDED: "an answer",
     INCOMPLETE: "an answer that stopped early",

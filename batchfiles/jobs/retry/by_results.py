@@ -31,8 +31,6 @@ from batchfiles.jobs.retry.units import Unit, Units
 from batchfiles.jsontext.edits import Edit
 from batchfiles.workers.pool import Spec, WorkerPool
 
-__all__ = ["KnownOutcomes", "RetryByResults"]
-
 
 @dataclass(frozen=True, slots=True)
 class KnownOutcomes:

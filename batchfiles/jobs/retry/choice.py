@@ -9,8 +9,6 @@ from typing import Any, Self
 from batchfiles.findings import nearest
 from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result
 
-__all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "check_word", "words_of"]
-
 NOT_LISTED = "not in the list of ids"
 """Why a request is left out if ids are listed."""
 

@@ -25,16 +25,6 @@ from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 from batchfiles.table.open import BINARY_SUFFIXES, Peeked, endings_of, recognized
 
-__all__ = [
-    "JoinedTable",
-    "has_parse_error",
-    "ids_as_outcomes",
-    "ids_in",
-    "joined_tables",
-    "read_known_outcome",
-    "table_as_outcomes",
-]
-
 SUFFIXES = endings_of((*BINARY_SUFFIXES, ".csv"))
 """Suffixes of tables. JSONL may also be results: the first line shows it."""
 

@@ -30,9 +30,6 @@ from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import MISSING, ResultRef
 from batchfiles.workers.pool import Job, Product, Spec
 
-__all__ = ["RetryLines"]
-
-
 REPEATED = "repeats a line of another request file"
 """Why a line is left out that is the same request as an earlier one."""
 

@@ -18,8 +18,6 @@ from batchfiles.io.temporary import Spool
 from batchfiles.jobs.retry.report import RetryFile
 from batchfiles.writing import CopyWriter
 
-__all__ = ["RetryTargets"]
-
 CHUNK = 1024 * 1024
 
 

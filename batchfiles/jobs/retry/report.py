@@ -12,9 +12,6 @@ from batchfiles.jobs.retry.choice import NOT_IN_TABLE
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import Block, Displayed
 
-__all__ = ["GROUPS_KEPT", "GroupCounts", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport"]
-
-
 GROUPS_KEPT = 200
 """Groups of requests with separate error codes; all further codes are not distinguished."""
 

@@ -41,9 +41,6 @@ from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import native_listed
 from batchfiles.outcome import id_in
 
-__all__ = ["ListedLines", "retry"]
-
-
 LISTED_IN_MEMORY = 200_000
 """About 32 MB of ids; a longer list needs an index on the disk."""
 

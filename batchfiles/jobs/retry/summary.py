@@ -13,8 +13,6 @@ from batchfiles.summary import PYTHON, Block, Interface, Sentences, Table
 if TYPE_CHECKING:
     from batchfiles.jobs.retry.report import RetryReport
 
-__all__ = ["retry_blocks"]
-
 GROUPS = 20
 """How many groups the table shows."""
 CODE_WIDTH = 32

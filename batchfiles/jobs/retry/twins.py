@@ -13,8 +13,6 @@ from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import fetch
 from batchfiles.outcome import id_in
 
-__all__ = ["TwinCheck"]
-
 
 class TwinCheck:
     """Collects where lines are, and then looks for ids that are not unique.

@@ -21,8 +21,6 @@ from batchfiles.io.sources import Source
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.parts import CampaignPart, WholeCampaign
 
-__all__ = ["AllFiles", "PartByPart", "ReadTogether", "Unit", "Units"]
-
 
 class ReadTogether(Exception):
     """The files are not what the manifest of their campaign says, so all of them must be read together."""

@@ -25,8 +25,6 @@ from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result, read_resu
 from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import ANSWERED
 
-__all__ = ["RequestTotals", "ResultCounts"]
-
 MOST_NAMES: Final = 1000
 """Models, and endpoints, with their own totals; all further ones are counted as `OTHER`."""
 

@@ -28,9 +28,6 @@ from batchfiles.summary import Block, Displayed
 from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.read import TableLike
 
-__all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
-
-
 LOOKED_AT: Final = 1000
 """Characters of a message that are compared: the rest, such as a page of HTML or a whole request, is different each time."""
 

@@ -19,21 +19,6 @@ from batchfiles.io.texts import name_of, small_file
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.prices import Prices
 
-__all__ = [
-    "FIELDS",
-    "PARTS",
-    "FoundPrice",
-    "Price",
-    "Tier",
-    "alias_of",
-    "discount_of",
-    "money",
-    "price_of",
-    "read_prices",
-    "to_toml",
-]
-
-
 MILLION: Final = Decimal(10) ** 6
 
 EXACT: Final = Context(prec=200, traps=[Inexact, InvalidOperation])

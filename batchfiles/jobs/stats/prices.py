@@ -15,9 +15,6 @@ from batchfiles.errors import missing_extra
 from batchfiles.findings import instead_of
 from batchfiles.jobs.stats.price import EXACT, NO_PARTS, FoundPrice, Price, Tier, alias_of, price_of, read_prices
 
-__all__ = ["GENAI", "GenaiPrices", "PriceSource", "Prices", "PricesLike", "prices_of", "total"]
-
-
 BATCH: Final = {"processing": "batch"}
 """The package's context for batches."""
 

@@ -10,20 +10,6 @@ from typing import Any, Final
 
 from batchfiles.summary import Block, Displayed
 
-__all__ = [
-    "KEPT_BITS",
-    "OTHER",
-    "FileStats",
-    "LengthHistogram",
-    "Lengths",
-    "ModelEstimate",
-    "ModelUsage",
-    "RequestStats",
-    "ResultStats",
-    "Stats",
-]
-
-
 KEPT_BITS: Final = 8
 """The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
 

@@ -32,8 +32,6 @@ from batchfiles.outcome import MALFORMED
 from batchfiles.table.read import TableLike
 from batchfiles.workers.pool import WorkerPool
 
-__all__ = ["stats"]
-
 RANGE_BYTES = 3 * 1024 * 1024
 
 PLACES_KEPT = 5

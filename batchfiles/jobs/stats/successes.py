@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-__all__ = ["AnsweredRequests"]
-
 MOST_IDS: Final = 1_000_000
 """Ids that are kept at a time, those of one part of a campaign; about 100 MB."""
 

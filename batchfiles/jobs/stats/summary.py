@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
     from batchfiles.jobs.stats.report import Lengths, ModelEstimate, Stats
 
-__all__ = ["digest_blocks", "error_lines", "error_notes", "error_page", "stats_blocks", "stats_notes", "stats_tables"]
-
 NAME_WIDTH = 48
 ENDPOINTS = 3
 FILES = 10

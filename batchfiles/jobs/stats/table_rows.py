@@ -18,8 +18,6 @@ from batchfiles.outcome import MALFORMED, MISSING, Result
 from batchfiles.table.rows import ANSWERED
 from batchfiles.table.typed_rows import own_rows
 
-__all__ = ["OF_ERRORS", "OF_STATS", "TableRow", "refuse_mixed", "table_rows"]
-
 REASON: Final = "it is not a table of `join` or `export`, or a column was left out"
 NEEDED: Final = dict.fromkeys(("custom_id", "outcome", "retryable"), REASON)
 PLACES: Final = ("result_source", "result_line_number", "input_source", "input_line_number", "embedding_index")
