@@ -137,7 +137,7 @@ CHECKS = {
         "python -m tests.mutants --each 30 --minutes 600 --seed SEED",
     ),
     "compiled tables": Check(
-        "500,000 mutated results with and without compiled code, which must be installed",
+        "tables and reports of 500,000 mutated results with and without compiled code, which must be installed",
         "python -m tests.native.mutations 500000",
     ),
     "compiled checks": Check(

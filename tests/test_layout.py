@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+
+from batchfiles.native import SWITCH
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "batchfiles"
@@ -55,8 +58,9 @@ def test_no_module_imports_itself_through_others() -> None:
 
 @pytest.mark.parametrize(("job", "most"), [("join", 40), ("validate", 20)])
 def test_a_job_runs_code_in_few_modules(job: str, most: int) -> None:
-    """Counted while the job runs; `python -m benchmarks.modules JOB` prints their names."""
-    ran = subprocess.run([sys.executable, "-m", "benchmarks.modules", job], cwd=ROOT, capture_output=True, text=True, check=True)
+    """Counted while the job runs in pure Python; `python -m benchmarks.modules JOB` prints their names."""
+    command, pure = [sys.executable, "-m", "benchmarks.modules", job], {**os.environ, SWITCH: "0"}
+    ran = subprocess.run(command, cwd=ROOT, env=pure, capture_output=True, text=True, check=True)
 
     *names, total = ran.stdout.splitlines()
 
