@@ -58,7 +58,8 @@ napoleon_custom_sections = [("When the table is made", "params_style")]
 nitpick_ignore_regex = [
     ("py:.*", r"(?!batchfiles\.).*"),  # only the names of this package are links: the site works offline
     ("py:class", r"batchfiles\.(api\.file\.T|api\.values\.Fields|inputs\.roles\.FileRoles|io\.temporary\.Spool)"),
-    ("py:class", r"batchfiles\.(jobs\.join\.lazy_join\.CampaignChoices|jobs\.join\.report\.TableOptions|testing\.service\.StoredFile)"),
+    ("py:class", r"batchfiles\.jobs\.join\.(lazy_join\.CampaignChoices|report\.TableOptions)"),
+    ("py:class", r"batchfiles\.testing\.service\.StoredFile"),
 ]
 """Names without a target; those of this package are internal types."""
 
