@@ -148,12 +148,15 @@ def test_a_retry_alone_is_joined_like_any_file(tmp_path: Path) -> None:
 
 
 def test_the_result_of_a_part_that_is_not_there_is_not_lent_to_another(tmp_path: Path) -> None:
-    """Some parts can be joined without the others."""
-    campaign(tmp_path, part("a.jsonl"), part("b.jsonl"))
-    other = put(tmp_path / "b_output.jsonl", success("x", "of b"))
-    job = batchfiles.join(tmp_path / "a.jsonl", other)
-    assert [row["outcome"] for row in job] == ["missing"]
+    """Some parts can be joined without the others; without any result of theirs, the files are a mistake."""
+    campaign(tmp_path, part("a.jsonl", "x", "y"), part("b.jsonl"))
+    put(tmp_path / "a.jsonl", request("x"), request("y"))
+    own, other = put(tmp_path / "a_output.jsonl", success("y", "of a")), put(tmp_path / "b_output.jsonl", success("x", "of b"))
+    job = batchfiles.join(tmp_path / "a.jsonl", own, other)
+    assert [row["outcome"] for row in job] == ["missing", "succeeded"]
     assert job.summarize().unknown == 1
+    with pytest.raises(batchfiles.MismatchError, match="0 of 1 results belong to a request of"):
+        batchfiles.join(tmp_path / "a.jsonl", other).summarize()
 
 
 def test_the_file_that_was_split_may_be_joined_with_the_results_of_its_parts(tmp_path: Path) -> None:
