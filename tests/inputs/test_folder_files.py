@@ -17,6 +17,7 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 import batchfiles
 from batchfiles import MismatchError
 from batchfiles.cli.main import exit_code
+from batchfiles.native import SWITCH
 from tests.jobs.wire import expired, failure, put, request, success
 
 
@@ -360,6 +361,7 @@ def test_a_file_of_one_long_line_is_known_by_its_beginning(tmp_path: Path, monke
     """Its kind was unknown, and the file counted as empty."""
     from batchfiles.io import lines
 
+    monkeypatch.setenv(SWITCH, "0")  # compiled code finds the lines itself
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a", "x" * 5000))
     splitter = lines.LineSplitter.__init__

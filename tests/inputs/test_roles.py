@@ -75,11 +75,11 @@ def test_a_single_request_file_takes_all_results(tmp_path: Path) -> None:
 
 def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: Path) -> None:
     """It is not lent to the neighbour."""
-    put(tmp_path / "a.jsonl", request("x"))
+    put(tmp_path / "a.jsonl", request("x"), request("z"))
     put(tmp_path / "b.jsonl", request("y"))
-    put(tmp_path / "a_output.jsonl", success("y"))
+    put(tmp_path / "a_output.jsonl", success("y"), success("z"))
     job = batchfiles.join(tmp_path)
-    assert [row["outcome"] for row in job] == ["missing", "missing"]
+    assert [row["outcome"] for row in job] == ["missing", "succeeded", "missing"]
     assert job.summarize().unknown == 1
 
 
