@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchfiles import outcome
 from batchfiles.bodies.answer import Answer
-from batchfiles.outcome import OUTCOMES, Result, ids_of, read, retryable
+from batchfiles.outcome import OUTCOMES, Result, id_in, read, retryable
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -696,4 +696,4 @@ def test_a_damaged_line_keeps_its_id_and_of_repeated_keys_the_last_one_counts():
         b'{"custom_id": 5}',
         b"{",
     ]
-    assert ids_of(lines, b"\n".join(lines)) == ["a", "c", None, None]
+    assert list(map(id_in, lines)) == ["a", "c", None, None]

@@ -326,6 +326,20 @@ def test_lines_that_repeat_far_away_are_found_by_every_reader_of_the_table(tmp_p
     assert not (tmp_path / "u.parquet").exists()
 
 
+def test_a_line_that_is_too_long_is_no_other_request(tmp_path: Path) -> None:
+    """It is not read, so nothing says what it asks for: the join was refused once long lines were indexed by their ids."""
+    put(tmp_path / "in.jsonl", request("a"), request("b"))
+    put(tmp_path / "more.jsonl", request("b", n="x" * 2000), request("c"))
+    put(tmp_path / "out.jsonl", success("a"), success("b"), success("c"))
+    job = batchfiles.join(tmp_path, max_line_bytes=1000)
+    assert [(row["custom_id"], row["outcome"]) for row in job] == [
+        ("a", "succeeded"),
+        ("b", "succeeded"),
+        (None, "malformed"),
+        ("c", "succeeded"),
+    ]
+
+
 def test_results_of_either_file_are_attempts_where_names_tell_them_apart(tmp_path: Path) -> None:
     """The results of the retry are called after it, those of the first batch after the requests."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))

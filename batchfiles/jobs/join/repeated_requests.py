@@ -17,7 +17,7 @@ from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
-from batchfiles.jobs.join.scan import scan_results, with_line_numbers
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, scan_results, with_line_numbers
 from batchfiles.workers.pool import Spec, WorkerPool
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
@@ -151,8 +151,9 @@ def _compare(
     repeats, positions, files = array("Q"), array("Q"), array("Q")
     with OpenFiles(inputs) as descriptors:
         for run in index.repeated():
-            places = sorted(map(index.place, run))
-            if places[0].file == places[-1].file:
+            # A line that is too long is no request. Its id is only known for the case that it is a result.
+            places = sorted(place for place in map(index.place, run) if place.length != UNTIL_NEWLINE)
+            if not places or places[0].file == places[-1].file:
                 continue
             by_id: dict[str | None, list[tuple[LineRef, bytes]]] = {}
             for place in places:
