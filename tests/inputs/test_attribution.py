@@ -326,7 +326,7 @@ def test_lines_that_repeat_far_away_are_found_by_every_reader_of_the_table(tmp_p
     assert not (tmp_path / "u.parquet").exists()
 
 
-def test_a_line_that_is_too_long_is_no_other_request(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_not_another_request(tmp_path: Path) -> None:
     """It is not read, so nothing says what it asks for: the join was refused once long lines were indexed by their ids."""
     put(tmp_path / "in.jsonl", request("a"), request("b"))
     put(tmp_path / "more.jsonl", request("b", n="x" * 2000), request("c"))

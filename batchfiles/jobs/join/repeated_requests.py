@@ -151,7 +151,7 @@ def _compare(
     repeats, positions, files = array("Q"), array("Q"), array("Q")
     with OpenFiles(inputs) as descriptors:
         for run in index.repeated():
-            # A line that is too long is no request. Its id is only known for the case that it is a result.
+            # A line that is too long is not read, so it is not a request. The index has it under the id at its beginning.
             places = sorted(place for place in map(index.place, run) if place.length != UNTIL_NEWLINE)
             if not places or places[0].file == places[-1].file:
                 continue
