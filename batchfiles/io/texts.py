@@ -56,15 +56,16 @@ class Text(NamedTuple):
         Args:
             places: For each line its number here, from 0, and where it begins and ends, in ascending order.
         """
-        block = Block(self.path, 0, 0, [])
-        for number, start, end in places:
-            if block.lines and self.line_number + number != block.line_number + len(block.lines):
+        block: Block | None = None
+        for place, start, end in places:
+            number, line = self.line_number + place, self.text[start:end]
+            if block is not None and number == block.line_number + len(block.lines):
+                block.lines.append(line)
+                continue
+            if block is not None:
                 yield block
-                block = Block(self.path, 0, 0, [])
-            if not block.lines:
-                block = Block(self.path, self.line_number + number, self.byte_offset + start, [])
-            block.lines.append(self.text[start:end])
-        if block.lines:
+            block = Block(self.path, number, self.byte_offset + start, [line])
+        if block is not None:
             yield block
 
 

@@ -47,7 +47,7 @@ def path_and_rest(text: str) -> tuple[Path, str]:
     """Read the path at the beginning of a text, and return it and the rest, such as `=4000`.
 
     Raises:
-        ValueError: There is no path at the beginning.
+        ValueError: The text does not begin with a path.
     """
     rest = text.removeprefix("$.")
     at = 0

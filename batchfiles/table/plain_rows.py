@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from sys import byteorder
 from types import SimpleNamespace
@@ -196,16 +197,9 @@ class PlainRows(RequestRows):
 
     def _others(self, text: Text, places: list[tuple[int, int, int, int]]) -> Iterator[Block]:
         """Yield lines that are not plain, neighbouring ones together, each at its place."""
-        at = 0
-        while at < len(places):
-            number, start, end, before = places[at]
-            lines = [text.text[start:end]]
-            at += 1
-            while at < len(places) and places[at][0] == number + len(lines) and places[at][3] == before:
-                lines.append(text.text[places[at][1] : places[at][2]])
-                at += 1
+        for before, others in groupby(places, itemgetter(3)):
             self._place = before
-            yield Block(text.path, text.line_number + number, text.byte_offset + start, lines)
+            yield from text.blocks(place[:3] for place in others)
         self._place = None
 
     def take_outcomes(self) -> dict[str, int]:

@@ -124,9 +124,9 @@ def schema(
         parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
 
     Raises:
-        ValueError: There is no such table, it has no dimensions or no `parsed`, or dimensions are below 1.
+        ValueError: `table` is unknown, it has no dimensions or no `parsed`, or `dimensions` is below 1.
         FileError: The file of the JSON Schema can't be read.
-        MismatchError: It holds none, or there is no such model.
+        MismatchError: The file has no JSON Schema, or the model was not found.
         MissingDependencyError: A model was given and pydantic is not installed.
 
     Example:

@@ -273,7 +273,7 @@ def compiled(folder: Path) -> Path:
     """Compile `calls.c`.
 
     Raises:
-        FileNotFoundError: There is no C compiler.
+        FileNotFoundError: No C compiler is installed.
     """
     library = folder / "calls.so"
     subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)

@@ -16,7 +16,7 @@ from batchfiles.ids.index import OFFSET_BITS, Index, LineRef
 from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
 from batchfiles.io.temporary import Spool
-from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
+from batchfiles.jobs.join.lookup import IdConflicts, ResultLookup, fetch, id_of_request
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, scan_results, with_line_numbers
 from batchfiles.workers.pool import Spec, WorkerPool
 
@@ -56,6 +56,27 @@ class RepeatedRequests:
                 for column, count in zip(columns, spec["counts"], strict=True):
                     column.fromfile(file, count)
         return cls(*columns)
+
+    def without_repeats(
+        self, block: Block, file: int, lookup: ResultLookup, leave_out: Callable[[Block], None]
+    ) -> Iterator[Block]:
+        """Yield the lines that don't repeat one of another file.
+
+        Args:
+            block: Lines of a request file.
+            file: The number of the file.
+            lookup: Gets the numbers of the other files whose results also belong to the lines that are yielded next.
+            leave_out: Called with each line that repeats one.
+        """
+        if not self:
+            yield block
+            return
+        for lines, others in self.cut(block, file):
+            if others is None:
+                leave_out(lines)
+            else:
+                lookup.also = others
+                yield lines
 
     def cut(self, block: Block, file: int) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
         """Cut a block of a request file at the lines that are repeated or repeat another one.

@@ -277,8 +277,7 @@ class JoinRows(RowWork):
         self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
         self._files = [ResultFile(*fields) for fields in spec["results"]]
         self._lookup = ResultLookup(self._index, self._marks, self._files, refuse_duplicates=spec["refuse_duplicates"])
-        repeated = spec["repeated"]
-        self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
+        self._repeated = RepeatedRequests.load(spec["repeated"])
         self._user_columns: UserColumns | None = None
         if spec["user_columns"] is not None:  # the import takes a tenth of the start of a join
             from batchfiles.jobs.join.user_columns import UserColumns
@@ -368,17 +367,12 @@ class JoinRows(RowWork):
             yield last, LONG + 1 if self._has_long_results else longest
 
     def _unrepeated(self, block: Block, file: int) -> Iterator[Block]:
-        """Yield the lines that don't repeat one of another file, and tell the lookup which other files have them."""
-        if not self._repeated:
-            yield block
-            return
-        for lines, others in self._repeated.cut(block, file):
-            if others is None:
-                self._counts["repeated_inputs"] += 1
-                add_example(self._columns.examples, "repeated_inputs", f"{lines.path}:{lines.line_number}")
-                continue
-            self._lookup.also = others
-            yield lines
+        return self._repeated.without_repeats(block, file, self._lookup, self._leave_out)
+
+    def _leave_out(self, line: Block) -> None:
+        """Count a line that repeats one of another file."""
+        self._counts["repeated_inputs"] += 1
+        add_example(self._columns.examples, "repeated_inputs", f"{line.path}:{line.line_number}")
 
     def _add_exactly(self, block: Block, file: int) -> list[int | None]:
         """Add the rows of lines, and return the digests of their ids. Flat on purpose: it runs once a line of every input."""

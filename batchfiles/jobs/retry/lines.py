@@ -58,8 +58,7 @@ class RetryLines(Job):
         self._files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_known_outcome if spec["known_outcomes"] else read_result
         self._lookup = ResultLookup(self._index, self._marks, self._files, reader=reader)
-        repeated = spec["repeated"]
-        self._repeated = None if repeated is None else RepeatedRequests.load(repeated)
+        self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     @cached_property
@@ -128,16 +127,9 @@ class RetryLines(Job):
         }
 
     def _unrepeated(self, block: Block, file: int) -> Iterator[Block]:
-        """Yield the lines that don't repeat one of another file, and tell the lookup which other files have them."""
-        if not self._repeated:
-            yield block
-            return
-        for lines, others in self._repeated.cut(block, file):
-            if others is None:
-                self._count(None, None, None, self._why_repeated(lines.lines[0], file))
-                continue
-            self._lookup.also = others
-            yield lines
+        return self._repeated.without_repeats(
+            block, file, self._lookup, lambda line: self._count(None, None, None, self._why_repeated(line.lines[0], file))
+        )
 
     def _take_text(self, plain: NativeRetries, text: Text, file: int) -> None:
         """Take the wanted lines of a text; compiled code counts most of the others."""
