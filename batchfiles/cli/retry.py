@@ -130,8 +130,8 @@ def retry(
         import_pyarrow()  # before any other import of it
     else:
         import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids rarely needs it
+    from batchfiles.jobs.retry.report import retry_blocks
     from batchfiles.jobs.retry.retry import retry as retry_files
-    from batchfiles.jobs.retry.summary import retry_blocks
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})

@@ -22,11 +22,9 @@ from batchfiles.jobs.join.lookup import refuse_conflicts
 from batchfiles.jobs.join.repeated_requests import find_repeated
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
-from batchfiles.jobs.retry.choice import RetryChoice
-from batchfiles.jobs.retry.lines import RetryLines
-from batchfiles.jobs.retry.output import RetryTargets
+from batchfiles.jobs.retry.lines import RetryChoice, RetryLines
+from batchfiles.jobs.retry.output import RetryTargets, TwinCheck
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
-from batchfiles.jobs.retry.twins import TwinCheck
 from batchfiles.jobs.retry.units import Unit, Units
 from batchfiles.jsontext.edits import Edit
 from batchfiles.workers.pool import Spec, WorkerPool
