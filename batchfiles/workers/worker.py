@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles import codec
-from batchfiles.workers.pool import BATCH, BYTES, DONE, FAILED, Job, Spec
+from batchfiles.workers import BATCH, BYTES, DONE, FAILED, Job, Spec
 
 UNUSED = ("numpy", "pandas")
 

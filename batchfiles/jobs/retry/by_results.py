@@ -27,7 +27,7 @@ from batchfiles.jobs.retry.output import RetryTargets, TwinCheck
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jobs.retry.units import Unit, Units
 from batchfiles.jsontext.edits import Edit
-from batchfiles.workers.pool import Spec, WorkerPool
+from batchfiles.workers import Spec, WorkerPool
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from batchfiles.native import NativeRetries, native_retries
 from batchfiles.outcome import ANSWERED, MALFORMED, OUTCOMES, SUCCEEDED, Result, id_in, read_result
 from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import MISSING, ResultRef
-from batchfiles.workers.pool import Job, Product, Spec
+from batchfiles.workers import Job, Product, Spec
 
 ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "context_length_exceeded")
 """Error codes that are similar to an outcome."""

@@ -29,7 +29,7 @@ from batchfiles.jobs.stats.table_rows import OF_STATS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED
 from batchfiles.table.read import TableLike
-from batchfiles.workers.pool import WorkerPool
+from batchfiles.workers import WorkerPool
 
 RANGE_BYTES = 3 * 1024 * 1024
 
