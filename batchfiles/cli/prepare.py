@@ -18,9 +18,9 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.progress import say_lines, screen
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
-from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy

@@ -9,9 +9,9 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, check_targets, files_argument, report_json, temp_dir_option
 from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.io.arrow import import_pyarrow, import_pyarrow_for
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import text_of
-from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.limits import Limits

@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 from batchfiles.errors import FileError, MismatchError, TruncatedFileError
+from batchfiles.io.arrow import KeptOpen, ZstdWriter
 from batchfiles.io.filesystems import shown_name
-from batchfiles.io.zstd import KeptOpen, ZstdWriter
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SKIPPABLE = b"\x2a\x4d\x18"
