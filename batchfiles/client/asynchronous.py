@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
+from batchfiles.api import effects
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, Key, RetryPolicy
-from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
+from batchfiles.api.effects import FAILURES, Flow, Running, Saved
 from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of

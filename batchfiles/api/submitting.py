@@ -14,8 +14,8 @@ from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config, RetryPolicy, is_passing
+from batchfiles.api.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.file import FileObject, Listing
-from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.responses import FilePart, Request, Response, error_of
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
 from batchfiles.open_strings import BatchCompletionWindow, bare_word
