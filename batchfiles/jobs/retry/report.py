@@ -90,7 +90,7 @@ class RetryReport(Displayed):
         files: The files that were written.
         groups: Requests by their outcomes, and by whether and why they were left out.
         unmatched: Selected outcomes, statuses and error codes that no request has.
-        unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
+        unknown_ids: Listed ids that no request has, each counted once.
         unknown_results: Results without a request; of a joined table, rows.
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
