@@ -74,7 +74,7 @@ def merge(
     import_pyarrow_for((*files, output))
     from batchfiles.campaign import request_sources
     from batchfiles.jobs.merge import merge as merge_files
-    from batchfiles.jobs.summaries import merge_blocks
+    from batchfiles.jobs.merge import merge_blocks
 
     sources = request_sources(files)
     target = Target.at(output, folder=False)

@@ -100,7 +100,7 @@ def prepare(
     import_pyarrow()
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
-    from batchfiles.jobs.summaries import prepare_blocks
+    from batchfiles.jobs.prepare import prepare_blocks
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)

@@ -16,8 +16,7 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.progress import Progress
 from batchfiles.io.arrow import import_pyarrow
-from batchfiles.io.target import STDOUT
-from batchfiles.jobs.summaries import output_name
+from batchfiles.io.target import STDOUT, output_name
 from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 

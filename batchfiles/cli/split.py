@@ -101,7 +101,7 @@ def split(
     import_pyarrow_for(files)
     from batchfiles.campaign import made_by_split, request_sources
     from batchfiles.jobs.split import split as split_files
-    from batchfiles.jobs.summaries import split_blocks
+    from batchfiles.jobs.split import split_blocks
 
     sources = request_sources(files)
     target = PathTarget.at(folder, folder=True)

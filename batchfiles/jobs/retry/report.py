@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.findings import Finding, Findings, plural, sentence_of
-from batchfiles.jobs.summaries import first_findings, not_read_lines, output_name
+from batchfiles.findings import Finding, Findings, first_findings, not_read_lines, plural, sentence_of
+from batchfiles.io.target import output_name
 from batchfiles.layout import cut, size, visible
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import PYTHON, Block, Displayed, Interface, Sentences, Table
