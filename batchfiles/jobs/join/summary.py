@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from batchfiles.errors import BatchFilesError
 from batchfiles.findings import counts_of, plural, sentence_of, share
-from batchfiles.jobs.join.report import TableOptions, TableReport
 from batchfiles.layout import cut, cut_in_middle, size, visible
 from batchfiles.summary import (
     PYTHON,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from batchfiles.jobs.join.lazy_table import LazyTable
-    from batchfiles.jobs.join.report import ExportReport, JoinReport
+    from batchfiles.jobs.join.report import ExportReport, JoinReport, TableOptions, TableReport
 
 EXAMPLES = 3
 FINDINGS = 3
