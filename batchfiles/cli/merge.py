@@ -17,7 +17,7 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.progress import Progress, say_lines, screen
-from batchfiles.io.arrow import import_pyarrow_for
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import text_of

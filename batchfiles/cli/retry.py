@@ -25,7 +25,8 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import counts_of
-from batchfiles.io.arrow import import_pyarrow, import_pyarrow_for
+from batchfiles.io.arrow import import_pyarrow
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import COMMAND_LINE, text_of

@@ -9,7 +9,8 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, check_targets, files_argument, report_json, temp_dir_option
 from batchfiles.cli.progress import Progress, say_lines, screen
-from batchfiles.io.arrow import import_pyarrow, import_pyarrow_for
+from batchfiles.io.arrow import import_pyarrow
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import text_of
 

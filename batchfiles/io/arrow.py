@@ -6,7 +6,7 @@ import re
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,12 +28,6 @@ def import_pyarrow() -> None:
         import pyarrow._compute  # would import numpy later
 
         pa.array([0])  # pyarrow looks for pandas only at its first conversion
-
-
-def import_pyarrow_for(names: Iterable[str]) -> None:
-    """Import pyarrow if one of these files is compressed, or may be because it is standard input."""
-    if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in names):
-        import_pyarrow()
 
 
 def _major_version() -> int:
