@@ -107,7 +107,7 @@ class ExportRows(RowWork):
 
 
 def numbered_from_one(sizes: list[int], size: int) -> list[Spec]:
-    """Divide files into ranges, as `result_index.tasks` does, each of which begins with line 1."""
+    """Divide files into ranges, as `scan.tasks` does, each of which begins with line 1."""
     return [{**task, "line_number": 1} for task in scan.tasks(sizes, size)]
 
 
