@@ -5,8 +5,8 @@
 # What happens: it counts the tokens of the text of the Python list of messages, and of the visible answer. An answer "yes" after 1,990
 #   reasoning tokens costs as much as the word: 0.35 % of what is billed. An image in a request is counted as the base64 text that it is.
 # Version: bespokelabs-curator 0.1.31 with litellm 1.83.7 and openai 2.30.0, Python 3.11, 2026-11-28.
-# Why it matters for batch files: most output tokens of reasoning models are not in the text. A budget that is watched with these costs is
-#   exceeded hundreds of times before it is noticed. The usage of the same result has the right numbers.
+# Why it matters for batch files: most output tokens of reasoning models are not in the text. The bill is hundreds of times what
+#   these costs add up to. The usage of the same result has the right numbers.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -6,7 +6,7 @@
 #   casts to text, is lower case, and in Parquet it is 16 bytes. Within DuckDB a join with a text column still finds the rows, because the
 #   text becomes a UUID there; outside of it no id is equal. With one other id in the file, all stay as they are.
 # Version: duckdb 2.0.1, Python 3.11, 2026-11-28.
-# Why it matters for batch files: .NET on Windows, SQL Server, Oracle and Swift print UUIDs in upper case, and these are usual ids of
+# Why it matters for batch files: SQL Server, Swift and macOS' uuidgen print UUIDs in upper case, and keys of rows are usual ids of
 #   requests. A request file that was filtered this way asks under other ids than the table it came from, and results that were exported
 #   cannot be matched to their requests. A small sample with one other id shows nothing. `columns={"custom_id": "VARCHAR", ...}` keeps them.
 set -euo pipefail

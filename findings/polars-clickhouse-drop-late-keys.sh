@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # polars and ClickHouse drop the keys of a JSONL file that are not in its first lines: 100 in polars, 25,000 in ClickHouse.
 #
-# One would guess: types are inferred from a sample, and a key that comes later is an error, as it is in DuckDB, and as a value of another
-#   type is in polars and ClickHouse.
+# One would guess: types are inferred from a sample, and a key that comes later is an error, as it is in DuckDB, or a column with nulls.
 # What happens: read_ndjson, scan_ndjson and ClickHouse's file() read the later lines without the key, at the top and within objects. No
 #   error, no warning, and no column that could be null. `infer_schema_length=None`, or `input_format_max_rows_to_read_for_schema_inference`,
 #   finds them.
