@@ -51,6 +51,16 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
     assert (tmp_path / "out.jsonl").read_bytes() == b'{"custom_id": "a", "body": {"x":{"z":2,"w":3}}}\n'
 
 
+def test_a_key_of_digits_is_a_key_and_never_a_position(tmp_path: Path) -> None:
+    """Other libraries make a list of 50,257 items of this path if there is no logit_bias yet."""
+    source = put(tmp_path / "in.jsonl", b'{"custom_id": "a", "body": {}}', b'{"custom_id": "b", "body": {"logit_bias": {}}}')
+    batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"body.logit_bias.50256": -100})
+    assert (tmp_path / "out.jsonl").read_bytes().splitlines() == [
+        b'{"custom_id": "a", "body": {"logit_bias":{"50256":-100}}}',
+        b'{"custom_id": "b", "body": {"logit_bias": {"50256":-100}}}',
+    ]
+
+
 @pytest.mark.parametrize(
     ("bad", "code"), [(b'{"custom_id": "b", "body"', "invalid_json_line"), (b'{"custom_id": "b", "body": 1}', "path_not_found")]
 )

@@ -134,6 +134,16 @@ def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any
     assert (report.written, report.unmatched) == (len(expected), ())
 
 
+def test_what_litellm_writes_for_expired_requests_can_be_named(tmp_path: Path) -> None:
+    """LiteLLM 1.110 writes a request of Anthropic that expired as a 400, which would never be sent again by itself."""
+    error = {"error": {"message": "Batch request was expired", "type": "invalid_request_error"}}
+    source = put(tmp_path / "in.jsonl", request("a"), request("b"))
+    results = put(tmp_path / "results.jsonl", success("a"), result("b", error, status=400))
+    assert batchfiles.retry(source, results, output=tmp_path / "none.jsonl").written == 0
+    assert batchfiles.retry(source, results, output=tmp_path / "again.jsonl", only=["400"]).written == 1
+    assert ids_in(tmp_path / "again.jsonl") == ["b"]
+
+
 def test_a_word_that_no_request_has_is_reported(batch: Path, tmp_path: Path) -> None:
     """Services have their own error codes, so it may be right."""
     assert batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["my_own_code", "5xx"]).unmatched == ("my_own_code",)

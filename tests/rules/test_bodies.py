@@ -85,6 +85,7 @@ FORBIDDEN = [
     (CHAT, {"seed": "7"}, "seed"),
     (CHAT, {"metadata": {"row": 7}}, "metadata.row"),
     (CHAT, {"logit_bias": {"50256": -200}}, "logit_bias.50256"),
+    (CHAT, {"logit_bias": [None, None, -100]}, "logit_bias"),
     (CHAT, {"stream_options": {"include_usage": True}}, "stream_options"),
     (CHAT, {"response_format": {"type": "json"}}, "response_format.type"),
     (CHAT, {"response_format": "json_object"}, "response_format"),
