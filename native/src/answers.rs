@@ -163,20 +163,31 @@ fn counts(
     given: &Option<Object<OutputDetails>>,
 ) -> Option<Counts> {
     let (asked, given) = (asked.as_ref().map(|details| &details.0), given.as_ref().map(|details| &details.0));
-    let cached = asked.and_then(|asked| asked.cached_tokens);
-    let cache_write = asked.and_then(|asked| asked.cache_write_tokens);
-    let reasoning = given.and_then(|given| given.reasoning_tokens);
+    let counts = Counts {
+        input,
+        output,
+        total,
+        cached: asked.and_then(|asked| asked.cached_tokens),
+        reasoning: given.and_then(|given| given.reasoning_tokens),
+        cache_write: asked.and_then(|asked| asked.cache_write_tokens),
+    };
     let others = [
         asked.map(|asked| [asked.audio_tokens, asked.image_tokens, asked.video_tokens]),
         given.map(|given| [given.audio_tokens, given.image_tokens, given.video_tokens]),
     ];
-    let (read, written, thought) = (cached.unwrap_or(0), cache_write.unwrap_or(0), reasoning.unwrap_or(0));
-    let agrees = [input, output, read, written, thought].iter().all(|count| *count >= 0)
-        && input.checked_add(output) == Some(total)
-        && read.checked_add(written).is_some_and(|part| part <= input)
-        && thought <= output
-        && others.iter().flatten().flatten().all(|tokens| tokens.unwrap_or(0) == 0);
-    agrees.then_some(Counts { input, output, total, cached, reasoning, cache_write })
+    let agrees = counts.agree() && others.iter().flatten().flatten().all(|tokens| tokens.unwrap_or(0) == 0);
+    agrees.then_some(counts)
+}
+
+impl Counts {
+    /// Return whether each part is in its whole and the sum is the total.
+    pub fn agree(&self) -> bool {
+        let [read, written, thought] = [self.cached, self.cache_write, self.reasoning].map(Option::unwrap_or_default);
+        [self.input, self.output, read, written, thought].iter().all(|count| *count >= 0)
+            && self.input.checked_add(self.output) == Some(self.total)
+            && read.checked_add(written).is_some_and(|part| part <= self.input)
+            && thought <= self.output
+    }
 }
 
 /// The verdicts of Azure's content filter by category.

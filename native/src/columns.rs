@@ -9,6 +9,7 @@ const KEPT_BYTES: usize = 16 << 20;
 
 /// Bits, least significant first.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 struct Bits {
     bytes: Vec<u8>,
     count: usize,
@@ -65,6 +66,7 @@ impl<'py> Allocator<'_, 'py> {
 
 /// Strings.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Texts {
     valid: Bits,
     ends: Vec<u8>,
@@ -111,6 +113,7 @@ impl Column for Texts {
 
 /// Integers of 32 or 64 bits.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Numbers<const WIDTH: usize> {
     valid: Bits,
     data: Vec<u8>,
@@ -144,6 +147,7 @@ impl<const WIDTH: usize> Column for Numbers<WIDTH> {
 
 /// Booleans.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Flags {
     valid: Bits,
     data: Bits,
@@ -169,6 +173,7 @@ impl Column for Flags {
 }
 
 /// Lists of items with `WIDTH` strings each: texts, or function calls with id, name and arguments.
+#[cfg_attr(test, derive(Debug))]
 pub struct Lists<const WIDTH: usize> {
     valid: Bits,
     ends: Vec<u8>,
@@ -230,6 +235,7 @@ fn list_buffers<'py>(to: &Allocator<'_, 'py>, valid: &Bits, ends: &[u8]) -> PyRe
 
 /// Maps of strings to floats.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Scores {
     valid: Bits,
     ends: Vec<u8>,
@@ -268,6 +274,7 @@ impl Column for Scores {
 
 /// Vectors of floats of 32 bits, in lists of any length or of one.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Vectors {
     valid: Bits,
     ends: Vec<u8>,
@@ -324,6 +331,7 @@ macro_rules! columns {
     ($($name:ident: $kind:ty,)*) => {
         /// The columns of the table that plain lines fill, by their names in the table.
         #[derive(Default)]
+        #[cfg_attr(test, derive(Debug))]
         pub struct Columns {
             $(pub $name: $kind,)*
         }

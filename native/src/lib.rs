@@ -19,6 +19,7 @@ mod retries;
 mod rows;
 mod shapes;
 mod skeletons;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -36,7 +37,7 @@ use crate::columns::Allocator;
 use crate::facts::Facts;
 use crate::index::{Entries, Entry, Found, Index, IndexSpec, digests};
 use crate::lines::Lines;
-use crate::rows::{MOST_BYTES, Request, RequestPlace, ResultPlace, Table};
+use crate::rows::{MOST_BYTES, RequestPlace, Requests, ResultPlace, Table};
 
 /// Result files that are open at the same time.
 const OPEN_FILES: usize = 16;
@@ -54,6 +55,7 @@ struct ResultFile {
 #[pyclass]
 struct Rows {
     table: Table,
+    requests: Requests,
     files: Vec<ResultFile>,
     open: Vec<(usize, File)>,
     index: Option<Index>,
@@ -70,7 +72,14 @@ impl Rows {
     #[pyo3(signature = (facts, files, index=None))]
     fn new(facts: Facts, files: Vec<ResultFile>, index: Option<IndexSpec>) -> PyResult<Self> {
         let index = index.map(Index::open).transpose()?;
-        Ok(Rows { table: Table::new(facts), files, open: Vec::new(), index, entries: Entries::default() })
+        Ok(Rows {
+            table: Table::new(facts),
+            requests: Requests::default(),
+            files,
+            open: Vec::new(),
+            index,
+            entries: Entries::default(),
+        })
     }
 
     fn __len__(&self) -> usize {
@@ -114,8 +123,8 @@ impl Rows {
         digests_of: &Bound<PyAny>,
     ) -> PyResult<(Others, Vec<u64>)> {
         let (py, text) = (text.py(), text.as_bytes());
-        let facts = &self.table.facts;
-        let requests: Vec<_> = py.detach(|| Lines::of(text).map(|line| (Request::read(line.bytes, facts), line)).collect());
+        let Rows { table: Table { facts, .. }, requests, .. } = &mut *self;
+        let requests: Vec<_> = py.detach(|| Lines::of(text).map(|line| (requests.read(line.bytes, facts), line)).collect());
         let ids = requests.iter().flat_map(|(request, _)| request).map(|request| request.custom_id().as_bytes());
         let mut digests = digests(digests_of, ids)?.into_iter();
         self.entries.begin();

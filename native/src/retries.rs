@@ -10,7 +10,7 @@ use crate::facts::{Facts, Kind};
 use crate::ids::IdFinder;
 use crate::index::{Entries, Entry, Found, Index, IndexSpec, digests};
 use crate::lines::Lines;
-use crate::results::{Family, read_plain};
+use crate::results::{Before, read_plain};
 use crate::rows::{MOST_BYTES, Request};
 use crate::{ResultFile, read};
 
@@ -44,7 +44,7 @@ pub struct Retries {
     open: Vec<(usize, File)>,
     entries: Entries,
     finder: IdFinder,
-    last: Family,
+    before: Before,
 }
 
 #[pymethods]
@@ -59,7 +59,7 @@ impl Retries {
             open: Vec::new(),
             entries: Entries::default(),
             finder: IdFinder::new(),
-            last: Family::default(),
+            before: Before::default(),
         })
     }
 
@@ -130,13 +130,13 @@ impl Retries {
 impl Retries {
     /// Return the outcome and the status of the answer to a request that is left out; None if that is not certain.
     fn answer_of(&mut self, request: &[u8], id: &str, entry: &Entry, part: i64, line: &mut Vec<u8>) -> Option<(String, i32)> {
-        let Retries { facts, choice, files, open, finder, last, .. } = self;
+        let Retries { facts, choice, files, open, finder, before, .. } = self;
         let file = files.get(entry.file).filter(|file| file.part.is_none_or(|own| own == part))?;
         if entry.length > MOST_BYTES {
             return None;
         }
         read(open, entry, file, line).ok()?;
-        let found = read_plain(line, facts, last, |result| {
+        let found = read_plain(line, facts, before, |result| {
             let (_, _, kind) = result.answer?;
             let status = result.status_code?;
             let is_left_out = choice.left_out.get(result.outcome).is_some_and(|statuses| statuses.contains(&status));

@@ -1,17 +1,18 @@
 //! From plain lines to rows.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::answers::{Answer, Body};
+use crate::answers::Answer;
 use crate::columns::Columns;
 use crate::facts::{Facts, Kind};
-use crate::grammar::{Checked, Failure, Object, ResultLine, Text, body_of_result, given, text};
+use crate::grammar::{Checked, Failure, Object, ResultLine, Text, body_of_result, text};
 use crate::requests::{RequestBody, RequestLine};
-use crate::results::{Family, answer_of, failure_of};
+use crate::results::{Answered, Before, Family, failure_of, read_answer};
+use crate::templates::{Fields, Template, Templates};
 use crate::vectors::{Asked, may_have_vectors};
-use crate::{chat, completions, moderations, responses};
 
 /// Lines longer than this are read by Python: the columns of a batch hold less than 2 GiB.
 pub const MOST_BYTES: usize = 16 << 20;
@@ -76,6 +77,19 @@ impl<'a> Request<'a> {
         self.custom_id.as_str()
     }
 
+    /// Return all of it, for tests.
+    #[cfg(test)]
+    pub fn shown(&self) -> String {
+        let is_text = self.kind == Kind::Text;
+        format!("{:?}", (self.custom_id(), self.url.as_str(), text(&self.model), is_text, self.body))
+    }
+
+    /// Return what a template has of it; None if the template would not have all.
+    fn fields(&self) -> Option<Fields> {
+        let values = vec![Some(self.custom_id().to_owned()), text(&self.model).map(str::to_owned)];
+        (self.kind == Kind::Text).then(|| Fields { values, rest: self.url.as_str().to_owned() })
+    }
+
     /// Return whether an answer is of the kind that was asked for, and for each text there is a result.
     fn has_answer(&self, kind: Kind, answer: &Answer) -> bool {
         let wanted = match self.input {
@@ -85,6 +99,49 @@ impl<'a> Request<'a> {
         };
         let got = answer.moderation.as_ref().map(|moderation| moderation.results);
         self.kind == kind && wanted.zip(got).is_none_or(|(wanted, got)| wanted == got)
+    }
+}
+
+/// Reads request lines, and keeps templates of them.
+#[derive(Default)]
+pub struct Requests(Templates<RequestMeaning>);
+
+/// What requests with a template have in common.
+struct RequestMeaning {
+    url: String,
+    /// The bytes after the body.
+    tail: usize,
+}
+
+impl Requests {
+    /// Read a line; None if it is not plain.
+    pub fn read<'a>(&mut self, line: &'a [u8], facts: &Facts) -> Option<Request<'a>> {
+        let text = plain_text(line)?;
+        if let Some(request) = self.find(text, facts) {
+            return Some(request);
+        }
+        let request = Request::read(line, facts)?;
+        if request.kind == Kind::Text && self.0.may_learn() {
+            let place = |body: &str| (body.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+            let body = request.body.and_then(|body| Some((place(body)?, body.len())));
+            let (mark, length) = body.unwrap_or_default();
+            let meaning = RequestMeaning { url: request.url.as_str().to_owned(), tail: text.len().checked_sub(mark + length)? };
+            self.0.keep(Template::learn(text, mark, |line| Request::read(line.as_bytes(), facts)?.fields()), meaning);
+        }
+        Some(request)
+    }
+
+    fn find<'a>(&mut self, line: &'a str, facts: &Facts) -> Option<Request<'a>> {
+        let (template, meaning, values, mark) = self.0.find(line)?;
+        let mut values = values.into_iter().enumerate();
+        let mut next = || {
+            let (field, value) = values.next()?;
+            value.or_else(|| template.fixed(field).map(|text| Cow::Owned(text.to_owned()))).map(Text)
+        };
+        let (custom_id, model) = (next()?, next());
+        let body = if facts.request_bodies { Some(line.get(mark..line.len().checked_sub(meaning.tail)?)?) } else { None };
+        let url = Text(Cow::Owned(meaning.url.clone()));
+        Some(Request { custom_id, url, model, kind: Kind::Text, input: Checked::default(), asked: None, body })
     }
 }
 
@@ -111,8 +168,7 @@ pub struct Table {
     pub count: usize,
     /// How many rows there were by outcome.
     pub outcomes: HashMap<String, u64>,
-    /// The type of the last body, which is mostly that of the next one.
-    last: Family,
+    before: Before,
 }
 
 /// What a row has of a result.
@@ -135,7 +191,7 @@ impl Table {
     pub fn new(facts: Facts) -> Self {
         let mut columns = Columns::default();
         columns.embedding.dimensions = facts.vectors.as_ref().and_then(|vectors| vectors.dimensions);
-        Table { columns, facts, count: 0, outcomes: HashMap::new(), last: Family::default() }
+        Table { columns, facts, count: 0, outcomes: HashMap::new(), before: Before::default() }
     }
 
     /// Add the rows of a result line; false if the line is not plain, or is of another request.
@@ -145,61 +201,26 @@ impl Table {
             return self.add_vectors(line, place, request);
         }
         let Some(text) = plain_text(line) else { return false };
+        let (mut made, before) = self.parts();
         if has_vectors {
-            return self.add_failure(text, place, request);
+            return made.add_failure(text, place, request);
         }
-        let mut last = self.last;
-        let is_plain = last.find(|family| match family {
-            Family::Chat => self.add_answer::<chat::Body>(text, place, request),
-            Family::Response => self.add_answer::<responses::Body>(text, place, request),
-            Family::Completion => self.add_answer::<completions::Body>(text, place, request),
-            Family::Moderation => self.add_answer::<moderations::Body>(text, place, request),
-            Family::Failure => self.add_failure(text, place, request),
-        });
-        self.last = last;
-        is_plain
+        let Before { last, templates } = before;
+        if let Some(is_added) = templates.read(text, |answered| made.add_answer(text, answered, place, request)) {
+            return is_added;
+        }
+        let facts = made.facts;
+        last.find(|family| match family {
+            Family::Failure => made.add_failure(text, place, request),
+            family => read_answer(text, facts, family, templates, |answered| made.add_answer(text, answered, place, request))
+                .unwrap_or(false),
+        })
     }
 
-    /// Add the row of an answer; false if the body is not a `B`.
-    fn add_answer<'a, B: Body<'a>>(&mut self, text: &'a str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
-        let Some(result) = read::<B>(text, request) else { return false };
-        let Table { columns, facts, count, outcomes, .. } = self;
-        let Some((response, answer)) = answer_of(&result, facts) else { return false };
-        if request.is_some_and(|place| !place.request.has_answer(B::KIND, &answer)) {
-            return false;
-        }
-        let is_whole = answer.is_mapped && answer.outcome == facts.succeeded;
-        let is_kept = facts.bodies == "all" || (facts.bodies != "none" && !is_whole);
-        let found = Found {
-            outcome: answer.outcome,
-            status_code: Some(response.status_code),
-            request_id: given(&response.request_id),
-            batch_request_id: crate::grammar::text(&result.id),
-            endpoint: Some(B::endpoint(facts)),
-            body: if is_kept { body_of_result(text) } else { None },
-            ..Found::default()
-        };
-        *count += 1;
-        tally(outcomes, answer.outcome);
-        add_result(columns, &found, Some(place));
-        add_values(columns, Some(&answer));
-        add_request(columns, request, result.custom_id.as_str(), found.endpoint, true);
-        true
-    }
-
-    /// Add the row of a request that failed or was not sent; false if the line is not plain.
-    fn add_failure(&mut self, line: &str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
-        let Some(result) = read::<Failure>(line, request) else { return false };
-        let Table { columns, facts, count, outcomes, .. } = self;
-        let Some(mut found) = failure_of(&result, facts) else { return false };
-        found.batch_request_id = text(&result.id);
-        found.body = if found.status_code.is_none() || facts.bodies == "none" { None } else { body_of_result(line) };
-        *count += 1;
-        tally(outcomes, found.outcome);
-        add_result(columns, &found, Some(place));
-        add_nothing(columns, facts);
-        add_request(columns, request, result.custom_id.as_str(), None, true);
-        true
+    /// Return where rows go, and what is known from the lines before.
+    fn parts(&mut self) -> (Made<'_>, &mut Before) {
+        let Table { columns, facts, count, outcomes, before, .. } = self;
+        (Made { columns, facts, count, outcomes }, before)
     }
 
     /// Add the row of a request without a result.
@@ -211,6 +232,57 @@ impl Table {
         add_result(columns, &Found { outcome, retryable: *retryable, ..Found::default() }, None);
         add_nothing(columns, facts);
         add_request(columns, Some(request), request.request.custom_id(), None, true);
+    }
+}
+
+/// Where rows go.
+struct Made<'t> {
+    columns: &'t mut Columns,
+    facts: &'t Facts,
+    count: &'t mut usize,
+    outcomes: &'t mut HashMap<String, u64>,
+}
+
+impl Made<'_> {
+    /// Add the row of an answer; false if it is the answer to another request.
+    fn add_answer(&mut self, line: &str, answered: &Answered, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        let (answer, facts) = (&answered.answer, self.facts);
+        let is_its = |request: &Request| request.custom_id() == answered.custom_id && request.has_answer(answered.kind, answer);
+        if request.is_some_and(|place| !is_its(place.request)) {
+            return false;
+        }
+        let is_whole = answer.is_mapped && answer.outcome == facts.succeeded;
+        let is_kept = facts.bodies == "all" || (facts.bodies != "none" && !is_whole);
+        let found = Found {
+            outcome: answer.outcome,
+            status_code: Some(answered.status_code),
+            request_id: answered.request_id,
+            batch_request_id: answered.id,
+            endpoint: Some(answered.endpoint),
+            body: if is_kept { body_of_result(line) } else { None },
+            ..Found::default()
+        };
+        *self.count += 1;
+        tally(self.outcomes, answer.outcome);
+        add_result(self.columns, &found, Some(place));
+        add_values(self.columns, Some(answer));
+        add_request(self.columns, request, answered.custom_id, found.endpoint, true);
+        true
+    }
+
+    /// Add the row of a request that failed or was not sent; false if the line is not plain.
+    fn add_failure(&mut self, line: &str, place: &ResultPlace, request: Option<&RequestPlace>) -> bool {
+        let Some(result) = read::<Failure>(line, request) else { return false };
+        let facts = self.facts;
+        let Some(mut found) = failure_of(&result, facts) else { return false };
+        found.batch_request_id = text(&result.id);
+        found.body = if found.status_code.is_none() || facts.bodies == "none" { None } else { body_of_result(line) };
+        *self.count += 1;
+        tally(self.outcomes, found.outcome);
+        add_result(self.columns, &found, Some(place));
+        add_nothing(self.columns, facts);
+        add_request(self.columns, request, result.custom_id.as_str(), None, true);
+        true
     }
 }
 

@@ -142,11 +142,17 @@ impl Skeleton {
 
 /// Return the text of a JSON string up to its closing quote, and whether it has escapes; None if it is not strict JSON.
 pub fn string(bytes: &[u8]) -> Option<(&str, bool)> {
+    let (length, has_escapes) = string_length(bytes)?;
+    Some((str::from_utf8(bytes.get(..length)?).ok()?, has_escapes))
+}
+
+/// Return how long the text of a JSON string is, as `string` does; its bytes are not checked to be UTF-8.
+pub fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
     let (mut at, mut has_escapes) = (0, false);
     loop {
         at += plain_bytes(bytes.get(at..)?);
         match bytes.get(at)? {
-            b'"' => return Some((str::from_utf8(bytes.get(..at)?).ok()?, has_escapes)),
+            b'"' => return Some((at, has_escapes)),
             b'\\' => at += escape(bytes.get(at..)?)?,
             _ => return None,
         }

@@ -11,11 +11,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::columns::Columns;
 use crate::facts::{Endpoints, Facts};
 use crate::grammar::{Checked, body_of_result};
 use crate::lines::Lines;
 use crate::numbers::read_list;
-use crate::rows::{Request, ResultPlace, Table};
+use crate::rows::{Request, Requests, ResultPlace, Table};
 use crate::skeletons::string;
 
 /// The lines of the example files of the project that are not long.
@@ -423,6 +424,36 @@ proptest! {
             prop_assert_eq!(ids.len(), 1);
             let id = serde_json::from_slice::<String>(ids[0]).ok();
             prop_assert_eq!(id.as_deref(), Some(request.custom_id()));
+        }
+    }
+
+    /// A result line has the same row after others whose templates it may have, as alone.
+    #[test]
+    fn templates_say_what_the_grammar_says(line in select(EXAMPLES.clone()),
+                                           edits in vec(vec(edit(), 0..3), 1..6), bodies in select(&["all", "auto"])) {
+        let lines: Vec<_> = edits.iter().map(|edits| edited(line.clone(), edits)).collect();
+        let facts = || Facts { bodies: bodies.to_owned(), ..facts() };
+        let mut table = Table::new(facts());
+        for each in std::iter::once(&line).chain(&lines) {
+            let mut alone = Table::new(facts());
+            let before = table.count;
+            let is_taken = table.add(each, &PLACE, None);
+            prop_assert_eq!(is_taken, alone.add(each, &PLACE, None));
+            prop_assert_eq!(table.count - before, alone.count);
+            prop_assert_eq!(format!("{:?}", table.columns), format!("{:?}", alone.columns));
+            table.columns = Columns::default();
+        }
+    }
+
+    /// A request has the same values after others whose templates it may have, as alone.
+    #[test]
+    fn templates_of_requests_say_what_the_grammar_says(line in select(EXAMPLES.clone()),
+                                                       edits in vec(vec(edit(), 0..3), 1..6), request_bodies in any::<bool>()) {
+        let facts = Facts { request_bodies, ..facts() };
+        let mut requests = Requests::default();
+        for each in std::iter::once(line.clone()).chain(edits.iter().map(|edits| edited(line.clone(), edits))) {
+            let found = requests.read(&each, &facts).map(|request| request.shown());
+            prop_assert_eq!(found, Request::read(&each, &facts).map(|request| request.shown()));
         }
     }
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::facts::Facts;
-use crate::results::{Family, Plain, read_plain};
+use crate::results::{Before, Plain, read_plain};
 
 /// Lengths in buckets, as `batchfiles.jobs.stats.report.LengthHistogram` counts them.
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl Names {
 pub struct Totals {
     facts: Facts,
     kept_bits: u32,
-    last: Family,
+    before: Before,
     outcomes: Names,
     endpoints: Names,
     models: Vec<Model>,
@@ -118,7 +118,7 @@ impl Totals {
         Totals {
             facts,
             kept_bits,
-            last: Family::default(),
+            before: Before::default(),
             outcomes: Names::default(),
             endpoints: Names::default(),
             models: Vec::new(),
@@ -151,9 +151,9 @@ impl Totals {
 
     /// Return the numbers of the lines that are not plain, or not successes.
     fn without_successes(&mut self, py: Python, lines: Vec<Bound<PyBytes>>) -> Vec<usize> {
-        let (Totals { facts, last, .. }, lines) = (self, slices(&lines));
+        let (Totals { facts, before, .. }, lines) = (self, slices(&lines));
         py.detach(|| {
-            let mut is_other = |line| read_plain(line, facts, last, |result| result.outcome == facts.succeeded) != Some(true);
+            let mut is_other = |line| read_plain(line, facts, before, |result| result.outcome == facts.succeeded) != Some(true);
             lines.iter().enumerate().filter(|(_, line)| is_other(line)).map(|(number, _)| number).collect()
         })
     }
@@ -177,9 +177,9 @@ impl Totals {
     /// Read lines; models that are new have no steps yet. Also returns the numbers of the lines that are not plain.
     fn read(&mut self, texts: &[&[u8]]) -> (Vec<Line>, Vec<usize>) {
         let (mut lines, mut others) = (Vec::new(), Vec::new());
-        let Totals { facts, last, outcomes, endpoints, models, last_model, .. } = self;
+        let Totals { facts, before, outcomes, endpoints, models, last_model, .. } = self;
         for (number, text) in texts.iter().enumerate() {
-            let found = read_plain(text, facts, last, |result| {
+            let found = read_plain(text, facts, before, |result| {
                 let answer = result.answer.map(|(answer, _, _)| answer);
                 *last_model = place_of(models, answer.map(|answer| answer.model), *last_model);
                 Line {

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ def _is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
 
 
-def rows_of(lines: list[bytes], *, fast: bool, bodies: str = "auto") -> tuple[object, object]:
+def rows_of(lines: list[bytes], *, fast: bool, bodies: str = "auto") -> tuple[Any, object]:
     """Return the rows of result lines and what was counted, with compiled code or without."""
     reader = plain_reader([FILE], bodies=bodies) if fast else None
     columns = RequestRows(schema(), keep=bodies) if reader is None else PlainRows(schema(), keep=bodies, reader=reader)
@@ -120,6 +121,29 @@ def test_plain_requests_are_taken(tmp_path: Path) -> None:
 def test_lines_that_are_nearly_plain(tmp_path: Path, seed: int) -> None:
     """Tables and reports of a join and an export, of lines with a value, a key or a byte changed."""
     compared(tmp_path, seed, 1500)
+
+
+@compiled
+@pytest.mark.parametrize("line", RESULTS[:6])
+def test_lines_that_are_nearly_as_others(tmp_path: Path, line: bytes) -> None:
+    """Compiled code compares a line with templates of those before it."""
+    compared(tmp_path, len(line), 300, (REQUESTS, [line]))
+
+
+@compiled
+def test_a_template_with_a_word_that_matters() -> None:
+    """A template of a line with an unknown severity took lines with a known one, and kept their bodies."""
+    lines = []
+    for number, severity in enumerate(["odd", "odd", "safe", "odd", "safe", "low"]):
+        value = json.loads(PLAIN[0])
+        value["custom_id"] = f"id-{number}"
+        value["response"]["body"]["choices"][0]["content_filter_results"] = {"hate": {"filtered": False, "severity": severity}}
+        lines.append(json.dumps(value).encode())
+
+    (fast, _), (exact, _) = rows_of(lines, fast=True), rows_of(lines, fast=False)
+
+    assert fast == exact
+    assert [body is None for body in fast["response_body"].to_pylist()] == [False, False, True, False, True, False]
 
 
 @compiled

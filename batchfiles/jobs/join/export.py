@@ -212,7 +212,9 @@ class Export(LazyTable[ExportReport]):
         if folder is not None:
             files = in_files(with_line_numbers(pool, self._roles.results, PART_BYTES), folder.least)
             with closing(pool.run(ExportRows, spec, files)) as products:
-                for _, product in products:
+                for number, product in products:
+                    if isinstance(product, dict):
+                        folder.sync(number)
                     yield product
         else:
             ranges = numbered_from_one([file.size for file in self._roles.results], TASK_BYTES)

@@ -221,12 +221,14 @@ class Join(LazyTable[JoinReport]):
         request_ref = IndexBuilder(self._spool.new_path("inputs.index"))
         try:
             with closing(pool.run(JoinRows, spec, tasks)) as products:
-                for _, product in products:
+                for number, product in products:
                     if isinstance(product, bytes):
                         request_ref.add(IndexEntries.from_bytes(product))
                     elif isinstance(product, dict):
                         totals.add(product)
                         progress(product["bytes"])
+                        if folder is not None:
+                            folder.sync(number)
                     else:
                         yield product
             self._build_report(result_index, marks, request_ref, totals, started)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchfiles.errors import BatchFilesError
-from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files
+from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files, sync
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.io.temporary import UNFINISHED
@@ -78,6 +78,14 @@ class NewFolder(NamedTuple):
     path: Path
     parquet: Mapping[str, Any]
     least: int
+
+    def sync(self, number: int) -> None:
+        """Wait until a finished part is on the disk, while workers make the next ones.
+
+        Raises:
+            OSError: It can't be brought there.
+        """
+        sync(self.path / part_name(number))
 
 
 def in_files(ranges: Iterable[Spec], least: int) -> list[Spec]:
