@@ -23,20 +23,24 @@ from batchfiles.rules.kinds import ANY, Check, Faults, Shape, anything, ended, r
 
 
 class Rule(NamedTuple):
-    """A rule on several keys of a body.
+    """A rule on several keys of a body. Its check sees only these keys and the model, so that none is missing here.
 
     Attributes:
-        keys: It runs on bodies that have one of them; without keys, on all bodies. One that looks at the content names its key:
-            to all others the content is null.
+        keys: It runs on bodies that have one of them; without keys, on all bodies. One that looks at the content names its key.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
-        reads: The other keys that it looks at, besides the model.
+        reads: The other keys that it looks at.
     """
 
     keys: frozenset[str]
     check: Callable[[dict[str, Any]], Faults]
     by_model: bool = False
     reads: frozenset[str] = frozenset()
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """The keys that its check sees."""
+        return self.keys | self.reads | {"model"}
 
 
 class Table(NamedTuple):
@@ -161,8 +165,8 @@ class BodyRules:
         ]
         self._content_key = content.key if content is not None else None
         self.check_content: Check = table.content if table is not None else anything
-        self.content_rules = [rule for rule in rules if self._content_key in rule.keys]
-        self._rules = [rule for rule in rules if self._content_key not in rule.keys]
+        self.content_rules = [(rule, rule.seen) for rule in rules if self._content_key in rule.keys]
+        self._rules = [(rule, rule.seen) for rule in rules if self._content_key not in rule.keys]
         self._table = table
         self._content_path = f"body.{self._content_key}"
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
@@ -171,9 +175,9 @@ class BodyRules:
     def violations(self, body: dict[str, Any]) -> list[Violation]:
         """Return what is wrong with a body, without its content."""
         found = self._parameter_faults(body, self._table) if self._table is not None else []
-        for rule in self._rules:
+        for rule, seen in self._rules:
             if not rule.keys or not rule.keys.isdisjoint(body):
-                found += rule.check(body)
+                found += rule.check({key: value for key, value in body.items() if key in seen})
         return found
 
     def parameter_shapes(self) -> tuple[dict[str, Shape], Shape | None]:
@@ -184,8 +188,8 @@ class BodyRules:
         """
         table = self._table
         shapes = {} if table is None else {key: shape_of(check) for key, check in table.parameters.items()}
-        looked_at = {key for rule in self._rules for key in rule.keys | rule.reads}
-        shapes |= dict.fromkeys(self._own, ANY) | {key: {} for key in ("model", *looked_at)}
+        looked_at = {"model"}.union(*(seen for _, seen in self._rules))
+        shapes |= dict.fromkeys(self._own, ANY) | {key: {} for key in looked_at}
         return shapes, ANY if table is None or table.takes_any else None
 
     def _parameter_faults(self, body: dict[str, Any], table: Table) -> list[Violation]:
@@ -212,9 +216,9 @@ class BodyRules:
     def content_faults(self, body: dict[str, Any], content: Any) -> Faults:  # noqa: ANN401 - any JSON value
         """Return what is wrong with the content of a body, which is there and of the right type."""
         found = self.check_content(content, self._content_path)
-        for rule in self.content_rules:
+        for rule, seen in self.content_rules:
             if not rule.keys.isdisjoint(body):
-                found = [*found, *rule.check(body)]
+                found = [*found, *rule.check({key: value for key, value in body.items() if key in seen})]
         return found
 
 

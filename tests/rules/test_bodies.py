@@ -294,15 +294,30 @@ def _in_small_blocks(monkeypatch, native):
 
 @IN_BOTH_WAYS
 @pytest.mark.usefixtures("_in_small_blocks")
-@pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()], ids=str)
+@pytest.mark.parametrize(("keys", "reads"), [({"n"}, ()), ({"messages"}, {"n"}), ((), {"n"})], ids=str)
 @pytest.mark.parametrize("count", [5, 500])
-def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys, count):
+def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys, reads, count):
     """Once a rule had to be added to the fast check too: four of five bad lines passed with exit code 0."""
-    rule = Rule(frozenset(keys), lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
+    rule = Rule(
+        frozenset(keys),
+        lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [],
+        reads=frozenset(reads),
+    )
     monkeypatch.setitem(RULES, "chat/completions", [rule])
     bad = {2, 5, 300, count - 1} & set(range(1, count + 1))
     lines = [line(CHAT, body_for(CHAT, n=3 if number in bad else 1), str(number)) for number in range(1, count + 1)]
     assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", number) for number in sorted(bad)]
+
+
+@IN_BOTH_WAYS
+@pytest.mark.usefixtures("_in_small_blocks")
+def test_a_rule_sees_only_the_keys_that_it_names(monkeypatch):
+    """With compiled code, a rule that read a key without naming it ran on some of the lines only."""
+    seen = []
+    rule = Rule(frozenset({"n"}), lambda body: seen.append(set(body)) or [], reads=frozenset({"seed", "stop"}))
+    monkeypatch.setitem(RULES, "chat/completions", [rule])
+    assert report_of([line(CHAT, body_for(CHAT, n=1, seed=2, temperature=1), str(number)) for number in range(300)]).ok
+    assert seen[0] == {"model", "n", "seed"}
 
 
 @IN_BOTH_WAYS
