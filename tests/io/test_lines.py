@@ -101,7 +101,7 @@ class Pieces(http.server.BaseHTTPRequestHandler):
             size = chance.choice((1, 2, 7, 30, 1000))
             piece, data = data[:size], data[size:]
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-            if chance.random() < 0.1:
+            if chance.random() < 0.05:
                 time.sleep(0.0005)
         if is_chunked:
             self.wfile.write(b"0\r\n\r\n")
@@ -125,7 +125,7 @@ def test_how_the_bytes_arrive_over_http_changes_nothing(served):
     parts = [b"\n", b"\r\n", b"\r", b"a", b"bc", b"d" * 40, BOM, "\u2028é".encode(), b"\v\f\x1c", b"e" * 500]
     client = http.client.HTTPConnection(*served.server_address, timeout=30)
     for number in range(int(os.environ.get("BATCHFILES_TEST_HTTP", "100"))):
-        served.data = b"".join(chance.choices(parts, k=chance.randrange(200)))
+        served.data = b"".join(chance.choices(parts, k=chance.randrange(80)))
         client.request("GET", f"/{number}")
         with client.getresponse() as response:
             assert read(response, max_line_bytes=CAP, block_size=chance.randrange(1, 90)) == expected(served.data, CAP)
