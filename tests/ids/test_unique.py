@@ -94,6 +94,31 @@ def test_ids_that_look_alike_are_different():
     assert found(["é", "e\u0301", "É", "a", "a ", "a\0"], in_memory=0) == []
 
 
+def test_memory_has_room_for_as_many_ids_as_were_named():
+    """The second id is in memory and the third is not: a repetition of it is known only at the end."""
+    for add in ("one", "all"):
+        with UniqueIds(in_memory=2) as ids:
+            if add == "one":
+                assert [ids.add(custom_id, place) for place, custom_id in enumerate("abc")] == [None, None, None]
+            else:
+                assert ids.add_all(["a", "b"], 0)
+                assert ids.add_all(["c"], 2)
+            assert ids.add("b", 3) == 1
+            assert ids.add("c", 4) is None
+            assert list(ids.duplicates()) == [("c", 2, 4)]
+
+
+def test_after_the_disk_was_used_it_is_used_again(monkeypatch):
+    """`clear` closes the temporary file, and the next ids have their own."""
+    monkeypatch.setattr(unique, "BUFFER", 1)
+    with UniqueIds(in_memory=0) as ids:
+        for _ in range(2):
+            for place, custom_id in enumerate(("a", "b", "a")):
+                ids.add(custom_id, place)
+            assert list(ids.duplicates()) == [("a", 0, 2)]
+            ids.clear()
+
+
 def test_long_ids_count_for_more_in_memory():
     """Ten ids of 6,400 characters do not stay where a thousand ordinary ones may."""
     with UniqueIds(in_memory=1000) as ids:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import FileError
+from batchfiles import FileError, OutputExistsError
+from batchfiles.io.target import Target
 from batchfiles.io.texts import MOST_BYTES, small_file
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
@@ -174,3 +175,31 @@ def test_a_small_file_that_is_large_is_taken_for_a_mistake(service: Service) -> 
     with pytest.raises(FileError, match="no such file"):
         small_file(service.path("none.json"), filesystem=service.filesystem)
     assert small_file(service.put("empty.json", b""), filesystem=service.filesystem) == b""
+
+
+def test_a_target_means_a_folder_by_its_name_unless_that_is_said(service: Service) -> None:
+    """Without a suffix, or with a slash at the end; a file that is there is kept unless `overwrite` is given."""
+    names = {"a.jsonl": False, "a.jsonl/": True, "a": True}
+    for name, is_folder in names.items():
+        assert Target.at(service.path(name), filesystem=service.filesystem).is_folder == is_folder
+        for given in (True, False):
+            assert Target.at(service.path(name), filesystem=service.filesystem, folder=given).is_folder == given
+    target = Target.at(service.put("there.jsonl", b"old"), filesystem=service.filesystem)
+    with pytest.raises(OutputExistsError), target.open():
+        pass
+    with pytest.raises(OutputExistsError):
+        target.check()
+    with target.open(overwrite=True) as file:
+        file.write(b"new")
+    assert service.get("there.jsonl") == b"new"
+
+
+def test_a_folder_that_is_there_is_kept_unless_it_is_to_be_replaced(service: Service) -> None:
+    """Also with nothing said, for a job that forgets to pass it on."""
+    service.put("folder/a.jsonl", b"old")
+    target = Target.at(service.path("folder"), filesystem=service.filesystem)
+    with pytest.raises(OutputExistsError), target.open_folder():
+        pass
+    with pytest.raises(OutputExistsError):
+        target.check()
+    assert service.get("folder/a.jsonl") == b"old"
