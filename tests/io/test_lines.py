@@ -34,7 +34,7 @@ class Trickle(io.BytesIO):
 
 
 def read(data, sizes=None, **options):
-    """Read all of some bytes or of a stream, and return the lines as (number, offset, bytes) and the findings as (code, number, offset)."""
+    """Read bytes or a stream, and return the lines as (number, offset, bytes) and the findings as (code, number, offset)."""
     findings, lines = [], []
     stream = data
     if isinstance(data, bytes):
