@@ -234,8 +234,8 @@ def mixed(chosen: list[Template], random: Random) -> list[Template]:
         line = mutated(template.line, random)
         try:
             value = json.loads(line)
+            if isinstance(value, dict) and value and b"NaN" not in line and b"Infinity" not in line and len(line) < 9000:
+                found.append(Template(line, template.shape))
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and value and b"NaN" not in line and b"Infinity" not in line and len(line) < 9000:
-            found.append(Template(line, template.shape))
     return found

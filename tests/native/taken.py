@@ -49,7 +49,7 @@ from tests.native.plain import (
 LINES = 20_000
 """Mutated results of a comparison. It has one request for each result that is taken."""
 
-BLOCK = 800
+BLOCK = 1000
 """Requests that are checked at once."""
 
 TEXTS = [

@@ -11,7 +11,7 @@ import pytest
 
 from batchfiles.native import SWITCH
 from batchfiles.table import plain_rows
-from tests.native import taken
+from tests.native import edits, taken
 from tests.native.edits import Template
 from tests.native.plain import RESULTS
 
@@ -50,6 +50,15 @@ def test_a_wrong_fact_is_a_difference(
     compared.tables(1)
     assert compared.differences > 0
     assert "'retryable': (True, False)" in capsys.readouterr().out
+
+
+def test_lines_of_many_levels_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of millions of lines ended in a RecursionError: a change had put 130 levels into one of 1,000."""
+    deep = b'{"a": ' + b"[" * 480 + b"]" * 480 + b"}"
+    made = iter([deep, b"[" * 2000, b"[]", *[RESULTS[1]] * 9])
+    monkeypatch.setattr(edits, "mutated", lambda *_: next(made))
+    found = edits.mixed([Template(RESULTS[0], "")] * 8, Random(1))
+    assert [each.line for each in found[8:]] == [RESULTS[1]] * 2
 
 
 def test_each_line_is_changed() -> None:
