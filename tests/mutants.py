@@ -5,7 +5,8 @@ word, operator, a missing statement, `return None`. The tests that run the chang
 the chosen areas run once, to record which test runs which line; `--record FILE` keeps that for the next time. Then it
 prints how many lines and branches of each area were run; `--each 0` does only this.
 
-What is not changed: messages, docstrings, annotations, log lines, imports, code within f-strings, and `EQUIVALENT`.
+What is not changed: messages, docstrings, annotations, log lines, imports, abstract methods, code within
+f-strings, and `EQUIVALENT`.
 """
 
 from __future__ import annotations
@@ -171,13 +172,15 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
 
 
 def _is_skipped(node: ast.AST) -> bool:
-    """Return whether a node is a docstring, a log line, `__all__`, a type or a block for type checkers."""
+    """Return whether a node is a docstring, a log line, `__all__`, a type, an abstract method or a block for type checkers."""
     match node:
         case ast.Expr(value=ast.Constant()) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case (
             ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="LOG")))) | ast.Assign(targets=[ast.Name(id="__all__")])
         ):
+            return True
+        case ast.FunctionDef(decorator_list=[ast.Name(id="abstractmethod"), *_]):
             return True
         case ast.Call(func=ast.Name(id="cast" | "TypeVar" | "Literal")) | ast.Subscript(value=ast.Name(id="Literal")):
             return True
