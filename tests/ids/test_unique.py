@@ -185,16 +185,47 @@ def test_a_disk_that_fails_while_reading_back_is_a_file_error(tmp_path, monkeypa
 
 def test_memory_is_bounded_by_the_buffer_not_by_the_ids():
     """100,000 ids on disk take a few megabytes; in a set they would take 12. The first and the last id are repeated."""
-    repeated = [0, COUNT - 1]
+    count = 100_000
+    repeated = [0, count - 1]
     tracemalloc.start()
     with UniqueIds(in_memory=0) as ids:
-        for place, number in enumerate(chain(range(COUNT), repeated)):
+        for place, number in enumerate(chain(range(count), repeated)):
             ids.add(f"{number:036d}", place)
         found = list(ids.duplicates())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found == [(f"{number:036d}", number, COUNT + at) for at, number in enumerate(repeated)]
-    assert peak < (10 if COUNT <= 100_000 else 64) * 1024 * 1024
+    assert found == [(f"{number:036d}", number, count + at) for at, number in enumerate(repeated)]
+    assert peak < 10 * 1024 * 1024
+
+
+GROWTH = """
+import sys
+from batchfiles.ids.unique import UniqueIds
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+
+count, path = int(sys.argv[1]), sys.argv[2]
+repeated = [0, count - 1]
+before = peak()
+with UniqueIds(0, temp_dir=path) as ids:
+    for start in range(0, count, 1000):
+        assert ids.add_all([f"{number:036d}" for number in range(start, start + 1000)], start)
+    for place, number in enumerate(repeated, count):
+        assert ids.add(f"{number:036d}", place) is None
+    found = list(ids.duplicates())
+assert found == [(f"{number:036d}", number, count + at) for at, number in enumerate(repeated)]
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")  # noqa: PTH110
+def test_memory_is_bounded_for_the_process_too(tmp_path):
+    """What the system counts, with the sorted hashes and without what Python's own count makes slow."""
+    command = [sys.executable, "-c", GROWTH, str(COUNT), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 64
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_python_seeds_do_not_matter():
