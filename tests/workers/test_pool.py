@@ -20,9 +20,9 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchFilesError, DuplicateCustomIdError, FileError, InvalidLineError, WorkerError
+from batchfiles import workers as pool
 from batchfiles.ids.index import digest
-from batchfiles.workers import pool
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, cores
+from batchfiles.workers import Job, Product, Spec, WorkerPool, cores
 from tests.jobs.wire import put, request, success
 
 SCHEMA = pa.schema([("number", pa.int64())])
@@ -474,7 +474,7 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
     """Their standard input ends, and so do they."""
     script = (
         "import time\n"
-        "from batchfiles.workers.pool import WorkerPool\n"
+        "from batchfiles.workers import WorkerPool\n"
         "with WorkerPool(2) as worker_pool:\n"
         "    print(*[worker._process.pid for worker in worker_pool._workers], flush=True)\n"
         "    time.sleep(60)\n"

@@ -40,7 +40,7 @@ from batchfiles.outcome import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, ResultRef
-from batchfiles.workers.pool import Product, Spec, WorkerPool
+from batchfiles.workers import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
@@ -107,7 +107,7 @@ class ExportRows(RowWork):
 
 
 def numbered_from_one(sizes: list[int], size: int) -> list[Spec]:
-    """Divide files into ranges, as `result_index.tasks` does, each of which begins with line 1."""
+    """Divide files into ranges, as `scan.tasks` does, each of which begins with line 1."""
     return [{**task, "line_number": 1} for task in scan.tasks(sizes, size)]
 
 

@@ -3,19 +3,22 @@
 A job is a class that is created from a JSON specification. Its `run(task)` yields record batches or bytes, and finally a dict,
 the summary of the task. Tasks are independent, such as ranges of files. Products arrive in the order of the tasks.
 
-Workers are `sys.executable -m …` subprocesses: with multiprocessing, spawned workers fail in scripts without a main guard, forked
+Workers are `sys.executable -c …` subprocesses: with multiprocessing, spawned workers fail in scripts without a main guard, forked
 ones warn in programs with threads, and daemonic ones can't have children. If none can be started, this process does all tasks.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
+import importlib
 import json
 import logging
 import os
 import pickle
 import queue
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,7 @@ from typing import IO, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
 from batchfiles.errors import WorkerError
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.threads import run_uninterrupted
 
 LOG = logging.getLogger(__name__)
@@ -291,7 +295,7 @@ class _Worker:
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "batchfiles.workers.worker"],
+            [sys.executable, "-c", "from batchfiles.workers import work; work()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -346,3 +350,58 @@ class _Worker:
         return WorkerError(
             f"a worker process ended with status {self._process.returncode}{last}. If memory is low, try --workers 1"
         )
+
+
+def work() -> None:
+    """Run orders in a worker process, until standard input ends, which also happens when the main process dies.
+
+    Orders are lines of JSON; the answers are frames on standard output.
+    """
+    # Ctrl-C and the end of the terminal reach the whole process group; the main process decides, and closes standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Decoded JSON has no cycles; the garbage collector would take 10 % of the decoding time.
+    gc.disable()
+    import_pyarrow()
+    sink = os.dup(1)
+    os.dup2(2, 1)  # libraries must not print between the frames
+    jobs: dict[tuple[str, str], Job] = {}
+    for line in sys.stdin.buffer:
+        order = json.loads(line)
+        try:
+            _do(order, jobs, sink)
+        except BrokenPipeError:
+            return
+        except Exception as error:  # noqa: BLE001 - raised again in the main process
+            _send(sink, FAILED, _pickled(error))
+        gc.collect(1)
+
+
+def _do(order: Spec, jobs: dict[tuple[str, str], Job], sink: int) -> None:
+    key = (order["job"], json.dumps(order["spec"]))
+    if key not in jobs:
+        module, name = order["job"].split(":")
+        while jobs:
+            jobs.popitem()[1].close()
+        jobs[key] = getattr(importlib.import_module(module), name)(order["spec"])
+    for product in jobs[key].run(order["task"]):
+        if isinstance(product, dict):
+            _send(sink, DONE, codec.dumps(product))
+        elif isinstance(product, bytes):
+            _send(sink, BYTES, product)
+        else:
+            _send(sink, BATCH, product.serialize())
+
+
+def _send(sink: int, kind: bytes, payload: Any) -> None:  # noqa: ANN401 - bytes or a pyarrow buffer
+    view = memoryview(payload).cast("B")
+    os.write(sink, kind + len(view).to_bytes(8, "little"))
+    while view:
+        view = view[os.write(sink, view) :]
+
+
+def _pickled(error: Exception) -> bytes:
+    try:
+        return pickle.dumps(error)
+    except Exception:  # noqa: BLE001 - an exception that can't be pickled
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
