@@ -64,6 +64,10 @@ CHECKS = {
         "10,000,000 ids with less than 64 MiB",
         "BATCHFILES_TEST_IDS=10000000 pytest -q tests/ids/test_unique.py -k memory_is_bounded",
     ),
+    "http": Check(
+        "2,000 texts that arrive over HTTP in pieces of any size",
+        "BATCHFILES_TEST_HTTP=2000 pytest -q tests/io/test_lines.py -k over_http",
+    ),
     "text": Check(
         "a join with 2.5 GB of text; needs 6 GB of disk",
         "BATCHFILES_TEST_TEXT=2500 pytest -q tests/jobs/test_long_lines.py -k much_text",
@@ -143,6 +147,10 @@ CHECKS = {
     "compiled checks": Check(
         "the findings in 500,000 requests with and without compiled code",
         "python -m tests.native.checks 500000",
+    ),
+    "compiled readers": Check(
+        "10,000,000 mutated lines through the compiled readers, and what Python makes of each that they take",
+        "python -m tests.native.taken 10000000 SEED",
     ),
     "memory": Check(
         "the memory of a join with an output file of 2 GB; needs 3 GB of disk",

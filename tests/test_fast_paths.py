@@ -6,13 +6,15 @@ import copy
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import codec, outcome
-from batchfiles.bodies import chat_completions
+from batchfiles.bodies import chat_completions, fields
 from batchfiles.errors import InvalidLineError
 from batchfiles.ids.index import IndexEntries, digest
 from batchfiles.jobs.join.scan import UnkeyedLines, _index
@@ -143,3 +145,43 @@ def test_a_record_and_an_edit_are_those_of_the_exact_way(written: list[bytes]) -
             continue
         assert repr(codec.input_of(value)) == repr(record)
         assert codec.loads(edits.edited(line, [edit])) == codec.loads(edits._replaced(line, edits._replacements(line, edit)))
+
+
+ODD = [None, 0, 0.0, -0.0, 1, 1.0, -1, True, False, "", "a", [], {}, [0], {"x": None}, {"x": 0}, 2**63, 1e300]
+"""Among them all that Python takes for false."""
+
+
+def with_odd_values(value: Any) -> Iterator[Any]:
+    """Yield copies of a JSON value, each with one odd value in one place."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            for changed in [*ODD, *with_odd_values(inner)]:
+                copied = copy.copy(value)
+                copied[key] = changed
+                yield copied
+
+
+def test_each_odd_value_in_each_place_is_read_in_the_exact_way() -> None:
+    """A body with annotations of 0 or false was not kept: the shorter way took them for none."""
+    message = {"role": "assistant", "content": "a", "refusal": None, "annotations": []}
+    choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}]
+    parts = [{"cached_tokens": 4, "audio_tokens": 0}, {"reasoning_tokens": 3, "audio_tokens": 0}]
+    usages: list[dict[str, Any]] = [
+        {"prompt_tokens": 26, "completion_tokens": 9, "total_tokens": 35}
+        | {"prompt_tokens_details": parts[0], "completion_tokens_details": parts[1]},
+        {"input_tokens": 26, "output_tokens": 9, "total_tokens": 35}
+        | {"input_tokens_details": parts[0], "output_tokens_details": parts[1]},
+    ]
+    body = {"id": "a", "object": "chat.completion", "created": 5, "model": "m", "choices": choices, "usage": usages[0]}
+    found = list(with_odd_values(body))
+    assert len(found) > 400
+    for each in found:
+        assert repr(chat_completions.read(each)) == repr(chat_completions.read_exact(each)), each
+    for usage in chain.from_iterable(map(with_odd_values, usages)):
+        counts, reader = fields.fast_counts(usage), fields.FieldReader()
+        if counts is not None:
+            assert repr(counts) == repr(fields.exact_counts(usage, reader)), usage
+            assert (reader.conversion_errors, reader.fully_mapped, reader.noted) == (0, True, ()), usage
+    line = {"id": "r", "custom_id": "a", "response": {"status_code": 200, "request_id": "q", "body": body}, "error": None}
+    for each in with_odd_values(line):
+        assert repr(outcome.read(each)) == repr(outcome._read_any(each)), each

@@ -151,7 +151,7 @@ def read(body: Body) -> Answer:
             and PLAIN_BODY.issuperset(body)
             and PLAIN_CHOICE.issuperset(choice)
             and PLAIN_MESSAGE.issuperset(message)
-            and not message.get("annotations")
+            and message.get("annotations") in (None, [])
             and (counts := fields.fast_counts(usage)) is not None
         ):
             inputs, outputs, total, cached, reasoned, written = counts

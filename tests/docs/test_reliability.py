@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import long
+from tests import long, mutants
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
@@ -20,7 +20,7 @@ LONG = re.findall(
     r"^\| (.+) \| (.+) \| `([^`]+)` \|$", PAGE.partition("\n## Long checks\n")[2].partition("\n## ")[0], re.MULTILINE
 )
 COMMANDS = [command for _, _, command in LONG]
-WITHOUT = ["T1", "T2", "T3", "T4", "T5"]
+WITHOUT = ["T1", "T2", "T3", "T5"]
 """Promises about the tests, which have commands instead of tests."""
 
 VARIABLE = re.compile(r"\b(?:BATCHFILES_[A-Z]+(?:_[A-Z]+)*|ORACLE_SEED)(?==)")
@@ -93,3 +93,31 @@ def test_each_variable_that_makes_a_test_longer_is_on_the_page() -> None:
         read |= set(re.findall(r'environ\.get\("((?:BATCHFILES|ORACLE)_\w+)"', file.read_text("utf-8")))
     assert len(read) > 10
     assert read - {name for command in COMMANDS for name in VARIABLE.findall(command)} == set()
+
+
+def test_each_fault_that_changes_only_speed_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of `tests.mutants` names lines of the code, which change; each has its reason."""
+    known = dict(mutants.EQUIVALENT)
+    monkeypatch.setattr(mutants, "EQUIVALENT", {})
+    for (module, line, new), reason in known.items():
+        text = (ROOT / "batchfiles" / module).read_text("utf-8").splitlines()
+        found = [each for each in mutants.mutants_of(module) if text[each.line - 1].strip() == line and each.new == new]
+        assert found, (module, line, new)
+        assert reason
+        monkeypatch.setattr(mutants, "EQUIVALENT", known)
+        assert set(mutants.mutants_of(module)).isdisjoint(found)
+        monkeypatch.setattr(mutants, "EQUIVALENT", {})
+
+
+def test_each_test_has_its_story_in_a_sentence() -> None:
+    """A test that was written for a fault says what happened, for those who break it again."""
+    without, count = [], 0
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        for each in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name.startswith("test_"):
+                count += 1
+                story = ast.get_docstring(each) or ""
+                if not story.rstrip().endswith((".", ":")):
+                    without.append(f"{file.name}: {each.name}")
+    assert without == []
+    assert count > 2000

@@ -92,6 +92,15 @@ def test_the_directory_names_the_place_of_every_digest(
         assert (2**64 - 1) >> shift == len(starts) - 2
 
 
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 63, 64, 1000, 1024])
+def test_the_directory_is_small(tmp_path: Path, count: int) -> None:
+    """It has an item for each 16 to 31 entries, so that both fit into memory; other processes open it by its path."""
+    with index_of(tmp_path / "index", lines_of([str(number) for number in range(count)]), digest) as index:
+        items = len(index.directory()[1]) - 1
+        assert items == max(1, 2 ** (count // 16).bit_length() // 2)
+        assert index.path == tmp_path / "index"
+
+
 @pytest.mark.parametrize("in_memory", [0, 10**6])
 def test_an_index_without_entries_finds_nothing(tmp_path: Path, in_memory: int) -> None:
     """Joins of empty files have one."""

@@ -94,6 +94,31 @@ def test_ids_that_look_alike_are_different():
     assert found(["é", "e\u0301", "É", "a", "a ", "a\0"], in_memory=0) == []
 
 
+def test_memory_has_room_for_as_many_ids_as_were_named():
+    """The second id is in memory and the third is not: a repetition of it is known only at the end."""
+    for add in ("one", "all"):
+        with UniqueIds(in_memory=2) as ids:
+            if add == "one":
+                assert [ids.add(custom_id, place) for place, custom_id in enumerate("abc")] == [None, None, None]
+            else:
+                assert ids.add_all(["a", "b"], 0)
+                assert ids.add_all(["c"], 2)
+            assert ids.add("b", 3) == 1
+            assert ids.add("c", 4) is None
+            assert list(ids.duplicates()) == [("c", 2, 4)]
+
+
+def test_after_the_disk_was_used_it_is_used_again(monkeypatch):
+    """`clear` closes the temporary file, and the next ids have their own."""
+    monkeypatch.setattr(unique, "BUFFER", 1)
+    with UniqueIds(in_memory=0) as ids:
+        for _ in range(2):
+            for place, custom_id in enumerate(("a", "b", "a")):
+                ids.add(custom_id, place)
+            assert list(ids.duplicates()) == [("a", 0, 2)]
+            ids.clear()
+
+
 def test_long_ids_count_for_more_in_memory():
     """Ten ids of 6,400 characters do not stay where a thousand ordinary ones may."""
     with UniqueIds(in_memory=1000) as ids:
@@ -160,16 +185,47 @@ def test_a_disk_that_fails_while_reading_back_is_a_file_error(tmp_path, monkeypa
 
 def test_memory_is_bounded_by_the_buffer_not_by_the_ids():
     """100,000 ids on disk take a few megabytes; in a set they would take 12. The first and the last id are repeated."""
-    repeated = [0, COUNT - 1]
+    count = 100_000
+    repeated = [0, count - 1]
     tracemalloc.start()
     with UniqueIds(in_memory=0) as ids:
-        for place, number in enumerate(chain(range(COUNT), repeated)):
+        for place, number in enumerate(chain(range(count), repeated)):
             ids.add(f"{number:036d}", place)
         found = list(ids.duplicates())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found == [(f"{number:036d}", number, COUNT + at) for at, number in enumerate(repeated)]
-    assert peak < (10 if COUNT <= 100_000 else 64) * 1024 * 1024
+    assert found == [(f"{number:036d}", number, count + at) for at, number in enumerate(repeated)]
+    assert peak < 10 * 1024 * 1024
+
+
+GROWTH = """
+import sys
+from batchfiles.ids.unique import UniqueIds
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+
+count, path = int(sys.argv[1]), sys.argv[2]
+repeated = [0, count - 1]
+before = peak()
+with UniqueIds(0, temp_dir=path) as ids:
+    for start in range(0, count, 1000):
+        assert ids.add_all([f"{number:036d}" for number in range(start, start + 1000)], start)
+    for place, number in enumerate(repeated, count):
+        assert ids.add(f"{number:036d}", place) is None
+    found = list(ids.duplicates())
+assert found == [(f"{number:036d}", number, count + at) for at, number in enumerate(repeated)]
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")  # noqa: PTH110
+def test_memory_is_bounded_for_the_process_too(tmp_path):
+    """What the system counts, with the sorted hashes and without what Python's own count makes slow."""
+    command = [sys.executable, "-c", GROWTH, str(COUNT), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 64
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_python_seeds_do_not_matter():

@@ -1,8 +1,13 @@
 r"""Lines from bytes: only `\n` ends them, for any chunks and any start of the reading."""
 
+import http.client
+import http.server
 import io
 import itertools
+import os
 import random
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -29,9 +34,11 @@ class Trickle(io.BytesIO):
 
 
 def read(data, sizes=None, **options):
-    """Read all and return the lines as (number, offset, bytes) and the findings as (code, number, offset)."""
+    """Read bytes or a stream, and return the lines as (number, offset, bytes) and the findings as (code, number, offset)."""
     findings, lines = [], []
-    stream = io.BytesIO(data) if sizes is None else Trickle(data, sizes)
+    stream = data
+    if isinstance(data, bytes):
+        stream = io.BytesIO(data) if sizes is None else Trickle(data, sizes)
     for block in blocks(stream, "f", findings.append, **options):
         assert block.lines
         number, offset = block.line_number, block.byte_offset
@@ -77,6 +84,52 @@ def test_a_file_is_split_at_newlines_only(data):
 def test_how_the_bytes_arrive_changes_nothing(data, sizes, block_size):
     """Whole, in portions or one by one: the same lines, numbers, offsets and findings."""
     assert read(data, sizes, max_line_bytes=CAP, block_size=block_size) == expected(data, CAP)
+
+
+class Pieces(http.server.BaseHTTPRequestHandler):
+    """Sends the text of the server in pieces of random sizes, as chunks or not; the seed is in the path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        chance, data = random.Random(self.path), self.server.data
+        is_chunked = chance.random() < 0.5
+        self.send_response(200)
+        self.send_header(*(("Transfer-Encoding", "chunked") if is_chunked else ("Content-Length", str(len(data)))))
+        self.end_headers()
+        while data:
+            size = chance.choice((1, 2, 7, 30, 1000))
+            piece, data = data[:size], data[size:]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+            if chance.random() < 0.05:
+                time.sleep(0.0005)
+        if is_chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served():
+    """Yield a server; its text is the attribute `data`."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pieces) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_how_the_bytes_arrive_over_http_changes_nothing(served):
+    """In chunks or with a length, in pieces that end anywhere: the same lines, numbers, offsets and findings."""
+    chance = random.Random(3)
+    parts = [b"\n", b"\r\n", b"\r", b"a", b"bc", b"d" * 40, BOM, "\u2028é".encode(), b"\v\f\x1c", b"e" * 500]
+    client = http.client.HTTPConnection(*served.server_address, timeout=30)
+    for number in range(int(os.environ.get("BATCHFILES_TEST_HTTP", "100"))):
+        served.data = b"".join(chance.choices(parts, k=chance.randrange(80)))
+        client.request("GET", f"/{number}")
+        with client.getresponse() as response:
+            assert read(response, max_line_bytes=CAP, block_size=chance.randrange(1, 90)) == expected(served.data, CAP)
+    client.close()
 
 
 @given(TEXTS, st.integers(0, 60), st.integers(1, 50))

@@ -13,7 +13,7 @@ import pytest
 
 import batchfiles
 from batchfiles.client import AsyncClient, Client
-from batchfiles.io.threads import ProgressBar, progress_of
+from batchfiles.io.threads import ProgressBar, in_steps, progress_of
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
 
@@ -59,6 +59,35 @@ def test_without_tqdm_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch) -
     first, *rest = shown.getvalue().split("\r")
     assert first == ""
     assert rest == ["join:  25%  1.0 MB of 4.0 MB", "join:  75%  3.0 MB of 4.0 MB", "join: 100%  4.0 MB of 4.0 MB\n"]
+
+
+@pytest.mark.usefixtures("without_tqdm")
+def test_what_is_drawn_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line without its end stays in the buffer of a terminal until it is flushed; a second bar begins again."""
+
+    class Buffered(Terminal):
+        seen = ""
+
+        def flush(self) -> None:
+            self.seen = self.getvalue()
+
+    monkeypatch.setattr(sys, "stderr", shown := Buffered())
+    bar = ProgressBar("join", clock=iter(range(9)).__next__)
+    for done in (1_000_000, 2_000_000, 1_000_000, 4_000_000):
+        bar(done, 4_000_000)
+        assert shown.seen == shown.getvalue() != ""
+    lines = ["", "join:  25%  1.0 MB of 4.0 MB", "join:  50%  2.0 MB of 4.0 MB\n", "join:  25%  1.0 MB of 4.0 MB"]
+    assert shown.seen.split("\r") == [*lines, "join: 100%  4.0 MB of 4.0 MB\n"]
+
+
+def test_steps_are_summed() -> None:
+    """The first one is reported also if it has no bytes, a later one only if it has some; without a caller nothing is."""
+    calls: list[tuple[int, int | None]] = []
+    step = in_steps(lambda done, total: calls.append((done, total)), 10)
+    for size in (0, 3, 0, 7):
+        step(size)
+    in_steps(None, 10)(3)
+    assert calls == [(0, 10), (3, 10), (10, 10)]
 
 
 @pytest.mark.usefixtures("without_tqdm")

@@ -279,6 +279,16 @@ def compared(folder: Path, seed: int, count: int, shapes: tuple[list[bytes], lis
     """
     random = Random(seed)
     requests, results = batch(count, random, shapes)
+    compare_tables(folder, seed, requests, results, "embeddings" if shapes is VECTORS else "requests")
+
+
+def compare_tables(folder: Path, seed: int, requests: list[bytes], results: list[bytes], table: TableName) -> None:
+    """Join and export lines with compiled code and without, and compare tables and reports; without requests, only export.
+
+    Raises:
+        AssertionError: They differ; the message has the first row that does.
+    """
+    random = Random(seed)
     paths = folder / f"requests-{seed}.jsonl", folder / f"results-{seed}_output.jsonl"
     for path, lines in zip(paths, (requests, results), strict=True):
         path.write_bytes(b"\n".join(lines) + b"\n")
@@ -286,10 +296,10 @@ def compared(folder: Path, seed: int, count: int, shapes: tuple[list[bytes], lis
     tables = {}
     for switch in ("0", "1"):
         os.environ[SWITCH] = switch
-        table: TableName = "embeddings" if shapes is VECTORS else "requests"
-        joined = batchfiles.join(*paths, table=table, bodies=bodies, request_bodies=request_bodies)
-        exported = batchfiles.export(paths[1], table=table, bodies=bodies)
-        tables[switch] = [(job.to_arrow(), job.report.to_dict() | {"seconds": 0}) for job in (joined, exported)]
+        jobs: list[Any] = [batchfiles.export(paths[1], table=table, bodies=bodies)]
+        if requests:
+            jobs.append(batchfiles.join(*paths, table=table, bodies=bodies, request_bodies=request_bodies))
+        tables[switch] = [(job.to_arrow(), job.report.to_dict() | {"seconds": 0}) for job in jobs]
     for (exact_table, exact_report), (fast_table, report) in zip(tables["0"], tables["1"], strict=True):
         fast_table.validate(full=True)
         assert fast_table.num_rows == exact_table.num_rows
@@ -348,16 +358,25 @@ def compared_reports(folder: Path, seed: int, count: int, choices: Iterable[dict
         ),
     ]
     for job in jobs:
-        found = []
-        for switch in ("0", "1"):
-            os.environ[SWITCH] = switch
-            output.unlink(missing_ok=True)
-            try:
-                said = job().to_dict() | {"seconds": 0}
-            except batchfiles.BatchFilesError as error:
-                said = {"error": str(error)}
-            found.append((json.dumps(said, default=str), output.read_bytes() if output.exists() else b""))
-        assert found[1] == found[0], seed
+        compare_reports(job, output, seed)
+
+
+def compare_reports(job: Callable[[], Any], output: Path, seed: int) -> None:
+    """Compare the reports of a job and the file that it writes with compiled code and without.
+
+    Raises:
+        AssertionError: They differ.
+    """
+    found = []
+    for switch in ("0", "1"):
+        os.environ[SWITCH] = switch
+        output.unlink(missing_ok=True)
+        try:
+            said = job().to_dict() | {"seconds": 0}
+        except batchfiles.BatchFilesError as error:
+            said = {"error": str(error)}
+        found.append((json.dumps(said, default=str), output.read_bytes() if output.exists() else b""))
+    assert found[1] == found[0], seed
 
 
 def bits(table: pa.Table) -> tuple[pa.Table, list[bytes | None]]:

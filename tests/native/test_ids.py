@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,16 +14,14 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.errors import DuplicateCustomIdError
-from batchfiles.ids.index import IndexEntries, digests_of_bytes
+from batchfiles.ids.index import digests_of_bytes
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
-from batchfiles.io.lines import Block
-from batchfiles.io.texts import Text
-from batchfiles.jobs.join.scan import UnkeyedLines, _index, _index_native
 from batchfiles.native import SWITCH, native_entries, native_lines, native_listed
 from batchfiles.rules.keys import LARGE, may_embed
 from tests.native.mutations import escaped, mutated
 from tests.native.plain import FAILURES, REQUESTS, RESULTS
+from tests.native.taken import indexed
 
 pytestmark = pytest.mark.skipif(
     find_spec("batchfiles_native") is None, reason="batchfiles-native is not installed: pip install ./native"
@@ -58,19 +55,6 @@ def changed(seed: int, count: int, templates: list[bytes]) -> list[bytes]:
             line = escaped(line.decode("utf-8", "surrogateescape"), random).encode("utf-8", "surrogateescape")
         lines.append(line.replace(b"ID", b"id-%d" % number))
     return lines
-
-
-def indexed(lines: list[bytes], *, fast: bool) -> tuple[bytes, bytes, Counter[str]]:
-    """Return the entries, the lines without id and the counts of a scan."""
-    unkeyed, counts = UnkeyedLines(), Counter[str]()
-    if fast:
-        entries = native_entries()
-        assert entries is not None
-        _index_native(Text.of(Block("a.jsonl", 3, 100, lines)), 2, entries, unkeyed, counts)
-        return entries.take(), unkeyed.to_bytes(), counts
-    own = IndexEntries()
-    _index(lines, 3, 2, 100, own, unkeyed, counts)
-    return own.to_bytes(), unkeyed.to_bytes(), counts
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import FileError
+from batchfiles import FileError, OutputExistsError
+from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.target import Target
 from batchfiles.io.texts import MOST_BYTES, small_file
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
@@ -174,3 +177,101 @@ def test_a_small_file_that_is_large_is_taken_for_a_mistake(service: Service) -> 
     with pytest.raises(FileError, match="no such file"):
         small_file(service.path("none.json"), filesystem=service.filesystem)
     assert small_file(service.put("empty.json", b""), filesystem=service.filesystem) == b""
+
+
+def test_a_target_means_a_folder_by_its_name_unless_that_is_said(service: Service) -> None:
+    """Without a suffix, or with a slash at the end; a file that is there is kept unless `overwrite` is given."""
+    names = {"a.jsonl": False, "a.jsonl/": True, "a": True}
+    for name, is_folder in names.items():
+        assert Target.at(service.path(name), filesystem=service.filesystem).is_folder == is_folder
+        for given in (True, False):
+            assert Target.at(service.path(name), filesystem=service.filesystem, folder=given).is_folder == given
+    target = Target.at(service.put("there.jsonl", b"old"), filesystem=service.filesystem)
+    with pytest.raises(OutputExistsError), target.open():
+        pass
+    with pytest.raises(OutputExistsError):
+        target.check()
+    with target.open(overwrite=True) as file:
+        file.write(b"new")
+    assert service.get("there.jsonl") == b"new"
+
+
+def test_a_folder_that_is_there_is_kept_unless_it_is_to_be_replaced(service: Service) -> None:
+    """Also with nothing said, for a job that forgets to pass it on."""
+    service.put("folder/a.jsonl", b"old")
+    target = Target.at(service.path("folder"), filesystem=service.filesystem)
+    with pytest.raises(OutputExistsError), target.open_folder():
+        pass
+    with pytest.raises(OutputExistsError):
+        target.check()
+    assert service.get("folder/a.jsonl") == b"old"
+
+
+AMAZON = "When reading information for key 'a' in bucket 'b': AWS Error {} during HeadObject operation: No response body."
+GOOGLE = "google::cloud::Status({}: Permanent error in GetObjectMetadata) error_info={{}}"
+AZURE = "GetProperties for 'https://x.example/b/a?sig=SECRET' failed. Azure Error: [{}] 403 Server failed"
+BOTO = "An error ({}) occurred when calling the HeadObject operation: Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("written", "codes", "words", "number"),
+    [
+        (AMAZON, ["ACCESS_DENIED"], "access denied", errno.EACCES),
+        (BOTO, ["AccessDenied"], "access denied", errno.EACCES),
+        (GOOGLE, ["PERMISSION_DENIED"], "access denied", errno.EACCES),
+        (AZURE, ["AuthorizationFailure", "AuthorizationPermissionMismatch"], "access denied", errno.EACCES),
+        (
+            AMAZON,
+            ["INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID", "SIGNATURE_DOES_NOT_MATCH", "UNRECOGNIZED_CLIENT"],
+            "does not accept the credentials",
+            errno.EACCES,
+        ),
+        (BOTO, ["ExpiredToken"], "does not accept the credentials", errno.EACCES),
+        (GOOGLE, ["UNAUTHENTICATED"], "does not accept the credentials", errno.EACCES),
+        (AZURE, ["AuthenticationFailed"], "does not accept the credentials", errno.EACCES),
+        (AMAZON, ["NETWORK_CONNECTION"], "can't be reached", errno.EHOSTUNREACH),
+        (GOOGLE, ["UNAVAILABLE"], "can't be reached", errno.EHOSTUNREACH),
+        (AMAZON, ["REQUEST_TIMEOUT"], "can't be reached", errno.ETIMEDOUT),
+        (GOOGLE, ["DEADLINE_EXCEEDED"], "can't be reached", errno.ETIMEDOUT),
+        (AMAZON, ["NO_SUCH_BUCKET"], "no such bucket", errno.ENOENT),
+        (BOTO, ["NoSuchBucket"], "no such bucket", errno.ENOENT),
+        (AZURE, ["ContainerNotFound"], "no such bucket", errno.ENOENT),
+        (AMAZON, ["NO_SUCH_KEY", "RESOURCE_NOT_FOUND"], "no such file", errno.ENOENT),
+        (GOOGLE, ["NOT_FOUND"], "no such file", errno.ENOENT),
+        (AZURE, ["BlobNotFound"], "no such file", errno.ENOENT),
+        (AMAZON, ["SLOW_DOWN", "THROTTLING"], "too busy", errno.EAGAIN),
+        (GOOGLE, ["RESOURCE_EXHAUSTED"], "too busy", errno.EAGAIN),
+    ],
+)
+def test_errors_of_the_services_have_plain_words(written: str, codes: list[str], words: str, number: int) -> None:
+    """Each code that a library reports, in the sentence in which it reports it; nothing of the sentence is repeated."""
+    for code in codes:
+        with pytest.raises(FileError, match=words) as caught, told_as_file_error("s3://b/a"):
+            raise OSError(5, written.format(code))
+        assert (caught.value.path, caught.value.errno) == ("s3://b/a", number)
+        assert "SECRET" not in str(caught.value)
+        assert code not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "number"),
+    [
+        (RuntimeError("Failed to get token from DefaultAzureCredential"), "none were found", errno.EACCES),
+        (RuntimeError("Unable to locate credentials"), "none were found", errno.EACCES),
+        (FileNotFoundError("b/a"), "no such file", errno.ENOENT),
+        (PermissionError("Forbidden"), "access denied", errno.EACCES),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device", errno.ENOSPC),
+        (OSError("AWS Error TEAPOT during it\nmore"), "AWS Error TEAPOT during it", errno.EIO),
+        (ValueError("bad https://user:SECRET@x.example/a?sig=SECRET here"), "bad https://x.example/a here", errno.EIO),
+        (ValueError("x" * 400), "x" * 300, errno.EIO),
+        (KeyError(), "KeyError", errno.EIO),
+    ],
+)
+def test_other_errors_of_filesystems_keep_their_first_line(error: Exception, words: str, number: int) -> None:
+    """At most 300 characters, without what may be a key."""
+    with pytest.raises(FileError, match=words) as caught, told_as_file_error("s3://b/a"):
+        raise error
+    assert caught.value.errno == number
+    assert "SECRET" not in str(caught.value)
+    assert "more" not in str(caught.value)
+    assert "x" * 301 not in str(caught.value)

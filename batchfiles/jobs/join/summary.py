@@ -61,7 +61,7 @@ def join_blocks(
     return _blocks(report, "requests", (*join_notes(report, names, csv_safe=csv_safe), *more), written)
 
 
-def join_notes(report: JoinReport, names: Interface = PYTHON, *, csv_safe: bool = False) -> tuple[Note, ...]:
+def join_notes(report: JoinReport, names: Interface, *, csv_safe: bool) -> tuple[Note, ...]:
     """Return the notes in the summary of a join; the arguments are those of `join_blocks`."""
     return (*_notes_of_join(report, names), *_notes_of_table(report, names, csv_safe=csv_safe))
 
