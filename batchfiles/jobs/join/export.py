@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     from batchfiles.table.rows import TableName
 
 
+RANGES_AHEAD = 5
+"""Ranges of each worker that run ahead of the writer, each with about two megabytes of rows: as many as one worker makes while a
+row group is compressed."""
+
+
 class ExportRows(RowWork):
     """Yields a row for each line of a range of a result file.
 
@@ -216,7 +221,7 @@ class Export(LazyTable[ExportReport]):
                     yield product
         else:
             ranges = numbered_from_one([file.size for file in self._roles.results], TASK_BYTES)
-            yield from renumbered(pool.run(ExportRows, spec, ranges), ranges, "result_line_number")
+            yield from renumbered(pool.run(ExportRows, spec, ranges, ahead=RANGES_AHEAD), ranges, "result_line_number")
 
 
 def export(
