@@ -124,7 +124,13 @@ class Slow(Job):
     began: ClassVar[dict[int, threading.Event]] = {}
 
     def __init__(self, spec: Spec) -> None:
-        Slow.began = {number: threading.Event() for number in range(spec["tasks"])}
+        pass
+
+    @classmethod
+    def tasks(cls, count: int) -> list[Spec]:
+        """Return tasks, of which none has begun."""
+        cls.began = {number: threading.Event() for number in range(count)}
+        return [{"number": number} for number in range(count)]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Take some time."""
@@ -230,7 +236,7 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
 def test_a_busy_consumer_has_a_core() -> None:
     """Two workers and a writer of Parquet shared two cores, until the workers were far ahead and the writer was alone."""
     with WorkerPool(2, in_threads=True) as worker_pool:
-        found = worker_pool.run(Slow, {"tasks": 30}, [{"number": number} for number in range(30)], ahead=5)
+        found = worker_pool.run(Slow, {}, Slow.tasks(30), ahead=5)
         products = [next(found)]
         until(lambda: sum(event.is_set() for event in Slow.began.values()) >= 10)
         time.sleep(0.2)  # the consumer is busy
@@ -242,11 +248,11 @@ def test_a_busy_consumer_has_a_core() -> None:
 
 def test_all_workers_go_on_while_the_consumer_waits() -> None:
     """Else a slow task would stop the worker that leaves its core to a busy consumer."""
-    tasks: list[Spec] = [{"number": number} for number in range(8)]
+    tasks = Slow.tasks(8)
     tasks[0]["after"] = 3
     with WorkerPool(2, in_threads=True) as worker_pool:
         started = time.monotonic()
-        products = list(worker_pool.run(Slow, {"tasks": 8}, tasks))
+        products = list(worker_pool.run(Slow, {}, tasks))
     assert [product["number"] for _, product in products] == list(range(8))
     assert time.monotonic() - started < 30
 
