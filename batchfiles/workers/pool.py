@@ -192,8 +192,8 @@ def _end(workers: list[_Worker], task_runs: list[_TaskRun], main: int) -> None:
 class _TaskRun:
     """The queues of tasks and products of one job, and a thread for each worker.
 
-    While the consumer is busy, the last worker begins no task: it leaves its core to the consumer, and the others go on. With all
-    of them at work on two cores, a writer of Parquet had two thirds of a core, until all tasks ahead were done and it was alone.
+    While the consumer is busy, the last worker begins no task: it leaves its core to the consumer, and the others work. When all of
+    them worked on two cores, a writer of Parquet had two thirds of a core, until all tasks ahead were done and it was alone.
 
     Args:
         order: The job, for each worker.
