@@ -5,13 +5,13 @@ Counts in addition to the outcomes. Each has the same name in reports, in `--jso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLineError
 from batchfiles.layout import visible
-from batchfiles.summary import Displayed, html_table, page_part
+from batchfiles.summary import Displayed, Interface, html_table, page_part
 
 Severity = Literal["error", "warning", "info"]
 
@@ -124,6 +124,40 @@ OnError: TypeAlias = Callable[[Finding], None] | None
 
 LONGEST_LIST = 60
 """The number of words that a message lists."""
+
+
+FINDINGS_IN_SUMMARY: Final = 3
+"""How many findings a summary shows."""
+
+FINDING_WORDS = {
+    "byte_order_mark": "a byte order mark was left out",
+    "missing_newline": "a newline was added after the last line",
+}
+
+
+def changed_lines_notes(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
+    """Yield a line for each change to the copied lines: blank lines left out, a newline added."""
+    if blank_lines:
+        yield f"{plural(blank_lines, 'blank line')} left out"
+    for finding in findings:
+        place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
+        doubt = ", which may be truncated" if finding.code == "missing_newline" and finding.severity != "info" else ""
+        yield visible(f"{place}: {FINDING_WORDS.get(finding.code, finding.message)}{doubt}")
+
+
+def first_findings(findings: Sequence[Finding], names: Interface) -> Iterator[str]:
+    """Yield the first findings, and the number of the others."""
+    for finding in findings[:FINDINGS_IN_SUMMARY]:
+        yield visible(str(finding))
+    if len(findings) > FINDINGS_IN_SUMMARY:
+        yield f"{len(findings) - FINDINGS_IN_SUMMARY:,} more findings: {names.all_of_them}"
+
+
+def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line with the skipped files of folders, if any."""
+    names = list(examples.get("not_read", ()))
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str | None:

@@ -40,7 +40,7 @@ AREAS = {
     "ids": ["ids/*.py"],
     "outcome": ["outcome.py"],
     "join": ["jobs/join/*.py"],
-    "retry policy": ["api/config.py", "api/flows/effects.py"],
+    "retry policy": ["api/config.py", "api/effects.py"],
 }
 """The modules of each area, below the package."""
 

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import pytest
 
 import batchfiles
-from batchfiles.api.status import STATES
 from batchfiles.bodies import fields
 from batchfiles.bodies.errors import TRANSIENT
 from batchfiles.bodies.finish_reasons import REASONS
@@ -33,7 +32,7 @@ from batchfiles.codec import loads
 from batchfiles.findings import COUNTS
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.stats.price import FIELDS
-from batchfiles.open_strings import BatchStatus
+from batchfiles.open_strings import STATES, BatchStatus
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks

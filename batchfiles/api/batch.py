@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.api.status import UNKNOWN, status_of
 from batchfiles.errors import APIResponseValidationError
-from batchfiles.open_strings import BatchStatus
+from batchfiles.open_strings import UNKNOWN_STATUS, BatchStatus, status_of
 
 TIMES: Final = (
     "created_at",
@@ -340,4 +339,4 @@ def _status(found: dict[str, Any], odd: dict[str, Any]) -> BatchStatus:
     if found.get("object") != "batch" and not any(sign in found for sign in SIGNS):
         raise APIResponseValidationError("the answer has no 'status'")
     odd["status"] = found.get("status")
-    return UNKNOWN
+    return UNKNOWN_STATUS

@@ -37,7 +37,7 @@ class Answer(NamedTuple):
         response_id: The id inside the body.
         fully_mapped: Whether these fields have everything in the body except housekeeping. If False, the body is kept.
         conversion_errors: How many values did not fit their column (a float for a count, a number beyond int64) and are None.
-        noted: Counts in addition to the outcome: names of `counts.COUNTS`, optionally with an example after a colon.
+        noted: Counts in addition to the outcome: names of `findings.COUNTS`, optionally with an example after a colon.
         fault: The error, if it is in the body, but not under its `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
     """

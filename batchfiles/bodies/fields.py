@@ -116,7 +116,7 @@ class FieldReader:
         self.fully_mapped = False
 
     def note(self, name: str, example: str | None = None) -> None:
-        """Count the answer as `name`, one of `counts.COUNTS`; the report has the first examples."""
+        """Count the answer as `name`, one of `findings.COUNTS`; the report has the first examples."""
         self.noted += (name if example is None else f"{name}:{example}",)
 
     def _unfit(self, value: object) -> Any:  # noqa: ANN401 - None for any type

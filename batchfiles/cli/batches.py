@@ -114,7 +114,7 @@ def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
 
 def _of_files(client: Client, name: str) -> Iterator[NamedBatch]:
     from batchfiles.api.config import RetryPolicy
-    from batchfiles.api.flows import find
+    from batchfiles.api.submitting import find
     from batchfiles.io.sources import expand
 
     for source in expand([name]):

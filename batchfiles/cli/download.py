@@ -58,7 +58,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         3   the service refused or did not answer; a file can't be written
         4   a batch is not finished yet; the results of the others were downloaded
     """
-    from batchfiles.api.flows.downloading import GONE
+    from batchfiles.api.downloading import GONE
 
     codes = {0}
     with service.connect() as client:

@@ -83,7 +83,7 @@ def edit(
     """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.edit import edit as edit_files
-    from batchfiles.jobs.summaries import edit_blocks
+    from batchfiles.jobs.edit import edit_blocks
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})

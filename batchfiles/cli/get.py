@@ -11,8 +11,7 @@ import click
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, print_error, print_lines, say
 from batchfiles.cli.row_layout import ascii_json, pretty_json, repaired_json
-from batchfiles.findings import EXAMPLES, plural
-from batchfiles.jobs.summaries import not_read_lines
+from batchfiles.findings import EXAMPLES, not_read_lines, plural
 from batchfiles.layout import visible
 
 if TYPE_CHECKING:

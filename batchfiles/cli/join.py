@@ -18,8 +18,8 @@ from batchfiles.cli.table_command import (
     user_table_options,
 )
 from batchfiles.findings import counts_of
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.outcome import MISSING, OUTCOMES
-from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport

@@ -58,7 +58,7 @@ FILE_COMMANDS = {
     "merge": ("batchfiles.cli.merge:merge", "Merge the lines of several files into one file."),
     "show": ("batchfiles.cli.show:show", "Show the first rows of a table or a batch file."),
     "stats": ("batchfiles.cli.stats:stats", "Count requests, outcomes, tokens and costs."),
-    "errors": ("batchfiles.cli.errors:errors", "Group the errors in results, and count them."),
+    "errors": ("batchfiles.cli.stats:errors", "Group the errors in results, and count them."),
     "report": ("batchfiles.cli.report:report", "Write one HTML file about a batch, to look at and to share."),
     "get": ("batchfiles.cli.get:get", "Find a request and its results by custom_id."),
     "limits": ("batchfiles.cli.limits:limits", "Print the limits of the services, with sources."),

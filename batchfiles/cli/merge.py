@@ -17,10 +17,10 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import text_of
-from batchfiles.workers.worker import import_pyarrow_for
 
 if TYPE_CHECKING:
     pass
@@ -74,7 +74,7 @@ def merge(
     import_pyarrow_for((*files, output))
     from batchfiles.campaign import request_sources
     from batchfiles.jobs.merge import merge as merge_files
-    from batchfiles.jobs.summaries import merge_blocks
+    from batchfiles.jobs.merge import merge_blocks
 
     sources = request_sources(files)
     target = Target.at(output, folder=False)

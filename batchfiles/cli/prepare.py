@@ -18,9 +18,9 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.progress import say_lines, screen
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
-from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy
@@ -100,7 +100,7 @@ def prepare(
     import_pyarrow()
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
-    from batchfiles.jobs.summaries import prepare_blocks
+    from batchfiles.jobs.prepare import prepare_blocks
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)

@@ -95,7 +95,7 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
 def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Probed]:
     """Send the first requests, and yield the responses; a refused key is an error, because it fails for all of them."""
     from batchfiles.api.batches import live_request
-    from batchfiles.api.flows import exchange
+    from batchfiles.api.effects import exchange
     from batchfiles.api.responses import error_of
 
     for number, custom_id, url, model, body in _requests(sources, count):

@@ -15,11 +15,10 @@ from batchfiles.cli.options import (
     workers_option,
 )
 from batchfiles.cli.progress import Progress
-from batchfiles.io.target import STDOUT
-from batchfiles.jobs.summaries import output_name
+from batchfiles.io.arrow import import_pyarrow
+from batchfiles.io.target import STDOUT, output_name
 from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.worker import import_pyarrow
 
 
 @click.command(cls=FilesOrPairs)

@@ -25,10 +25,11 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.findings import counts_of
+from batchfiles.io.arrow import import_pyarrow
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import COMMAND_LINE, text_of
-from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("retry"))
 
@@ -130,8 +131,8 @@ def retry(
         import_pyarrow()  # before any other import of it
     else:
         import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids rarely needs it
+    from batchfiles.jobs.retry.report import retry_blocks
     from batchfiles.jobs.retry.retry import retry as retry_files
-    from batchfiles.jobs.retry.summary import retry_blocks
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})

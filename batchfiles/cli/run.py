@@ -33,9 +33,9 @@ from batchfiles.cli.table_command import (
 )
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.findings import plural, share
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.layout import duration, folded, time_of_day, visible
 from batchfiles.summary import COMMAND_LINE, text_of
-from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.io.target import Target

@@ -13,8 +13,8 @@ from batchfiles.cli.options import Command
 from batchfiles.cli.progress import print_error, print_lines, say, screen
 from batchfiles.cli.row_layout import json_of_row, pretty_json
 from batchfiles.findings import instead_of, plural
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.layout import Screen, cut, cut_in_front, folded, visible, width_of, wrapped
-from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.table.preview import Preview

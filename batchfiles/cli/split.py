@@ -9,9 +9,10 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, check_targets, files_argument, report_json, temp_dir_option
 from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.io.arrow import import_pyarrow
+from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import PathTarget
 from batchfiles.summary import text_of
-from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
@@ -101,7 +102,7 @@ def split(
     import_pyarrow_for(files)
     from batchfiles.campaign import made_by_split, request_sources
     from batchfiles.jobs.split import split as split_files
-    from batchfiles.jobs.summaries import split_blocks
+    from batchfiles.jobs.split import split_blocks
 
     sources = request_sources(files)
     target = PathTarget.at(folder, folder=True)

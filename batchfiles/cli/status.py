@@ -94,7 +94,7 @@ def wait_for(
         Each batch, or the error: `StillRunningError` after the timeout.
     """
     from batchfiles.api.config import RetryPolicy
-    from batchfiles.api.flows.waiting import gather, wait
+    from batchfiles.api.waiting import gather, wait
 
     shown = WaitOutput(len(ids), quiet=quiet)
     policy = RetryPolicy()
@@ -288,7 +288,7 @@ def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesEr
         FileError: A file doesn't exist or can't be read.
     """
     from batchfiles.api.batch import Batch
-    from batchfiles.api.flows.submitting import marker_of
+    from batchfiles.api.submitting import marker_of
     from batchfiles.io.sources import expand
 
     known = {each.id: each.source for each in named if each.source is not None}

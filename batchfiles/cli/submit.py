@@ -262,7 +262,7 @@ class _Submitter:
 
     def _known_batch(self, file: RequestFile) -> Batch | None:
         """Return the batch of a part in the manifest, if the part need not be sent."""
-        from batchfiles.api.flows.submitting import ENDED_BADLY
+        from batchfiles.api.submitting import ENDED_BADLY
 
         if self._again or file.part is None or not file.part.batches:
             return None
@@ -277,7 +277,7 @@ class _Submitter:
 
     def _create(self, file: RequestFile) -> Batch:
         from batchfiles.api.config import RetryPolicy
-        from batchfiles.api.flows import submit as submit_file
+        from batchfiles.api.submitting import submit as submit_file
         from batchfiles.client.calls import submission_of
         from batchfiles.io.temporary import Spool
 

@@ -28,10 +28,9 @@ from batchfiles.cli.progress import Progress, say_lines, screen
 from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
 from batchfiles.io.remote_path import real_path
-from batchfiles.io.target import PathTarget, Target
+from batchfiles.io.target import PathTarget, Target, output_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.table_files import is_own_file, is_table_file
-from batchfiles.jobs.summaries import output_name
 from batchfiles.layout import size
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.summary import COMMAND_LINE, Block, text_of

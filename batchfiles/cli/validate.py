@@ -73,8 +73,8 @@ def validate(
         3   a file can't be read
     """
     from batchfiles.io.sources import expand
-    from batchfiles.jobs.summaries import validate_blocks
     from batchfiles.jobs.validate import validate as check
+    from batchfiles.jobs.validate import validate_blocks
 
     sources = expand(files)
     with Progress("validate", quiet=as_json) as progress:

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
+from batchfiles.api import effects
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, Key, RetryPolicy
-from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
+from batchfiles.api.effects import FAILURES, Flow, Running, Saved
 from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
@@ -99,24 +99,8 @@ class AsyncClient(ServiceClient):
     ) -> Batch:
         """Upload a request file and create one batch of it.
 
-        If the answer is lost, the batch is looked for in the list; it is not created a second time.
-
-        Args:
-            path: The file of requests.
-            endpoint: Where its requests go.
-            completion_window: How long it may take, in the format of the service: `24h` for OpenAI.
-            metadata: At most 15 pairs.
-            output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
-            again: Whether a file that has a batch already may have another one.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
-
-        Raises:
-            AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
-            SubmissionUnknownError: The answer was lost, and the batch is not in the list.
-            APIError: The service refused it.
-            APIConnectionError: The service could not be reached, and nothing was made.
-            FileError: The file can't be read.
-            ValueError: A parameter is one that the service would refuse.
+        If the answer is lost, the batch is looked for in the list; it is not created a second time. The arguments and errors are
+        those of `Client.submit`.
         """
         flow = await asyncio.to_thread(
             self._calls.submit, path, endpoint, completion_window, metadata, output_expires_after, again=again
@@ -128,17 +112,7 @@ class AsyncClient(ServiceClient):
     ) -> Batch:
         """Wait until a batch has ended and names its result files.
 
-        Args:
-            batch_id: The batch.
-            on_update: Called with the batch at the first look and after each change; it may be a coroutine function.
-            interval: Seconds between two looks; the default grows from 5 to 60.
-            timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
-
-        Raises:
-            StillRunningError: The timeout has ended; `.batch` is the batch as it was last seen.
-            NotFoundError: The service does not know the batch.
-            APIError: The service refused.
-            APIConnectionError: The service could not be reached for an hour.
+        The arguments and errors are those of `Client.wait`; `on_update` may be a coroutine function.
         """
         return await self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
@@ -147,21 +121,8 @@ class AsyncClient(ServiceClient):
     ) -> list[str]:
         """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
-        The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept.
-
-        Args:
-            batch: The batch or its id.
-            output: The folder; it is created if needed.
-            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is None where it is unknown.
-                True shows a bar.
-
-        Returns:
-            The paths of the result files.
-
-        Raises:
-            IncompleteDownloadError: A file was not downloaded completely, in all attempts.
-            APIError: The service refused.
-            FileError: The disk refused.
+        The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept. The
+        arguments, the result and the errors are those of `Client.download`.
         """
         found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
         return await self.run(self._calls.download(found, output), progress=progress)

@@ -20,11 +20,13 @@ from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config, Key, RetryPolicy
+from batchfiles.api.downloading import download, download_file
+from batchfiles.api.effects import Flow, Log, call
 from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse, Listing
 from batchfiles.api.files import MAX_PAGE, Order
-from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
-from batchfiles.api.flows.effects import Flow, Log
 from batchfiles.api.responses import FilePart
+from batchfiles.api.submitting import Submission, create, list_batches, submit, upload
+from batchfiles.api.waiting import wait
 from batchfiles.io.remote_path import file_error
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 

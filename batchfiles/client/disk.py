@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchfiles.api.flows import effects
+from batchfiles.api import effects
 from batchfiles.api.responses import FilePart
 from batchfiles.errors import FileError
 from batchfiles.io.atomic import atomic_file

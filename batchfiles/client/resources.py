@@ -215,20 +215,7 @@ class AsyncFiles:
         filename: str | None = None,
         progress: Progress | bool | None = None,
     ) -> FileObject:
-        """Upload a file; it is never read into memory as a whole.
-
-        Args:
-            path: The file.
-            purpose: `batch` for requests.
-            expires_after: When the service is to delete it; a number is in seconds after its creation.
-            filename: Its name at the service; the default is its own name.
-            progress: Called as `progress(done, total)` with the bytes of the file that are sent. True shows a bar.
-
-        Raises:
-            APIError: The service refused.
-            APIConnectionError: There was no answer to the last attempt.
-            FileError: The file can't be read.
-        """
+        """Upload a file; it is never read into memory as a whole. The arguments and errors are those of `Files.create`."""
         return await self._run(self._calls.upload(path, purpose, expires_after, filename), progress=progress)
 
     async def list(
@@ -251,15 +238,6 @@ class AsyncFiles:
     async def content(self, file_id: str, output: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
         """Download a file. A broken download is resumed, and the file gets its name when it is complete.
 
-        Args:
-            file_id: The file.
-            output: The path; another file must not exist there.
-            progress: Called as `progress(done, total)` with the bytes of the file; `total` is None where it is unknown.
-                True shows a bar.
-
-        Raises:
-            IncompleteDownloadError: The file was not downloaded completely, in all attempts.
-            APIError: The service refused.
-            FileError: The disk refused, or another file exists at the path.
+        The arguments and errors are those of `Files.content`.
         """
         await self._run(self._calls.content(file_id, output), progress=progress)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
+from batchfiles.api import effects
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, Key, RetryPolicy
-from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
+from batchfiles.api.effects import FAILURES, Flow, Running, Saved
 from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
@@ -191,7 +191,7 @@ class Client(ServiceClient):
     def run(
         self, flow: Flow[T], *, on_update: Callable[[Any], object] | None = None, progress: Progress | bool | None = None
     ) -> T:
-        """Perform what a flow of `batchfiles.api.flows` asks for, until it returns.
+        """Perform what a flow of `batchfiles.api` asks for, until it returns.
 
         Args:
             flow: The flow.
@@ -202,7 +202,7 @@ class Client(ServiceClient):
             BatchFilesError: What the flow raises.
 
         Example:
-            >>> from batchfiles.api.flows import list_batches
+            >>> from batchfiles.api.submitting import list_batches
             >>> client.run(list_batches(client.config, client.policy, limit=10))
             []
         """

@@ -45,9 +45,6 @@ LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
 """How much is read to find a line that shows what a file holds; after that its bytes are searched for key names."""
 
-BYTES_OF_HEAD = 4096
-"""How much is read of a line above `max_line_bytes`."""
-
 DESCRIPTIONS: dict[LineFormat, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
     "output": "results: lines of an output file or an error file, which come from the service",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import bz2
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 from batchfiles.errors import FileError, MismatchError, TruncatedFileError
+from batchfiles.io.arrow import KeptOpen, ZstdWriter, import_pyarrow
 from batchfiles.io.filesystems import shown_name
-from batchfiles.io.zstd import KeptOpen, ZstdWriter
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SKIPPABLE = b"\x2a\x4d\x18"
@@ -25,7 +25,7 @@ CHUNK = 64 * 1024
 HEAD = 512
 """Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
-MAGIC_BYTES = 4
+MAGIC_BYTES = max(map(len, MAGIC))
 """Bytes that are needed to detect a compression."""
 
 ZSTD_ERRORS: Final = {
@@ -47,6 +47,12 @@ def compression_of(head: bytes) -> str | None:
         if head.startswith(magic):
             return name
     return "zstd" if head[1:4] == SKIPPABLE and head[0] >> 4 == 5 else None
+
+
+def import_pyarrow_for(names: Iterable[str]) -> None:
+    """Import pyarrow if one of these files is compressed, or may be because it is standard input."""
+    if any(name.endswith((*SUFFIXES, "-")) for name in names):
+        import_pyarrow()
 
 
 def compression_of_name(name: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
+from batchfiles.io.compression import SUFFIXES as COMPRESSIONS
 from batchfiles.io.compression import compression_of, decompressed
 from batchfiles.io.filesystems import shown_name
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
@@ -24,7 +25,7 @@ from batchfiles.limits import LINE_CAP
 STDIN = "-"
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
-COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
+COMPRESSED = ("", *COMPRESSIONS)
 
 NAMES_SHOWN = 3
 

@@ -17,10 +17,11 @@ from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, atomic_file, atomic_folder, no_file, refuse_existing, refuse_existing_folder
-from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.filesystems import shown_name, told_as_file_error
 from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, real_path
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+from batchfiles.layout import visible
 
 STDOUT = "-"
 """What standard output is called."""
@@ -330,3 +331,8 @@ class _StreamTarget(Target):
 
 TargetLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | RemotePath | Target"
 """A path or a URL, `-` for standard output, or an open binary file."""
+
+
+def output_name(output: str) -> str:
+    """Return the name of an output for messages."""
+    return "standard output" if output == STDOUT else visible(shown_name(output))

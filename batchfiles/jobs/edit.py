@@ -8,17 +8,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.findings import Finding, Findings
+from batchfiles.findings import Finding, Findings, changed_lines_notes, first_findings, not_read_lines, plural
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folders import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
-from batchfiles.io.target import TargetLike
+from batchfiles.io.target import TargetLike, output_name
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jsontext.edits import Edit, edited
+from batchfiles.layout import size
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key
 from batchfiles.rules.keys import LINE_KEYS
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import PYTHON, Block, Displayed, Interface, Sentences
 from batchfiles.writing import CopyWriter
 
 BAD_LINES = ("refuse", "copy", "drop")
@@ -57,13 +58,30 @@ class EditReport(Displayed):
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.summaries import edit_blocks
-
         return edit_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return asdict(self)
+
+
+def edit_blocks(report: EditReport, names: Interface = PYTHON, *, output: str = "") -> Iterator[Block]:
+    """Yield the summary of `edit`.
+
+    Args:
+        report: The report.
+        names: What options are called.
+        output: The file that was written, if its name is known.
+    """
+    lines = [*first_findings(report.findings, names), *changed_lines_notes(report.blank_lines)]
+    lines += not_read_lines(report.not_read, report.examples)
+    if report.bad_lines:
+        what = "left out" if report.dropped else "copied unchanged"
+        lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
+    written = report.lines - report.dropped
+    words = f"{report.changed:,} changed, {report.unchanged:,} copied unchanged"
+    where = f"{output_name(output)}: " if output else ""
+    yield Sentences([*lines, f"{where}{plural(written, 'line')}, {words}, {size(report.bytes)}"])
 
 
 def made_full(url: str) -> tuple[Edit, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from batchfiles.campaign import Campaigns, request_sources
 from batchfiles.errors import DuplicateCustomIdError
-from batchfiles.findings import Finding, Findings
+from batchfiles.findings import Finding, Findings, changed_lines_notes, not_read_lines, plural
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folders import files_of_a_kind, not_read_fields
@@ -22,9 +22,10 @@ from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import BackgroundWriter, Progress, progress_of, source_steps
+from batchfiles.layout import size, visible
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import id_in
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import Block, Displayed, Sentences
 from batchfiles.writing import CopyWriter
 
 
@@ -162,8 +163,6 @@ class MergeReport(Displayed):
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.summaries import merge_blocks
-
         return merge_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,6 +180,20 @@ class MergeReport(Displayed):
             "not_read": self.not_read,
             "examples": {name: list(found) for name, found in self.examples.items()},
         }
+
+
+def merge_blocks(report: MergeReport) -> Iterator[Block]:
+    """Yield the summary of `merge`."""
+    lines = [*changed_lines_notes(report.blank_lines, report.findings)]
+    if report.repeated_inputs:
+        lines.append(f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file")
+    elif report.dropped:
+        lines.append(f"{plural(report.dropped, 'line')} left out: the custom_id is in another line too")
+    if report.unreadable:
+        lines.append(f"{plural(report.unreadable, 'line')} without a readable custom_id: copied and not compared")
+    lines += not_read_lines(report.not_read, report.examples)
+    counts = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
+    yield Sentences([*lines, f"{visible(report.output)}: {counts}"])
 
 
 def merge(

@@ -19,8 +19,8 @@ from batchfiles.errors import (
     TooManyEmbeddingInputsError,
     TooManyRequestsError,
 )
-from batchfiles.findings import Finding, Findings
-from batchfiles.io.target import TargetLike
+from batchfiles.findings import Finding, Findings, first_findings, plural
+from batchfiles.io.target import STDOUT, TargetLike
 from batchfiles.io.texts import name_of, small_file
 from batchfiles.jobs.template import (
     IdTemplate,
@@ -35,9 +35,10 @@ from batchfiles.jobs.template import (
 )
 from batchfiles.jsontext.edits import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
 from batchfiles.jsontext.spans import shown
+from batchfiles.layout import size, visible
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import PYTHON, Block, Displayed, Interface, Sentences
 from batchfiles.writing import InputWriter
 
 if TYPE_CHECKING:
@@ -67,13 +68,25 @@ class PrepareReport(Displayed):
     seconds: float
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.summaries import prepare_blocks
-
         return prepare_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return asdict(self)
+
+
+def prepare_blocks(report: PrepareReport, names: Interface = PYTHON, *, output: str | None = None) -> Iterator[Block]:
+    """Yield the summary of `prepare`.
+
+    Args:
+        report: The report.
+        names: What options are called.
+        output: The target as it was named; None for the name in the report.
+    """
+    nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
+    where = "standard output" if output == STDOUT else visible(report.path)
+    words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
+    yield Sentences([*first_findings(report.findings, names), words])
 
 
 def prepare(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from batchfiles.campaign import Manifest, Part, made_by_split, request_sources, write_manifest
 from batchfiles.errors import MismatchError
-from batchfiles.findings import Finding, Findings
+from batchfiles.findings import Finding, Findings, changed_lines_notes, not_read_lines, plural
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folders import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
@@ -17,8 +17,9 @@ from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
+from batchfiles.layout import size, visible
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import Block, Displayed, Sentences, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -59,8 +60,6 @@ class SplitReport(Displayed):
         return sum(part.bytes for part in self.parts)
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.summaries import split_blocks
-
         return split_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +75,38 @@ class SplitReport(Displayed):
             "examples": {name: list(found) for name, found in self.examples.items()},
             "manifest": self.manifest.to_dict(),
         }
+
+
+PARTS_SHOWN = 20
+"""How many parts the summary shows."""
+
+
+def split_blocks(report: SplitReport, by: Sequence[str] | None = None) -> Iterator[Block]:
+    """Yield the summary of `split`.
+
+    Args:
+        report: The report.
+        by: What the parts differ by; None takes it from the parts.
+    """
+    parts = report.parts
+    if by is None:
+        by = list(dict.fromkeys(name for part in parts for name in part.by))
+    rows = [_part_row(part, by) for part in parts[:PARTS_SHOWN]]
+    yield Table(("part", "requests", "size", *by), rows, texts=("part", *by))
+    more = len(parts) - PARTS_SHOWN
+    lines = [f"… and {plural(more, 'part')} more: manifest.json lists them"] if more > 0 else []
+    lines += changed_lines_notes(report.blank_lines, report.findings)
+    lines += not_read_lines(report.not_read, report.examples)
+    if report.unreadable:
+        lines.append(f"{plural(report.unreadable, 'line')} of invalid JSON: copied, and only the bytes are counted")
+    limits = report.manifest.limits
+    counts = f"{plural(len(parts), 'part')} with {plural(report.requests, 'request')}, {size(report.bytes)} (limits: {limits})"
+    lines.append(f"{visible(report.folder)}: {counts}")
+    yield Sentences(lines)
+
+
+def _part_row(part: Part, by: Sequence[str]) -> tuple[str, ...]:
+    return (visible(part.file), f"{part.requests:,}", size(part.bytes), *(visible(part.by.get(name) or "-") for name in by))
 
 
 def split(

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from batchfiles.findings import Finding, Findings, Severity
+from batchfiles.findings import Finding, Findings, Severity, not_read_lines, plural
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folders import not_read_fields, requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.validate_file import FileCheck
+from batchfiles.layout import cut, size, visible
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import PYTHON, Block, Displayed, Interface, Sentences, Table
 
 ID_LENGTH = 128
 """Characters of a `custom_id` that a finding keeps."""
@@ -160,8 +161,6 @@ class Report(Displayed):
         return self.error_count + self.warning_count + self.info_count - len(self.findings)
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.summaries import validate_blocks
-
         return validate_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,6 +178,52 @@ class Report(Displayed):
             "not_read": self.not_read,
             "examples": {name: list(found) for name, found in self.examples.items()},
         }
+
+
+CELL_WIDTH = 40
+
+
+def validate_blocks(report: Report, names: Interface = PYTHON, *, listed: int | None = None) -> Iterator[Block]:
+    """Yield the summary of `validate`: a table of the files, the codes, and totals.
+
+    Args:
+        report: The report.
+        names: What options are called.
+        listed: How many findings were printed before it; None lists them here.
+    """
+    if listed is None:
+        yield Sentences([visible(str(group)) for group in report.groups])
+        listed = sum(group.count for group in report.groups)
+    headings = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
+    texts, optional = ("file", "endpoint", "model"), ("endpoint", "model", "size")
+    yield Table(headings, [_file_row(file) for file in report.files], texts=texts, optional=optional)
+    lines = []
+    for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
+        if counts:
+            codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            lines.append(f"{name}: {', '.join(f'{code} {count:,}' for code, count in codes)}")
+    count = report.error_count + report.warning_count + report.info_count
+    if count > listed:
+        lines.append(f"{count - listed:,} findings are not listed: raise {names.max_findings} to list them")
+    lines += not_read_lines(report.not_read, report.examples)
+    lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
+    yield Sentences(lines)
+
+
+def _file_row(file: FileReport) -> tuple[str, ...]:
+    return (
+        visible(file.name),
+        f"{file.requests:,}",
+        size(file.bytes),
+        _cell(file.endpoint),
+        _cell(file.model),
+        f"{file.errors:,}",
+        f"{file.warnings:,}",
+    )
+
+
+def _cell(text: str | None) -> str:
+    return "-" if text is None else cut(visible(text), CELL_WIDTH)
 
 
 class FindingCollector:

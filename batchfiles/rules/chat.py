@@ -16,7 +16,7 @@ from batchfiles.rules.kinds import (
     Faults,
     Shape,
     anything,
-    are_texts,
+    are_plain,
     array,
     boolean,
     described,
@@ -112,18 +112,8 @@ def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JS
     """Return what is wrong with the messages of a chat."""
     if type(messages) is not list:
         return wrong_kind(path, "an array", messages)
-    # Flat on purpose: this runs for each message of a file, and nearly all have just a role and a text.
-    try:
-        for message in messages:
-            if type(message["content"]) is str and message["role"] in WITH_PLAIN_TEXT and len(message) == 2:
-                continue
-            if message["role"] in WITH_PLAIN_TEXT and len(message) == 2 and are_texts(message["content"], "text"):
-                continue
-            break
-        else:
-            return ()
-    except (KeyError, TypeError):
-        pass
+    if are_plain(messages, WITH_PLAIN_TEXT, "text"):
+        return ()
     return [violation for place, message in enumerate(messages) for violation in _check_message(message, f"{path}[{place}]")]
 
 

@@ -140,7 +140,6 @@ class Content(NamedTuple):
         key: `messages`, `input` or `prompt`.
         kinds: The types that its value may have.
         kinds_in_words: The same for a sentence.
-        plain_kinds: Those of them of which nothing more has to be known.
         instead: Keys that can take its place.
         counts_inputs: Whether its items count against the limit on texts to embed.
     """
@@ -148,7 +147,6 @@ class Content(NamedTuple):
     key: str
     kinds: frozenset[type]
     kinds_in_words: str
-    plain_kinds: frozenset[type]
     instead: frozenset[str] = frozenset()
     counts_inputs: bool = False
 
@@ -158,16 +156,16 @@ LIST = frozenset({list})
 EITHER = TEXT | LIST
 EITHER_IN_WORDS = "a string or an array"
 
-PROMPT = Content("prompt", TEXT, "a string", TEXT)
+PROMPT = Content("prompt", TEXT, "a string")
 
 CONTENTS = {
-    "chat/completions": Content("messages", LIST, "an array", LIST),
+    "chat/completions": Content("messages", LIST, "an array"),
     # The prompt may be null, which is the beginning of a new document.
-    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
+    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, frozenset({"prompt"})),
     # A stored prompt, an earlier response or a conversation may replace the input.
-    "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
-    "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),
-    "moderations": Content("input", EITHER, EITHER_IN_WORDS, EITHER),
+    "responses": Content("input", EITHER, EITHER_IN_WORDS, frozenset({"prompt", "previous_response_id", "conversation"})),
+    "embeddings": Content("input", EITHER, EITHER_IN_WORDS, counts_inputs=True),
+    "moderations": Content("input", EITHER, EITHER_IN_WORDS),
     "images/generations": PROMPT,
     "images/edits": PROMPT,
     "videos": PROMPT,

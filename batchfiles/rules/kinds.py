@@ -8,7 +8,7 @@ What the endpoints share: parameters of sampling, of bookkeeping and of tools, a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from batchfiles.findings import Severity, instead_of, nearest
@@ -222,13 +222,26 @@ def either(wanted: str, **checks: Check) -> Check:
     return described(check, {key: value for part in parts for key, value in part.items()})
 
 
-def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
+def _are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts
         if part["type"] != kind or type(part["text"]) is not str:
             return False
+    return True
+
+
+def are_plain(messages: list[Any], roles: Collection[str], kind: str) -> bool:
+    """Return whether all messages have just a role and a text, or texts as parts of a kind; flat, for nearly all have."""
+    try:
+        for message in messages:
+            if message["role"] not in roles or len(message) != 2:
+                return False
+            if type(message["content"]) is not str and not _are_texts(message["content"], kind):
+                return False
+    except (KeyError, TypeError):
+        return False
     return True
 
 

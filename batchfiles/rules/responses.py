@@ -15,7 +15,7 @@ from batchfiles.rules.kinds import (
     Check,
     Faults,
     anything,
-    are_texts,
+    are_plain,
     array,
     boolean,
     described,
@@ -107,18 +107,8 @@ def check_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON val
         return ()
     if type(value) is not list:
         return wrong_kind(path, "a string or an array", value)
-    # Flat on purpose, as for the messages of a chat.
-    try:
-        for item in value:
-            if type(item["content"]) is str and item["role"] in ROLES and len(item) == 2:
-                continue
-            if item["role"] in ROLES and len(item) == 2 and are_texts(item["content"], "input_text"):
-                continue
-            break
-        else:
-            return ()
-    except (KeyError, TypeError):
-        pass
+    if are_plain(value, ROLES, "input_text"):
+        return ()
     return [violation for place, item in enumerate(value) for violation in _check_item(item, f"{path}[{place}]")]
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from batchfiles.api.batch import Batch, BatchError
 from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.effects import Flow, Log, Token, Work
 from batchfiles.api.file import FileObject
 from batchfiles.api.files import PURPOSE
-from batchfiles.api.flows import create, lacks_files, list_batches, processed, search
-from batchfiles.api.flows.effects import Flow, Log, Token, Work
-from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marker_of
+from batchfiles.api.submitting import ENDED_BADLY, UNPROCESSED_CODE, create, list_batches, marker_of, processed, search
+from batchfiles.api.waiting import lacks_files
 from batchfiles.campaign import Part, read_manifest, write_manifest
 from batchfiles.client.calls import Calls
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, BatchFailedError, NotFoundError, RateLimitError

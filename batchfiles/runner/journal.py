@@ -18,7 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from batchfiles.api.flows.effects import Flow, Work
+from batchfiles.api.effects import Flow, Work
 from batchfiles.errors import DataError, FileError
 from batchfiles.io.remote_path import file_error
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from batchfiles.api.batch import Batch, BatchRequestCounts
-from batchfiles.api.flows.effects import Flow, Notify, Now, Sleep
-from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
+from batchfiles.api.effects import Flow, Notify, Now, Sleep
+from batchfiles.api.waiting import FIRST_PAUSE, SLOW, TROUBLE
 from batchfiles.campaign import Part, parts_of
 from batchfiles.client.calls import Calls
 from batchfiles.errors import APIConnectionError, BatchFailedError, InternalServerError, RateLimitError

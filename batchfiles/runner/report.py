@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchfiles.findings import plural
+from batchfiles.findings import not_read_lines, plural
+from batchfiles.io.target import output_name
 from batchfiles.jobs.join.summary import join_notes
-from batchfiles.jobs.summaries import not_read_lines, output_name
 from batchfiles.layout import duration, size, time_of_day, visible
 from batchfiles.summary import PYTHON, Block, Displayed, Interface, Notes, Sentences, Table
 

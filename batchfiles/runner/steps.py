@@ -14,8 +14,8 @@ from typing import Any
 
 from batchfiles.api.batches import BatchFileExpirationAfter
 from batchfiles.api.config import Config, RetryPolicy
-from batchfiles.api.flows.effects import Flow, Notify, Work
-from batchfiles.api.flows.waiting import SLOW
+from batchfiles.api.effects import Flow, Notify, Work
+from batchfiles.api.waiting import SLOW
 from batchfiles.campaign import MANIFEST, parts_of
 from batchfiles.client.calls import Calls
 from batchfiles.inputs.folders import FilesToRead, not_read_fields

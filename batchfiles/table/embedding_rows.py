@@ -31,7 +31,7 @@ class EmbeddingRows(RequestRows):
     """Builds the embeddings table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` returns.
+        schema: What `table.rows.schema` returns.
         keep: As for the requests table; `"auto"` keeps bodies of which not every vector can be read.
         dimensions: The length that every vector must have; None takes any.
 

@@ -336,7 +336,7 @@ class ParsedColumns(RequestRows):
     """Builds the requests table with `parsed` and `parse_error` batch by batch.
 
     Args:
-        schema: What `table.schema.schema` returns, with these columns.
+        schema: What `table.rows.schema` returns, with these columns.
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.

@@ -142,7 +142,7 @@ class PlainRows(RequestRows):
     """Builds the requests table batch by batch, as `RequestRows` does, most of it in compiled code.
 
     Args:
-        schema: What `table.schema.schema` returns.
+        schema: What `table.rows.schema` returns.
         keep: Which response bodies are kept.
         reader: The compiled reader.
     """
@@ -240,7 +240,7 @@ class PlainEmbeddingRows(PlainRows, EmbeddingRows):
     """Builds the embeddings table batch by batch, as `EmbeddingRows` does, most of it in compiled code.
 
     Args:
-        schema: What `table.schema.schema` returns.
+        schema: What `table.rows.schema` returns.
         keep: As for `EmbeddingRows`.
         dimensions: As for `EmbeddingRows`.
         reader: The compiled reader.

@@ -236,14 +236,14 @@ class RequestRows:
     """Builds the requests table batch by batch.
 
     Args:
-        schema: What `table.schema.schema` returns.
+        schema: What `table.rows.schema` returns.
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
 
     Attributes:
         conversion_errors: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
         parse_errors: How many answers have a `parse_error`, in a table that has this column.
-        counts: What else is counted, by the names of `counts.COUNTS`.
+        counts: What else is counted, by the names of `findings.COUNTS`.
         examples: The first different examples by name.
     """
 
@@ -289,7 +289,7 @@ class RequestRows:
                 self.count("no_token_counts")
 
     def count(self, *noted: str) -> None:
-        """Count what an answer notes: a name of `counts.COUNTS`, with an example after a colon or without."""
+        """Count what an answer notes: a name of `findings.COUNTS`, with an example after a colon or without."""
         for each in noted:
             name = count_name(each)
             self.counts[name] += 1

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO, Protocol, Self, TypeAlias
 import pyarrow as pa
 
 from batchfiles.codec import dumps
+from batchfiles.io.arrow import KeptOpen, ZstdWriter
 from batchfiles.io.threads import run_uninterrupted
-from batchfiles.io.zstd import KeptOpen, ZstdWriter
 from batchfiles.table.cells import is_vector, json_texts, plain_values
 from batchfiles.table.rows import SCHEMA_VERSION
 

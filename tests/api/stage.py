@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from batchfiles import APIConnectionError, Batch
-from batchfiles.api import Request, Response
-from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import Flow, Running
+from batchfiles.api import Request, Response, effects
+from batchfiles.api.effects import Flow, Running
 
 __all__ = ["Stage", "batch", "lost", "page", "said"]
 

@@ -16,8 +16,7 @@ from batchfiles import (
     RetryPolicy,
 )
 from batchfiles.api import Batch, Config, Response, batches
-from batchfiles.api.flows import call
-from batchfiles.api.flows.effects import ANSWER_LIMIT, ERROR_LIMIT, Flow
+from batchfiles.api.effects import ANSWER_LIMIT, ERROR_LIMIT, Flow, call
 from tests.api.stage import Stage, batch, lost, said
 
 

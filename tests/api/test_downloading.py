@@ -10,8 +10,8 @@ import pytest
 
 from batchfiles import APIConnectionError, APIError, Batch, FileError, IncompleteDownloadError, NotFoundError, RetryPolicy
 from batchfiles.api import Config, Request, Response
-from batchfiles.api.flows import download, download_file
-from batchfiles.api.flows.effects import Sleep, WriteFile
+from batchfiles.api.downloading import download, download_file
+from batchfiles.api.effects import Sleep, WriteFile
 from tests.api.stage import Stage, lost, said
 
 OLD, NEW = b"old!" * 25, b"new." * 25

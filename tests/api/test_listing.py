@@ -8,8 +8,8 @@ import pytest
 
 from batchfiles import APIError, RetryPolicy
 from batchfiles.api import Config
-from batchfiles.api.flows import find, list_batches
-from batchfiles.api.flows.effects import Flow
+from batchfiles.api.effects import Flow
+from batchfiles.api.submitting import find, list_batches
 from batchfiles.client.calls import Calls, FilePages
 from tests.api.stage import Stage, page, said
 

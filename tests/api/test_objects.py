@@ -21,8 +21,7 @@ from batchfiles import (
     ListFilesResponse,
 )
 from batchfiles.api.batch import TIMES
-from batchfiles.api.status import STATES
-from batchfiles.open_strings import BatchStatus
+from batchfiles.open_strings import STATES, BatchStatus
 
 BATCH = {
     "id": "batch_abc123",

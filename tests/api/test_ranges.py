@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.api import Response
-from batchfiles.api.flows.downloading import Append, Complete, Partial, Restart, read_content, strong_etag
+from batchfiles.api.downloading import Append, Complete, Partial, Restart, read_content, strong_etag
 
 TAG = '"abc"'
 HAVE = Partial(40, TAG)

@@ -21,8 +21,7 @@ from batchfiles import (
     SubmissionUnknownError,
 )
 from batchfiles.api import Config, Request, Response
-from batchfiles.api.flows import Submission, create, submit
-from batchfiles.api.flows.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, UNPROCESSED_CODE, marker_of
+from batchfiles.api.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, UNPROCESSED_CODE, Submission, create, marker_of, submit
 from tests.api.stage import Stage, batch, lost, page, said
 
 SHA = "5" * 64

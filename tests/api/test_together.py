@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.api.flows.effects import Flow, Now, ReadFile, Sleep
-from batchfiles.api.flows.waiting import gather
+from batchfiles.api.effects import Flow, Now, ReadFile, Sleep
+from batchfiles.api.waiting import gather
 from batchfiles.errors import BatchFilesError, FileError, NotFoundError
 
 

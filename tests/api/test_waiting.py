@@ -16,8 +16,7 @@ from batchfiles import (
     StillRunningError,
 )
 from batchfiles.api import Config, Response
-from batchfiles.api.flows import wait
-from batchfiles.api.flows.waiting import LATE_FILES, VANISHED
+from batchfiles.api.waiting import LATE_FILES, VANISHED, wait
 from tests.api.stage import Stage, batch, lost, said
 
 DAY = 24 * 60 * 60

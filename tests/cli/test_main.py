@@ -319,7 +319,7 @@ def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_star
 
 
 def test_no_command_imports_pyarrow_before_it_needs_it() -> None:
-    """`workers.pool` imported the writers of tables, so that commands imported pyarrow, numpy and pandas at their start."""
+    """`workers` imported the writers of tables, so that commands imported pyarrow, numpy and pandas at their start."""
     script = (
         "import sys\nfrom importlib import import_module\nfrom batchfiles.cli.main import COMMANDS\n"
         "for place, _ in COMMANDS.values():\n    import_module(place.partition(':')[0])\n"

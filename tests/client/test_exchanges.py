@@ -26,7 +26,7 @@ from batchfiles import (
     RetryPolicy,
 )
 from batchfiles.api import AzureConfig, FilePart
-from batchfiles.api.flows import upload
+from batchfiles.api.submitting import upload
 from batchfiles.testing import Fault, Server
 from tests.client.canary import CANARY
 from tests.client.conftest import Opener

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
+from batchfiles.io.arrow import Xxh64
 from batchfiles.io.compression import compressed, compression_of, compression_of_name, decompressed
-from batchfiles.io.zstd import Xxh64
 
 
 def zstd(data):

@@ -28,7 +28,7 @@ from batchfiles.jobs.join import rows, scan
 from batchfiles.jobs.join.lazy_join import Join
 from batchfiles.jobs.join.lazy_table import PART_BYTES, LazyTable
 from batchfiles.outcome import OUTCOMES
-from batchfiles.workers.pool import WorkerPool
+from batchfiles.workers import WorkerPool
 from tests.jobs.oracle import BOM, COLUMNS, Expected, expected
 
 FIRST_SEED = int(os.environ.get("ORACLE_SEED", "0"))

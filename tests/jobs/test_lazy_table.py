@@ -109,14 +109,14 @@ def test_head_reads_only_the_first_part_of_a_campaign(tmp_path):
 
 def test_a_page_reads_no_more_than_a_second_takes(joined, monkeypatch):
     """Larger files are only named; the page says which call reads them."""
-    from batchfiles.jobs.join import display
+    from batchfiles.jobs.join import summary
 
     assert "of 16 rows" in joined._repr_html_()
-    monkeypatch.setattr(display, "SMALL", 10)
+    monkeypatch.setattr(summary, "SMALL", 10)
     page = joined._repr_html_()
     assert "not read yet" in page
     assert "ticket-0001" in page
-    monkeypatch.setattr(display, "QUICK", 10)
+    monkeypatch.setattr(summary, "QUICK", 10)
     monkeypatch.setattr(type(joined), "to_batches", lambda *_: pytest.fail("nothing is read"))
     assert "head() reads the first rows" in joined._repr_html_()
 

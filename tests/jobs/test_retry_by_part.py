@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import batchfiles
@@ -107,6 +107,7 @@ PART = st.tuples(
     ),
     ids=st.none() | st.lists(st.sampled_from("abcdx"), max_size=3),
 )
+@example(parts=[(["a"], []), (["a"], [])], repeats=set(), compressed=False, by_part=True, options={}, ids=["a", "b", "b"])
 def test_the_parts_give_what_all_files_together_give(
     parts: Any, repeats: set[int], compressed: bool, by_part: bool, options: dict[str, Any], ids: list[str] | None
 ) -> None:

@@ -11,7 +11,7 @@ from batchfiles.ids.index import digest
 from batchfiles.inputs.local import LocalFile
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex, UnkeyedLines, scan_results, tasks, with_line_numbers
-from batchfiles.workers.pool import WorkerPool
+from batchfiles.workers import WorkerPool
 from tests.jobs.wire import failure, put, success
 
 

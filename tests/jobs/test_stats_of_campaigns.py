@@ -17,7 +17,7 @@ from batchfiles import campaign as campaign_files
 from batchfiles.cli.stats import stats as stats_command
 from batchfiles.errors import MismatchError
 from batchfiles.io.temporary import Spool
-from batchfiles.jobs.stats import successes
+from batchfiles.jobs.stats import report as stats_report
 from tests.jobs.test_retry_by_part import PART, campaign, simple, together
 from tests.jobs.wire import failure, put, request, success
 
@@ -134,5 +134,5 @@ def test_what_only_a_join_can_know_is_none(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(request("a", n=2)))
     assert batchfiles.stats(tmp_path).results.succeeded_requests is None
     (tmp_path / "b.jsonl.gz").unlink()
-    monkeypatch.setattr(successes, "MOST_IDS", 1)
+    monkeypatch.setattr(stats_report, "MOST_IDS", 1)
     assert batchfiles.stats(tmp_path).results.succeeded_requests is None

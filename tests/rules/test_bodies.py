@@ -3,12 +3,15 @@
 import io
 import json
 import typing
+from importlib.util import find_spec
 from random import Random
 
 import pytest
 
+from batchfiles.jobs import validate_file
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import AZURE, GROQ, MISTRAL, NONE, OPENAI, TOGETHER, VLLM, Limits
+from batchfiles.native import SWITCH
 from batchfiles.rules import bodies, chat, others, responses
 from batchfiles.rules.bodies import RULES, TABLES, Rule
 from batchfiles.rules.keys import Violation
@@ -275,22 +278,41 @@ def test_null_where_the_specification_has_none_is_a_warning():
 # A rule is registered once
 
 
-@pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()])
-def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys):
+compiled = pytest.mark.skipif(
+    find_spec("batchfiles_native") is None, reason="batchfiles-native is not installed: pip install ./native"
+)
+IN_BOTH_WAYS = pytest.mark.parametrize("native", ["0", pytest.param("1", marks=compiled)], ids=["python", "compiled"])
+
+
+@pytest.fixture
+def _in_small_blocks(monkeypatch, native):
+    """Compiled code knows the lines of one block when it reads the next."""
+    monkeypatch.setenv(SWITCH, native)
+    monkeypatch.setattr(validate_file, "BLOCK_SIZE", 4096)
+
+
+@IN_BOTH_WAYS
+@pytest.mark.usefixtures("_in_small_blocks")
+@pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()], ids=str)
+@pytest.mark.parametrize("count", [5, 500])
+def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys, count):
     """Once a rule had to be added to the fast check too: four of five bad lines passed with exit code 0."""
     rule = Rule(frozenset(keys), lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
     monkeypatch.setitem(RULES, "chat/completions", [rule])
-    lines = [line(CHAT, body_for(CHAT, n=3 if number in (2, 5) else 1), str(number)) for number in range(1, 6)]
-    assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 5)]
+    bad = {2, 5, 300, count - 1} & set(range(1, count + 1))
+    lines = [line(CHAT, body_for(CHAT, n=3 if number in bad else 1), str(number)) for number in range(1, count + 1)]
+    assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", number) for number in sorted(bad)]
 
 
+@IN_BOTH_WAYS
+@pytest.mark.usefixtures("_in_small_blocks")
 def test_a_check_that_is_added_to_a_table_runs_on_every_line(monkeypatch):
     """The same for the check of one parameter."""
     table = TABLES["chat/completions"]
     no = lambda value, path: [Violation("mine", "No.", f"$.{path}")]  # noqa: E731
     monkeypatch.setitem(TABLES, "chat/completions", table._replace(parameters={**table.parameters, "mine": no}))
-    lines = [line(CHAT, body_for(CHAT, **({"mine": 1} if number in (2, 4) else {})), str(number)) for number in range(1, 6)]
-    assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 4)]
+    lines = [line(CHAT, body_for(CHAT, **({"mine": 1} if number in (2, 300) else {})), str(number)) for number in range(1, 301)]
+    assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 300)]
 
 
 SAME_IN_PYTHON = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles import OPENAI, Client
-from batchfiles.api.flows.submitting import marker_of
+from batchfiles.api.submitting import marker_of
 from batchfiles.testing import Server
 
 

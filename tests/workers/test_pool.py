@@ -21,9 +21,9 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchFilesError, DuplicateCustomIdError, FileError, InvalidLineError, WorkerError
+from batchfiles import workers as pool
 from batchfiles.ids.index import digest
-from batchfiles.workers import pool
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, cores
+from batchfiles.workers import Job, Product, Spec, WorkerPool, cores
 from tests.jobs.wire import put, request, success
 
 SCHEMA = pa.schema([("number", pa.int64())])
@@ -121,6 +121,7 @@ class Marks(Job):
 class Slow(Job):
     """Yields its thread. A task that waits for another one ends when that one has begun."""
 
+    ahead = 5
     began: ClassVar[dict[int, threading.Event]] = {}
 
     def __init__(self, spec: Spec) -> None:
@@ -228,7 +229,7 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
         next(found)
         until(lambda: len(list(tmp_path.iterdir())) >= 4)
         time.sleep(0.2)
-        assert len(list(tmp_path.iterdir())) <= 2 * pool.TASKS_AHEAD + 1
+        assert len(list(tmp_path.iterdir())) <= 2 * Job.ahead + 1
         assert len(list(found)) == 29
     assert len(list(tmp_path.iterdir())) == 30
 
@@ -236,7 +237,7 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
 def test_a_busy_consumer_has_a_core() -> None:
     """Two workers and a writer of Parquet shared two cores, until the workers were far ahead and the writer was alone."""
     with WorkerPool(2, in_threads=True) as worker_pool:
-        found = worker_pool.run(Slow, {}, Slow.tasks(30), ahead=5)
+        found = worker_pool.run(Slow, {}, Slow.tasks(30))
         products = [next(found)]
         until(lambda: sum(event.is_set() for event in Slow.began.values()) >= 10)
         time.sleep(0.2)  # the consumer is busy
@@ -522,7 +523,7 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
     """Their standard input ends, and so do they."""
     script = (
         "import time\n"
-        "from batchfiles.workers.pool import WorkerPool\n"
+        "from batchfiles.workers import WorkerPool\n"
         "with WorkerPool(2) as worker_pool:\n"
         "    print(*[worker._process.pid for worker in worker_pool._workers], flush=True)\n"
         "    time.sleep(60)\n"

@@ -32,7 +32,7 @@ from batchfiles.jobs.join.table_files import (
     kept_files,
     stale_files,
 )
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
+from batchfiles.workers import Job, Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import os

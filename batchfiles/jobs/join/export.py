@@ -40,16 +40,11 @@ from batchfiles.outcome import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, ResultRef
-from batchfiles.workers.pool import Product, Spec, WorkerPool
+from batchfiles.workers import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.rows import TableName
-
-
-RANGES_AHEAD = 5
-"""Ranges of each worker that run ahead of the writer, each with about two megabytes of rows: as many as one worker makes while a
-row group is compressed."""
 
 
 class ExportRows(RowWork):
@@ -59,6 +54,9 @@ class ExportRows(RowWork):
         spec: As for `RowWork`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file the
             `EmbeddingRows.text_sizes`, or None for a table without vectors.
     """
+
+    ahead = 5
+    """As many ranges as one worker makes while a row group is compressed, each with about two megabytes of rows."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -112,7 +110,7 @@ class ExportRows(RowWork):
 
 
 def numbered_from_one(sizes: list[int], size: int) -> list[Spec]:
-    """Divide files into ranges, as `result_index.tasks` does, each of which begins with line 1."""
+    """Divide files into ranges, as `scan.tasks` does, each of which begins with line 1."""
     return [{**task, "line_number": 1} for task in scan.tasks(sizes, size)]
 
 
@@ -221,7 +219,7 @@ class Export(LazyTable[ExportReport]):
                     yield product
         else:
             ranges = numbered_from_one([file.size for file in self._roles.results], TASK_BYTES)
-            yield from renumbered(pool.run(ExportRows, spec, ranges, ahead=RANGES_AHEAD), ranges, "result_line_number")
+            yield from renumbered(pool.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
 def export(

@@ -31,7 +31,7 @@ from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
-from batchfiles.workers.pool import Product, Spec, WorkerPool
+from batchfiles.workers import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pyarrow as pa

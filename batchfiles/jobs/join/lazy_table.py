@@ -15,11 +15,11 @@ from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import in_steps
-from batchfiles.jobs.join.display import describe, first_rows, page
 from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport
+from batchfiles.jobs.join.summary import describe, first_rows, page
 from batchfiles.jobs.join.table_files import NO_RESUME, NewFolder, checked_file_bytes, is_own_file, part_name
 from batchfiles.table.plain_rows import is_mostly_plain
-from batchfiles.workers.pool import Product, Spec, WorkerPool
+from batchfiles.workers import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,7 +28,7 @@ from batchfiles.jobs.join.parts import CampaignPart, open_part
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.join.rows import ROWS
 from batchfiles.jobs.join.table_files import FILE_KEY, NewFolder
-from batchfiles.workers.pool import Product, WorkerPool
+from batchfiles.workers import Product, WorkerPool
 
 if TYPE_CHECKING:
     import os

@@ -18,7 +18,7 @@ from batchfiles.io.lines import Block
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import IdConflicts, ResultLookup, fetch, id_of_request
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, scan_results, with_line_numbers
-from batchfiles.workers.pool import Spec, WorkerPool
+from batchfiles.workers import Spec, WorkerPool
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 

@@ -14,7 +14,7 @@ from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import Block, Displayed
-from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
+from batchfiles.workers import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike

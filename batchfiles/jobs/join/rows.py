@@ -30,7 +30,7 @@ from batchfiles.native import NativeRows
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainEmbeddingRows, PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, RequestRows, malformed_input, schema
-from batchfiles.workers.pool import Job, Product, Spec
+from batchfiles.workers import Job, Product, Spec
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.user_columns import UserColumns

@@ -38,7 +38,7 @@ from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.texts import Text, texts
 from batchfiles.native import NativeEntries, native_entries, native_lines
 from batchfiles.outcome import id_of_malformed, may_repeat_its_key, plain_ids, why_unreadable
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
+from batchfiles.workers import Job, Product, Spec, WorkerPool
 
 UNTIL_NEWLINE = 0xFFFFFFFF
 """The length of a line longer than `max_line_bytes`: its bytes were not kept, and its end is found again when it is copied."""

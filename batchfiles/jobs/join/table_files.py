@@ -18,7 +18,7 @@ from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.workers.pool import Spec
+from batchfiles.workers import Spec
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.parts import CampaignPart

@@ -13,23 +13,22 @@ from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import ResultFlags
 from batchfiles.inputs.folders import attributed
-from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
+from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
 from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import in_steps
 from batchfiles.jobs.join.accounting import Accounting
 from batchfiles.jobs.join.lazy_table import TASK_BYTES
-from batchfiles.jobs.join.lookup import refuse_conflicts
+from batchfiles.jobs.join.lookup import fetch, refuse_conflicts
 from batchfiles.jobs.join.repeated_requests import find_repeated
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
-from batchfiles.jobs.retry.choice import RetryChoice
-from batchfiles.jobs.retry.lines import RetryLines
-from batchfiles.jobs.retry.output import RetryTargets
+from batchfiles.jobs.retry.lines import RetryChoice, RetryLines
+from batchfiles.jobs.retry.output import RetryTargets, TwinCheck
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
-from batchfiles.jobs.retry.twins import TwinCheck
 from batchfiles.jobs.retry.units import Unit, Units
 from batchfiles.jsontext.edits import Edit
-from batchfiles.workers.pool import Spec, WorkerPool
+from batchfiles.outcome import id_in
+from batchfiles.workers import Spec, WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +120,8 @@ class RetryByResults:
                             own.refuse()
                     else:
                         self._take(pool, unit, unit.numbers, twins, progress)
-                if self._listed is not None:
-                    self._unclaimed["unknown"] = _unclaimed(self._listed[1])
+                if self._listed is not None and known is not None:
+                    self._unclaimed["unknown"] = _unknown_ids(*self._listed, [file for file, _ in known.files])
                 self._refuse_strangers()
                 if not self._by_part:
                     twins.refuse()
@@ -310,3 +309,15 @@ def _unclaimed(marks: ResultFlags) -> int:
         return 0
     used, superseded = marks.mask("used"), marks.mask("superseded")
     return pc.sum(pc.invert(pc.or_(used, superseded))).as_py() or 0
+
+
+def _unknown_ids(result_index: ResultIndex, marks: ResultFlags, lists: Sequence[LocalFile]) -> int:
+    """Count the listed ids without a request, each once."""
+    index, count = result_index.index, _unclaimed(marks)
+    with OpenFiles(lists) as descriptors:
+        for run in index.repeated():
+            places = [index.place(entry) for entry in run if not marks.used[entry] and not marks.superseded[entry]]
+            if len(places) > 1:  # two ids may have the same digest
+                lines = (fetch(descriptors[place.file], place, lists[place.file].name) for place in places)
+                count -= len(places) - len(set(map(id_in, lines)))
+    return count

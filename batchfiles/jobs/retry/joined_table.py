@@ -5,6 +5,7 @@ Each becomes a line in a temporary file, so that the join's index and lookup fin
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
@@ -20,10 +21,15 @@ from batchfiles.io.lines import blocks
 from batchfiles.io.remote_path import Place, files_in
 from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.io.temporary import Spool
-from batchfiles.jobs.retry.choice import PARSE_ERROR, STATUS
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 from batchfiles.table.open import BINARY_SUFFIXES, Peeked, endings_of, recognized
+
+PARSE_ERROR = "parse_error"
+"""The word for answers whose text did not parse; only a joined table knows of them."""
+
+STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)")
+"""A status, or a class of them."""
 
 SUFFIXES = endings_of((*BINARY_SUFFIXES, ".csv"))
 """Suffixes of tables. JSONL may also be results: the first line shows it."""

@@ -1,18 +1,18 @@
-"""The second pass of a retry over a range of a request file, which yields the lines that are sent again."""
+"""Which requests are sent again, and the pass over a range of a request file that yields their lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, nearest
 from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, digests_of_bytes
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import Block
@@ -20,15 +20,139 @@ from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.texts import Text, texts
 from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
-from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
-from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
-from batchfiles.jobs.retry.report import GroupCounts
+from batchfiles.jobs.retry.joined_table import PARSE_ERROR, STATUS, has_parse_error, read_known_outcome
+from batchfiles.jobs.retry.report import NOT_IN_TABLE, NOT_LISTED, TOO_LONG, GroupCounts
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.native import NativeRetries, native_retries
-from batchfiles.outcome import ANSWERED, MALFORMED, Result, id_in, read_result
+from batchfiles.outcome import ANSWERED, MALFORMED, OUTCOMES, SUCCEEDED, Result, id_in, read_result
 from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.rows import MISSING, ResultRef
-from batchfiles.workers.pool import Job, Product, Spec
+from batchfiles.workers import Job, Product, Spec
+
+ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "context_length_exceeded")
+"""Error codes that are similar to an outcome."""
+
+STATUSES = ("4xx", "5xx", "400", "401", "403", "404", "408", "409", "422", "429", "500", "502", "503", "504")
+ALMOST = 0.75
+"""The similarity to a known word from which a word counts as a misspelling of it."""
+
+
+def words_of(texts: Iterable[str]) -> list[str]:
+    """Return the words of lists with commas between.
+
+    Raises:
+        TypeError: It is a single string, whose letters would be taken for words.
+    """
+    if isinstance(texts, str):
+        raise TypeError("a list of outcomes, statuses and error codes is expected, not a single string")
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+def check_word(word: str) -> None:
+    """Refuse a word that is almost an outcome or a status: it would match no request, and nothing would be retried.
+
+    Any other word may be an error code: services have their own codes.
+
+    Raises:
+        ValueError: The word is probably misspelled.
+    """
+    known = (*OUTCOMES, PARSE_ERROR, *ERROR_CODES)
+    if word in known or STATUS.fullmatch(word):
+        return
+    near = nearest(word, STATUSES if word[:1].isdigit() else known, likeness=ALMOST)
+    if near is not None:
+        raise ValueError(f"{word!r} is not an outcome, a status or a known error code; did you mean {near!r}?")
+
+
+class RetryChoice:
+    """Decides about each request.
+
+    Args:
+        only: Outcomes, statuses (`429`, `5xx`), error codes and `parse_error`: these and no others, retryable or not; None takes
+            what is retryable.
+        but: The same: never these.
+        everything: Whether to take all requests without a success.
+        listed: Whether to take all requests that are found, as ids in a list are.
+        by_table: Whether a joined table has the outcomes of the requests; those without a row are never selected.
+
+    Attributes:
+        listed: As given.
+        by_table: As given; it may be set when the files are known.
+        matched: The words that matched a request.
+    """
+
+    def __init__(
+        self,
+        only: Iterable[str] | None,
+        but: Iterable[str],
+        *,
+        everything: bool = False,
+        listed: bool = False,
+        by_table: bool = False,
+    ) -> None:
+        self._only = None if only is None else frozenset(only)
+        self._but = frozenset(but)
+        self._everything = everything
+        self.listed = listed
+        self.by_table = by_table
+        self.matched: set[str] = set()
+
+    def to_spec(self) -> dict[str, Any]:
+        """Describe the choice in values that JSON can hold, for another process."""
+        return {
+            "only": None if self._only is None else sorted(self._only),
+            "but": sorted(self._but),
+            "everything": self._everything,
+            "listed": self.listed,
+            "by_table": self.by_table,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Self:
+        """Return the choice that `to_spec` described."""
+        return cls(spec["only"], spec["but"], everything=spec["everything"], listed=spec["listed"], by_table=spec["by_table"])
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of the choice."""
+        return self._but | (self._only or frozenset())
+
+    def why_not(self, result: Result, *, is_found: bool, has_parse_error: bool = False) -> str | None:
+        """Return why a request is left out; None if it is wanted.
+
+        Args:
+            result: Its result.
+            is_found: Whether it has a result, or a known outcome.
+            has_parse_error: Whether the text of its answer did not parse.
+        """
+        if self.listed:
+            return None if is_found else NOT_LISTED
+        if self.by_table and not is_found:
+            return NOT_IN_TABLE
+        if self._only is not None:
+            if not self._matches(self._only, result, has_parse_error=has_parse_error):
+                return "succeeded" if result.outcome == SUCCEEDED else "not in --only"
+        elif result.outcome == SUCCEEDED:
+            return "succeeded"
+        elif result.outcome == MALFORMED and result.error_code == "line_too_long":
+            return TOO_LONG
+        elif not self._everything and not result.retryable:
+            return "not retryable"
+        if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):
+            return "in --except"
+        return None
+
+    def _matches(self, words: frozenset[str], result: Result, *, has_parse_error: bool) -> bool:
+        status = result.status_code
+        names = {result.outcome, result.error_code}
+        if status:
+            names |= {str(status), f"{status // 100}xx"}
+        if has_parse_error:
+            names.add(PARSE_ERROR)
+        found = words & names
+        self.matched |= found
+        return bool(found)
+
 
 REPEATED = "repeats a line of another request file"
 """Why a line is left out that is the same request as an earlier one."""

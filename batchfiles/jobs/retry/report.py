@@ -1,4 +1,4 @@
-"""The report of a retry."""
+"""The report of a retry, and its summary."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.findings import Finding, Findings
-from batchfiles.jobs.retry.choice import NOT_IN_TABLE
+from batchfiles.findings import Finding, Findings, first_findings, not_read_lines, plural, sentence_of
+from batchfiles.io.target import output_name
+from batchfiles.layout import cut, size, visible
 from batchfiles.outcome import OUTCOMES
-from batchfiles.summary import Block, Displayed
+from batchfiles.summary import PYTHON, Block, Displayed, Interface, Sentences, Table
+
+NOT_LISTED = "not in the list of ids"
+"""Why a request is left out if ids are listed."""
+
+NOT_IN_TABLE = "not in the table"
+"""Why a request is left out if a table has the outcomes of the others: its rows may have been filtered."""
+
+TOO_LONG = "its result is above --max-line-bytes"
+"""Why a request is left out whose result was not read: it may be an answer that was paid for."""
 
 GROUPS_KEPT = 200
 """Groups of requests with separate error codes; all further codes are not distinguished."""
@@ -80,7 +90,7 @@ class RetryReport(Displayed):
         files: The files that were written.
         groups: Requests by their outcomes, and by whether and why they were left out.
         unmatched: Selected outcomes, statuses and error codes that no request has.
-        unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
+        unknown_ids: Listed ids that no request has, each counted once.
         unknown_results: Results without a request; of a joined table, rows.
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
@@ -111,8 +121,6 @@ class RetryReport(Displayed):
         return {name: sum(group.requests for group in self.groups if group.outcome == name) for name in OUTCOMES}
 
     def _blocks(self) -> Iterator[Block]:
-        from batchfiles.jobs.retry.summary import retry_blocks
-
         return retry_blocks(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -203,3 +211,50 @@ def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
     """Sort by outcome, then by frequency; among equals, written ones first."""
     place = ORDER.get(group.outcome, -1)
     return place, -group.requests, group.status_code or 0, group.error_code or "", group.left_out or ""
+
+
+GROUPS = 20
+"""How many groups the summary shows."""
+CODE_WIDTH = 32
+HEADINGS = ("outcome", "status", "error", "requests", "")
+
+
+def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Block]:
+    """Yield the summary: the groups of requests, further findings, and the files.
+
+    Args:
+        report: The report.
+        names: What options are called.
+    """
+    rows = []
+    for group in report.groups[:GROUPS]:
+        status = "" if group.status_code is None else str(group.status_code)
+        code = cut(visible(group.error_code or ""), CODE_WIDTH)
+        words = "written" if group.left_out is None else f"left out: {group.left_out}"
+        rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
+    rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
+    yield Table(
+        HEADINGS, rows, texts=("outcome", "error", ""), whole=("outcome",), optional=("status",), sentences=("",), has_total=True
+    )
+    lines = [f"… {len(report.groups) - GROUPS:,} more: {names.all_of_them}"] if len(report.groups) > GROUPS else []
+    lines += ["", *first_findings(report.findings, names)]
+    if report.unmatched:
+        lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
+    lines += not_read_lines(report.not_read, report.examples)
+    if report.not_in_table:
+        lines.append(sentence_of("not_in_table", report.not_in_table))
+    if report.unknown_results:
+        lines.append(f"{plural(report.unknown_results, 'result')} without a request")
+    if report.unknown_ids:
+        lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
+    yield Sentences([*lines, *_file_lines(report)])
+
+
+def _file_lines(report: RetryReport) -> list[str]:
+    """Return a line for each file written."""
+    if not report.files:
+        return ["nothing to retry, no file was written"]
+    changed = f", {report.changed:,} changed" if report.changed else ""
+    lines = [f"{output_name(file.path)}: {plural(file.requests, 'request')}, {size(file.bytes)}" for file in report.files]
+    lines[-1] += f"{changed}, in {report.seconds:,.1f} s"
+    return lines

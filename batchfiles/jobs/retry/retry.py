@@ -31,10 +31,10 @@ from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.parts import whole_campaign
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.retry.by_results import KnownOutcomes, RetryByResults
-from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
-from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
+from batchfiles.jobs.retry.joined_table import PARSE_ERROR, JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
+from batchfiles.jobs.retry.lines import RetryChoice, check_word, words_of
 from batchfiles.jobs.retry.output import RetryTargets
-from batchfiles.jobs.retry.report import RetryCounts, RetryReport
+from batchfiles.jobs.retry.report import NOT_LISTED, RetryCounts, RetryReport
 from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit, Units
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP

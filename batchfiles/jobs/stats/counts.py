@@ -17,8 +17,16 @@ from batchfiles.errors import InvalidLineError
 from batchfiles.findings import count_name
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
 from batchfiles.jobs.stats.prices import Prices, total
-from batchfiles.jobs.stats.report import KEPT_BITS, OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
-from batchfiles.jobs.stats.successes import AnsweredRequests
+from batchfiles.jobs.stats.report import (
+    KEPT_BITS,
+    OTHER,
+    AnsweredRequests,
+    LengthHistogram,
+    ModelEstimate,
+    ModelUsage,
+    RequestStats,
+    ResultStats,
+)
 from batchfiles.jobs.tokens import measure
 from batchfiles.native import NativeTotals, native_totals
 from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result, read_result

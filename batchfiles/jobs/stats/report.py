@@ -1,4 +1,4 @@
-"""The report of `stats`, and percentiles of lengths in bounded memory."""
+"""The report of `stats`, and what it counts in bounded memory: percentiles of lengths, and the requests that were answered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from batchfiles.summary import Block, Displayed
+
+MOST_IDS: Final = 1_000_000
+"""Ids that are kept at a time, those of one part of a campaign; about 100 MB."""
 
 KEPT_BITS: Final = 8
 """The leading bits by which lengths are counted: 128 buckets for each power of two, 0.8 % wide."""
@@ -302,3 +305,68 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+class AnsweredRequests:
+    """Counts the requests that the successes in results answer, part by part: the number that `join` counts as `succeeded`.
+
+    `stats` counts lines, because every line is billed. A success may repeat another one, or belong to no request.
+    """
+
+    def __init__(self) -> None:
+        self._is_known = True
+        self._has_requests = False
+        self._answered = self._repeated = self._unknown = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._files: dict[str, int] = {}
+        self._requests: Counter[str] = Counter()
+        self._successes: Counter[str | None] = Counter()
+
+    def add_request(self, custom_id: object, file: int) -> None:
+        """Add the id of a request in a file."""
+        self._has_requests = True
+        if not self._is_known or not isinstance(custom_id, str):
+            return
+        self._requests[custom_id] += 1
+        # An id in two files is two requests: names and batch objects show which results are whose, and only `join` reads them.
+        if self._files.setdefault(custom_id, file) != file or self._is_full():
+            self._give_up()
+
+    def add_success(self, custom_id: object) -> None:
+        """Add the id of a result that is a success."""
+        if self._is_known:
+            self._successes[custom_id if isinstance(custom_id, str) else None] += 1
+            if self._is_full():
+                self._give_up()
+
+    def add_successes(self, custom_ids: list[str]) -> None:
+        """Add the ids of several results that are successes."""
+        if self._is_known:
+            self._successes.update(custom_ids)
+            if self._is_full():
+                self._give_up()
+
+    def _is_full(self) -> bool:
+        return len(self._files) + len(self._successes) > MOST_IDS
+
+    def _give_up(self) -> None:
+        self._is_known = False
+        self._start()
+
+    def end_part(self) -> None:
+        """Count what was added since the last part; ids may restart in the next one."""
+        for custom_id, lines in self._successes.items():
+            requests = 0 if custom_id is None else self._requests[custom_id]
+            self._answered += requests
+            if requests:
+                self._repeated += lines - 1
+            else:
+                self._unknown += lines
+        self._start()
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of `ResultStats`; they are None without requests, and where they are not known."""
+        counts = (self._answered, self._repeated, self._unknown) if self._is_known and self._has_requests else (None,) * 3
+        return dict(zip(("succeeded_requests", "repeated_successes", "unknown_successes"), counts, strict=True))

@@ -24,13 +24,12 @@ from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, f
 from batchfiles.jobs.retry.joined_table import JoinedTable, joined_tables
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
-from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
-from batchfiles.jobs.stats.successes import AnsweredRequests
+from batchfiles.jobs.stats.report import AnsweredRequests, FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats.table_rows import OF_STATS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED
 from batchfiles.table.read import TableLike
-from batchfiles.workers.pool import WorkerPool
+from batchfiles.workers import WorkerPool
 
 RANGE_BYTES = 3 * 1024 * 1024
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batchfiles.findings import plural, sentence_of, share
+from batchfiles.findings import not_read_lines, plural, sentence_of, share
 from batchfiles.jobs.stats.price import money
-from batchfiles.jobs.summaries import not_read_lines
 from batchfiles.layout import PLAIN, Screen, cut, cut_in_middle, size, visible, wrapped
 from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
 

@@ -3,19 +3,22 @@
 A job is a class that is created from a JSON specification. Its `run(task)` yields record batches or bytes, and finally a dict,
 the summary of the task. Tasks are independent, such as ranges of files. Products arrive in the order of the tasks.
 
-Workers are `sys.executable -m …` subprocesses: with multiprocessing, spawned workers fail in scripts without a main guard, forked
+Workers are `sys.executable -c …` subprocesses: with multiprocessing, spawned workers fail in scripts without a main guard, forked
 ones warn in programs with threads, and daemonic ones can't have children. If none can be started, this process does all tasks.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
+import importlib
 import json
 import logging
 import os
 import pickle
 import queue
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,10 +32,10 @@ from typing import IO, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
 from batchfiles.errors import WorkerError
+from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.threads import run_uninterrupted
 
 LOG = logging.getLogger(__name__)
-
 
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
 """Bytes for which starting a worker process, 0.2 s, pays."""
@@ -47,6 +50,9 @@ Product: TypeAlias = Any
 
 class Job:
     """The base class of jobs."""
+
+    ahead = 2
+    """Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
     def __init__(self, spec: Spec) -> None:
         raise NotImplementedError
@@ -78,9 +84,6 @@ PIPE_BYTES = 1024 * 1024
 
 HASH_KEY = secrets.randbelow(2**32)
 """The random hash key of all workers: some build the index of ids, and others search it, also in later passes."""
-
-TASKS_AHEAD = 2
-"""Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
 
 class WorkerPool:
@@ -130,25 +133,17 @@ class WorkerPool:
         """Whether other processes run the tasks; they hash ids with another key than this one."""
         return bool(self._workers)
 
-    def run(
-        self, job: type[Job], spec: Spec, tasks: Sequence[Spec], *, ahead: int = TASKS_AHEAD
-    ) -> Generator[tuple[int, Product], None, None]:
+    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         """Run all tasks, and yield `(task number, product)` in the order of the tasks.
 
         Close the generator if you stop early, for example with `contextlib.closing`.
-
-        Args:
-            job: The class of the job.
-            spec: What it is created from.
-            tasks: The tasks.
-            ahead: The tasks of each worker that run ahead of the consumer.
 
         Raises:
             WorkerError: A worker died.
             BatchFilesError: Any error of the job.
         """
         if self._workers or self._threads > 1:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
-            yield from self._run_in_workers(job, spec, tasks, ahead)
+            yield from self._run_in_workers(job, spec, tasks)
             return
         with closing(job(spec)) as running:
             for number, task in enumerate(tasks):
@@ -156,11 +151,9 @@ class WorkerPool:
                     for product in products:
                         yield number, product
 
-    def _run_in_workers(
-        self, job: type[Job], spec: Spec, tasks: Sequence[Spec], ahead: int
-    ) -> Generator[tuple[int, Product], None, None]:
+    def _run_in_workers(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         workers: list[_Worker | _LocalWorker] = [*self._workers, *(_LocalWorker(job) for _ in range(self._threads))]
-        task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers) * ahead)
+        task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers) * job.ahead)
         self._task_runs.append(task_run)
         try:
             task_run.start(workers)
@@ -192,8 +185,8 @@ def _end(workers: list[_Worker], task_runs: list[_TaskRun], main: int) -> None:
 class _TaskRun:
     """The queues of tasks and products of one job, and a thread for each worker.
 
-    While the consumer is busy, the last worker begins no task: it leaves its core to the consumer, and the others work. When all of
-    them worked on two cores, a writer of Parquet had two thirds of a core, until all tasks ahead were done and it was alone.
+    While the consumer is busy, the last worker begins no task, to leave its core to the consumer. When all of them worked on two
+    cores, a writer of Parquet had two thirds of a core, until all tasks ahead were done and it was alone.
 
     Args:
         order: The job, for each worker.
@@ -217,10 +210,9 @@ class _TaskRun:
 
     def start(self, workers: Sequence[_Worker | _LocalWorker]) -> None:
         """Start the threads."""
-        last = workers[-1] if len(workers) > 1 else None
         for worker in workers:
             # Daemon threads, because the exit of the program would wait for others before the workers are ended.
-            arguments = worker, worker is last
+            arguments = worker, worker is workers[-1] is not workers[0]
             thread = threading.Thread(target=self._feed, args=arguments, name="batchfiles-worker", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -232,7 +224,6 @@ class _TaskRun:
             while (number := self._to_do.get()) is not None and not self._is_stopped:
                 worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
                 if is_last:
-                    number = None
                     self._wait_for_consumer()
             worker.leave()
         except BaseException as error:  # noqa: BLE001 - raised again by `products`, also a panic of compiled code
@@ -326,7 +317,7 @@ class _Worker:
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "batchfiles.workers.worker"],
+            [sys.executable, "-c", "from batchfiles.workers import work; work()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -381,3 +372,58 @@ class _Worker:
         return WorkerError(
             f"a worker process ended with status {self._process.returncode}{last}. If memory is low, try --workers 1"
         )
+
+
+def work() -> None:
+    """Run orders in a worker process, until standard input ends, which also happens when the main process dies.
+
+    Orders are lines of JSON; the answers are frames on standard output.
+    """
+    # Ctrl-C and the end of the terminal reach the whole process group; the main process decides, and closes standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Decoded JSON has no cycles; the garbage collector would take 10 % of the decoding time.
+    gc.disable()
+    import_pyarrow()
+    sink = os.dup(1)
+    os.dup2(2, 1)  # libraries must not print between the frames
+    jobs: dict[tuple[str, str], Job] = {}
+    for line in sys.stdin.buffer:
+        order = json.loads(line)
+        try:
+            _do(order, jobs, sink)
+        except BrokenPipeError:
+            return
+        except Exception as error:  # noqa: BLE001 - raised again in the main process
+            _send(sink, FAILED, _pickled(error))
+        gc.collect(1)
+
+
+def _do(order: Spec, jobs: dict[tuple[str, str], Job], sink: int) -> None:
+    key = (order["job"], json.dumps(order["spec"]))
+    if key not in jobs:
+        module, name = order["job"].split(":")
+        while jobs:
+            jobs.popitem()[1].close()
+        jobs[key] = getattr(importlib.import_module(module), name)(order["spec"])
+    for product in jobs[key].run(order["task"]):
+        if isinstance(product, dict):
+            _send(sink, DONE, codec.dumps(product))
+        elif isinstance(product, bytes):
+            _send(sink, BYTES, product)
+        else:
+            _send(sink, BATCH, product.serialize())
+
+
+def _send(sink: int, kind: bytes, payload: Any) -> None:  # noqa: ANN401 - bytes or a pyarrow buffer
+    view = memoryview(payload).cast("B")
+    os.write(sink, kind + len(view).to_bytes(8, "little"))
+    while view:
+        view = view[os.write(sink, view) :]
+
+
+def _pickled(error: Exception) -> bytes:
+    try:
+        return pickle.dumps(error)
+    except Exception:  # noqa: BLE001 - an exception that can't be pickled
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))

@@ -1,11 +1,59 @@
-"""Zstandard frames with a checksum of their content (RFC 8878), which pyarrow's compressor does not write."""
+"""What pyarrow lacks: an import without numpy, files that it can't close, and zstd frames with a checksum (RFC 8878)."""
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import BinaryIO
+
+UNUSED = ("numpy", "pandas")
+"""They take three quarters of the import time, and are not used."""
+
+RUNS_ALONE = 18
+"""The first version of pyarrow that runs without numpy."""
+
+
+def import_pyarrow() -> None:
+    """Import pyarrow without numpy, in a process that does not need numpy: a worker or the command line."""
+    if "pyarrow" in sys.modules or "numpy" in sys.modules or _major_version() < RUNS_ALONE:
+        return
+    with _hidden(UNUSED):
+        import pyarrow as pa
+        import pyarrow._compute  # would import numpy later
+
+        pa.array([0])  # pyarrow looks for pandas only at its first conversion
+
+
+def _major_version() -> int:
+    """Return the version of pyarrow, or 0; read from its folder because `importlib.metadata` is as slow as the import."""
+    spec = find_spec("pyarrow")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        try:
+            text = (Path(folder) / "_generated_version.py").read_text()
+        except OSError:
+            continue
+        if found := re.search(r"version = '([0-9]+)\.", text):
+            return int(found[1])
+    return 0
+
+
+@contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    """Make modules impossible to import, unless they are imported already."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # `import` raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 class KeptOpen:

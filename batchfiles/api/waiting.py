@@ -13,7 +13,7 @@ from typing import TypeVar
 from batchfiles.api import batches
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy
-from batchfiles.api.flows.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
+from batchfiles.api.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
 from batchfiles.errors import (
     APIConnectionError,
     BatchFilesError,

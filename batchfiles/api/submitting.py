@@ -14,12 +14,11 @@ from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config, RetryPolicy, is_passing
+from batchfiles.api.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.file import FileObject, Listing
-from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.responses import FilePart, Request, Response, error_of
-from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
-from batchfiles.open_strings import BatchCompletionWindow
+from batchfiles.open_strings import BatchCompletionWindow, bare_word
 
 MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""

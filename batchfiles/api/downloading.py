@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from batchfiles.api import files
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy, checked_id, is_passing
-from batchfiles.api.flows.effects import (
+from batchfiles.api.effects import (
     ERROR_LIMIT,
     Discard,
     Flow,

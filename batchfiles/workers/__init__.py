@@ -1,1 +1,0 @@
-"""Worker processes: the pool, and the program of each worker."""
