@@ -37,7 +37,6 @@ from batchfiles.io.threads import run_uninterrupted
 
 LOG = logging.getLogger(__name__)
 
-
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
 """Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
@@ -51,6 +50,9 @@ Product: TypeAlias = Any
 
 class Job:
     """The base class of jobs."""
+
+    ahead = 2
+    """Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
     def __init__(self, spec: Spec) -> None:
         raise NotImplementedError
@@ -82,9 +84,6 @@ PIPE_BYTES = 1024 * 1024
 
 HASH_KEY = secrets.randbelow(2**32)
 """The random hash key of all workers: some build the index of ids, and others search it, also in later passes."""
-
-TASKS_AHEAD = 2
-"""Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
 
 class WorkerPool:
@@ -154,7 +153,7 @@ class WorkerPool:
 
     def _run_in_workers(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         workers: list[_Worker | _LocalWorker] = [*self._workers, *(_LocalWorker(job) for _ in range(self._threads))]
-        task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
+        task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers) * job.ahead)
         self._task_runs.append(task_run)
         try:
             task_run.start(workers)
@@ -186,21 +185,26 @@ def _end(workers: list[_Worker], task_runs: list[_TaskRun], main: int) -> None:
 class _TaskRun:
     """The queues of tasks and products of one job, and a thread for each worker.
 
+    While the consumer is busy, the last worker begins no task, to leave its core to the consumer. When all of them worked on two
+    cores, a writer of Parquet had two thirds of a core, until all tasks ahead were done and it was alone.
+
     Args:
         order: The job, for each worker.
         tasks: The tasks.
-        workers: The number of workers.
+        ahead: The number of tasks that run ahead of the consumer.
     """
 
-    def __init__(self, order: Spec, tasks: Sequence[Spec], workers: int) -> None:
+    def __init__(self, order: Spec, tasks: Sequence[Spec], ahead: int) -> None:
         self._order = order
         self._tasks = tasks
         self._products: list[queue.SimpleQueue[tuple[bytes, Any]]] = [queue.SimpleQueue() for _ in tasks]
         # Only simple queues between the threads: they are safe if the garbage collector ends all this at any point.
         self._to_do: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._not_given = chain(range(len(tasks)), repeat(None))
-        for number in islice(self._not_given, workers * TASKS_AHEAD):
+        for number in islice(self._not_given, ahead):
             self._to_do.put(number)
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # an item for each product that the consumer asked for
+        self._is_awaited = False
         self._threads: list[threading.Thread] = []
         self._is_stopped = False
 
@@ -208,26 +212,42 @@ class _TaskRun:
         """Start the threads."""
         for worker in workers:
             # Daemon threads, because the exit of the program would wait for others before the workers are ended.
-            thread = threading.Thread(target=self._feed, args=(worker,), name="batchfiles-worker", daemon=True)
+            arguments = worker, worker is workers[-1] is not workers[0]
+            thread = threading.Thread(target=self._feed, args=arguments, name="batchfiles-worker", daemon=True)
             thread.start()
             self._threads.append(thread)
 
-    def _feed(self, worker: _Worker | _LocalWorker) -> None:
+    def _feed(self, worker: _Worker | _LocalWorker, is_last: bool) -> None:
         """Give a worker one task after the other, until there are none or one fails."""
         number = None
         try:
             while (number := self._to_do.get()) is not None and not self._is_stopped:
                 worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
+                if is_last:
+                    self._wait_for_consumer()
             worker.leave()
         except BaseException as error:  # noqa: BLE001 - raised again by `products`, also a panic of compiled code
             self._products[number or 0].put((FAILED, error))
+
+    def _wait_for_consumer(self) -> None:
+        """Wait until the consumer asks for a product, unless it waits for one."""
+        while not self._asked.empty():  # only one thread takes these
+            self._asked.get()
+        if not self._is_awaited:
+            self._asked.get()
+
+    def _ask(self) -> None:
+        self._is_awaited = True
+        self._asked.put(None)
 
     def products(self) -> Iterator[tuple[int, bytes, Any]]:
         """Yield number, kind and product in the order of the tasks; raise the errors of tasks."""
         for number, waiting in enumerate(self._products):
             kind = b""
             while kind != DONE:
+                self._ask()
                 kind, product = waiting.get()
+                self._is_awaited = False
                 if kind == FAILED:
                     try:
                         raise product
@@ -235,12 +255,14 @@ class _TaskRun:
                         del product  # breaks the reference cycle between its traceback and this frame
                 yield number, kind, product
             self._to_do.put(next(self._not_given))
+        self._ask()
 
     def stop(self) -> None:
         """Give no more tasks."""
         self._is_stopped = True
         for _ in self._threads:
             self._to_do.put(None)
+        self._ask()
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads to join, without the current one, in which the garbage collector may run."""

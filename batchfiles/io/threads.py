@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections import deque
@@ -25,6 +26,9 @@ WAITING = 32
 
 SYNCED = 128 * 1024 * 1024
 """Bytes after which a growing file is synced: 240 MB take 0.1 s and more, and all of them at the end would be a wait."""
+
+SYNCED_BESIDE = 16 * 1024 * 1024
+"""The same where the sync has its own thread, beside that of the writer."""
 
 
 class BackgroundWriter:
@@ -76,7 +80,7 @@ class BackgroundFile:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._behind = BackgroundWriter("batchfiles-writer")
-        self._unsynced = 0
+        self._disk = DiskFile(file)
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +101,67 @@ class BackgroundFile:
 
     def _write(self, data: bytes) -> None:
         write_all(self._file, data)
-        self._unsynced += len(data)
-        if self._unsynced >= SYNCED:
-            self._unsynced = 0
-            with suppress(OSError):  # a device or a pipe; callers that need the file on the disk make sure at the end
-                os.fdatasync(self._file.fileno())
+        if self._disk.has_grown(SYNCED):
+            self._disk.sync()
+
+
+class DiskFile:
+    """An open file that is synced while it grows, so that the wait at its end is short. A pipe or a device never grows.
+
+    An error of a sync must be raised: the system reports it once, and the sync at the end would find nothing.
+
+    Args:
+        file: The file; nothing happens to one without a descriptor.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._descriptor: int | None = None
+        self._synced = 0
+        with suppress(OSError, AttributeError):
+            descriptor = file.fileno()
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                self._descriptor, self._synced = descriptor, status.st_size
+        self._thread = BackgroundWriter("batchfiles-sync")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._thread:
+            if kind is None:
+                self._thread.finish()
+
+    def has_grown(self, size: int) -> bool:
+        """Return whether the file has so many bytes more than the last time that it had."""
+        if self._descriptor is None:
+            return False
+        found = os.fstat(self._descriptor).st_size
+        if found - self._synced < size:
+            return False
+        self._synced = found
+        return True
+
+    def sync(self) -> None:
+        """Wait until the bytes are on the disk.
+
+        Raises:
+            OSError: They can't be brought there.
+        """
+        if self._descriptor is not None:
+            SYNC(self._descriptor)
+
+    def sync_beside(self) -> None:
+        """Sync what has been written in another thread, if it is much.
+
+        Raises:
+            OSError: An earlier sync failed.
+        """
+        if self.has_grown(SYNCED_BESIDE):
+            self._thread.do(self.sync)
+
+
+SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has only the second
 
 
 def write_all(sink: BinaryIO, data: bytes) -> None:

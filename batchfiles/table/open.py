@@ -23,6 +23,7 @@ from batchfiles.io.filesystems import shown_name
 from batchfiles.io.remote_path import file_error
 from batchfiles.io.sources import COMPRESSED, Source
 from batchfiles.io.target import Target, TargetLike
+from batchfiles.io.threads import DiskFile
 from batchfiles.table.writer import Sink, TableWriter
 
 if TYPE_CHECKING:
@@ -177,7 +178,13 @@ def _in_file(
     make: MakeWriter, target: Target, schema: pa.Schema, *, overwrite: bool, temp_dir: str | os.PathLike[str] | None
 ) -> Iterator[TableWriter]:
     # Arrow opens the temporary file once more by its name: it then writes without the interpreter lock (see writer.BUFFER).
-    with target.open(overwrite=overwrite, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
+    with (
+        target.open(overwrite=overwrite, temp_dir=temp_dir) as file,
+        DiskFile(file) as disk,
+        make(Path(file.name), schema) as writer,
+    ):
+        if isinstance(target.place, Path):  # a remote file is copied from here
+            writer.after_write = disk.sync_beside
         yield writer
 
 

@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -47,12 +47,14 @@ class TableWriter(ABC):
 
     Attributes:
         formula_cells: Cells that a spreadsheet would read as formulas; only counted in CSV.
+        after_write: Called after each batch.
     """
 
     formula_cells = 0
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
+        self.after_write: Callable[[], None] = lambda: None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the rows of a batch.
@@ -64,6 +66,7 @@ class TableWriter(ABC):
         if not batch.schema.equals(self.schema):
             raise ValueError("the batch has other columns than the file")
         self._write(batch)
+        self.after_write()
 
     @abstractmethod
     def _write(self, batch: pa.RecordBatch) -> None:
@@ -135,9 +138,9 @@ def with_provenance(schema: pa.Schema, metadata: Mapping[str, str] | None) -> pa
     return schema.with_metadata({**(schema.metadata or {}), **ours, **(metadata or {})})
 
 
-WAITING_BYTES = 12 * 1024 * 1024
-"""Bytes of batches that may wait for the writer. While it writes a row group, the other core makes about as many; with fewer, the
-workers waited for a third of the time of an export."""
+WAITING_BYTES = 4 * 1024 * 1024
+"""Bytes of batches that may wait for the writer. Others wait in the worker pool: one of its workers leaves its core to the writer
+then (see `_TaskRun`)."""
 
 
 class _WaitingBatches(queue.Queue[Any]):

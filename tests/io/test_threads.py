@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from batchfiles.io import threads
 from batchfiles.io.threads import BackgroundFile, BackgroundWriter, write_all
 
 
@@ -85,6 +86,22 @@ def test_a_file_that_refuses_ends_the_block_with_its_error() -> None:
     """A caller who writes a whole file or none must know it before the file gets its name."""
     with pytest.raises(OSError, match="No space left"), BackgroundFile(Full()) as behind:
         behind.write(b"{}\n")
+
+
+def test_an_error_of_a_sync_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system reports it once: the sync at the end of the file succeeded, without the bytes on the disk."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(threads, "SYNC", fail)
+    monkeypatch.setattr(threads, "SYNCED", 1000)
+    with (
+        (tmp_path / "lines.jsonl").open("xb", buffering=0) as file,
+        pytest.raises(OSError, match="Input/output error"),
+        BackgroundFile(file) as behind,
+    ):
+        behind.write(b"{}\n" * 1000)
 
 
 def test_an_exception_in_the_block_is_the_one_that_leaves_it() -> None:

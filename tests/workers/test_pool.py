@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
@@ -117,6 +118,30 @@ class Marks(Job):
         yield {}
 
 
+class Slow(Job):
+    """Yields its thread. A task that waits for another one ends when that one has begun."""
+
+    ahead = 5
+    began: ClassVar[dict[int, threading.Event]] = {}
+
+    def __init__(self, spec: Spec) -> None:
+        pass
+
+    @classmethod
+    def tasks(cls, count: int) -> list[Spec]:
+        """Return tasks, of which none has begun."""
+        cls.began = {number: threading.Event() for number in range(count)}
+        return [{"number": number} for number in range(count)]
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Take some time."""
+        Slow.began[task["number"]].set()
+        time.sleep(0.02)
+        if "after" in task:
+            Slow.began[task["after"]].wait(60)
+        yield {"thread": threading.get_ident(), "number": task["number"]}
+
+
 def run(workers: int, job: type[Job], spec: Spec, tasks: list[Spec]) -> list[tuple[int, Product]]:
     """Run one job in a new pool."""
     with WorkerPool(workers) as worker_pool:
@@ -204,9 +229,33 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
         next(found)
         until(lambda: len(list(tmp_path.iterdir())) >= 4)
         time.sleep(0.2)
-        assert len(list(tmp_path.iterdir())) <= 2 * pool.TASKS_AHEAD + 1
+        assert len(list(tmp_path.iterdir())) <= 2 * Job.ahead + 1
         assert len(list(found)) == 29
     assert len(list(tmp_path.iterdir())) == 30
+
+
+def test_a_busy_consumer_has_a_core() -> None:
+    """Two workers and a writer of Parquet shared two cores, until the workers were far ahead and the writer was alone."""
+    with WorkerPool(2, in_threads=True) as worker_pool:
+        found = worker_pool.run(Slow, {}, Slow.tasks(30))
+        products = [next(found)]
+        until(lambda: sum(event.is_set() for event in Slow.began.values()) >= 10)
+        time.sleep(0.2)  # the consumer is busy
+        products += found
+    assert [product["number"] for _, product in products] == list(range(30))
+    threads = Counter(product["thread"] for _, product in products[:10])
+    assert min(threads.values()) <= 3, threads
+
+
+def test_all_workers_go_on_while_the_consumer_waits() -> None:
+    """Else a slow task would stop the worker that leaves its core to a busy consumer."""
+    tasks = Slow.tasks(8)
+    tasks[0]["after"] = 3
+    with WorkerPool(2, in_threads=True) as worker_pool:
+        started = time.monotonic()
+        products = list(worker_pool.run(Slow, {}, tasks))
+    assert [product["number"] for _, product in products] == list(range(8))
+    assert time.monotonic() - started < 30
 
 
 def test_a_crew_of_nobody_is_a_mistake() -> None:

@@ -55,6 +55,9 @@ class ExportRows(RowWork):
             `EmbeddingRows.text_sizes`, or None for a table without vectors.
     """
 
+    ahead = 5
+    """As many ranges as one worker makes while a row group is compressed, each with about two megabytes of rows."""
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._files = [ResultFile(*fields) for fields in spec["results"]]
