@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import batchfiles
-from batchfiles.jobs.stats import counts, successes
+from batchfiles.jobs.stats import counts
+from batchfiles.jobs.stats import report as stats_report
 from batchfiles.jobs.stats.report import KEPT_BITS, LengthHistogram
 from batchfiles.native import SWITCH, native_totals
 from batchfiles.outcome import MALFORMED, SUCCEEDED, read_result
@@ -122,7 +123,7 @@ def test_above_a_million_ids_the_successes_are_not_compared(tmp_path: Path, monk
     requests.write_bytes(b"\n".join(REQUESTS[0].replace(b"ID", b"%d" % number) for number in range(5)))
     results.write_bytes(b"\n".join(RESULTS[0].replace(b"ID", b"%d" % (number % 7)) for number in range(10)))
     for most, answered in ((1000, 5), (11, None)):
-        monkeypatch.setattr(successes, "MOST_IDS", most)
+        monkeypatch.setattr(stats_report, "MOST_IDS", most)
         found = []
         for switch in "01":
             monkeypatch.setenv(SWITCH, switch)
