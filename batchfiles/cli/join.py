@@ -101,10 +101,13 @@ def join(
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
     from batchfiles.jobs.join.summary import join_blocks
-    from batchfiles.table.read import table_sources
 
+    own = []
+    if with_tables:
+        from batchfiles.table.read import table_sources  # what reads tables takes as long to import as all other modules
+
+        own = table_sources(with_tables)
     sources, requests = expand(files), expand(inputs)
-    own = table_sources(with_tables) if with_tables else []
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
     read = [*requests, *sources, *of_pairs, *own]
