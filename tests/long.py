@@ -64,6 +64,10 @@ CHECKS = {
         "10,000,000 ids with less than 64 MiB",
         "BATCHFILES_TEST_IDS=10000000 pytest -q tests/ids/test_unique.py -k memory_is_bounded",
     ),
+    "stream": Check(
+        "10 GB of requests from standard input through `validate`, with 48 MiB more memory than 800 kB",
+        "BATCHFILES_TEST_STREAM=10000 pytest -q tests/cli/test_validate.py -k long_stream",
+    ),
     "http": Check(
         "2,000 texts that arrive over HTTP in pieces of any size",
         "BATCHFILES_TEST_HTTP=2000 pytest -q tests/io/test_lines.py -k over_http",

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,20 @@ GOOD = FIXTURES / "chat_completions" / "requests.jsonl"
 TWICE = FIXTURES / "shapes" / "input_duplicate_ids.jsonl"
 
 LINE = b'{"custom_id": "%s", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "Hi"}}\n'
+
+
+STREAM = int(os.environ.get("BATCHFILES_TEST_STREAM", "30")) * 1_000_000
+"""Bytes of a long stream."""
+
+MEASURED = """
+import resource, sys
+from batchfiles.cli.main import run
+try:
+    run(["validate", "-", "--limits", "none", "--json", "--temp-dir", sys.argv[1]])
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+"""
+"""`validate` of standard input; it prints the largest memory that it had, in MiB."""
 
 
 def run(*arguments, stdin=None):
@@ -207,3 +222,26 @@ def test_as_a_program(requests, tmp_path):
     assert "gone.jsonl" in gone.stderr
     assert "Traceback" not in gone.stderr
     assert call(GOOD, "--no-such-option").returncode == 2
+
+
+def validated_stream(count, folder):
+    """Validate requests of 8 kB as they are made, of which the last one repeats the first id; return report and MiB."""
+    command = [sys.executable, "-c", MEASURED, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        for number in range(count):
+            process.stdin.write(LINE.replace(b"Hi", b"Why? " * 1600) % (b"request-%d" % (number % (count - 1))))
+        process.stdin.close()
+        report, memory = process.stdout.read(), process.stderr.read()
+    return json.loads(report), int(memory.split()[-1])
+
+
+def test_a_long_stream_needs_the_memory_of_a_short_one(tmp_path):
+    """All lines are read and all ids compared, while the memory does not grow with them, and nothing is left."""
+    size_of_one = len(LINE) + 8000
+    _, memory_of_few = validated_stream(100, tmp_path)
+    count = STREAM // size_of_one
+    report, memory = validated_stream(count, tmp_path)
+    assert report["files"][0]["requests"] == count
+    assert [(group["code"], group["line_numbers"]) for group in report["groups"]] == [("duplicate_custom_id", [count])]
+    assert memory < memory_of_few + 48
+    assert list(tmp_path.iterdir()) == []
