@@ -136,10 +136,11 @@ def test_what_a_file_holds_can_not_write_on_the_terminal(ask: Callable[..., Outc
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 
 
-@given(st.dictionaries(st.text(), JSON), st.booleans(), st.none() | st.integers(0, 3))
+@given(st.dictionaries(st.text(), JSON, max_size=5), st.booleans(), st.none() | st.integers(0, 3))
 def test_indenting_changes_white_space_only(value: dict[str, object], ascii_only: bool, indent: int | None) -> None:
     """As far as all letters can be seen; and ASCII is the same JSON."""
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
