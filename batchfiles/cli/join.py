@@ -102,12 +102,12 @@ def join(
     from batchfiles.jobs.join.join import join as join_files
     from batchfiles.jobs.join.summary import join_blocks
 
+    sources, requests = expand(files), expand(inputs)
     own = []
     if with_tables:
-        from batchfiles.table.read import table_sources  # what reads tables takes as long to import as all other modules
+        from batchfiles.table.read import table_sources  # with the readers of all formats, which nothing else needs here
 
         own = table_sources(with_tables)
-    sources, requests = expand(files), expand(inputs)
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
     read = [*requests, *sources, *of_pairs, *own]

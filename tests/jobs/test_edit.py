@@ -52,7 +52,7 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
 
 
 def test_a_key_of_digits_is_a_key_and_never_a_position(tmp_path: Path) -> None:
-    """Other libraries make a list of 50,257 items of this path if there is no logit_bias yet."""
+    """Without a `logit_bias` in the body, other libraries create a list with 50,257 items for this path."""
     source = put(tmp_path / "in.jsonl", b'{"custom_id": "a", "body": {}}', b'{"custom_id": "b", "body": {"logit_bias": {}}}')
     batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"body.logit_bias.50256": -100})
     assert (tmp_path / "out.jsonl").read_bytes().splitlines() == [
