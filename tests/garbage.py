@@ -1,17 +1,21 @@
 """Mutated lines through decoding, reading and the jobs: only errors and findings of `batchfiles` may be the result.
 
-`python -m tests.garbage --lines 1000000 --seed 1` makes so many; the tests do a few thousand. Each line is also decoded by the
-simple program of `tests/jobs/oracle.py`, and each join must account for every line.
+`python -m tests.garbage --lines 1000000 --seed 1` makes so many in two processes; the tests do a few thousand. All lines but the
+first of a file are changed. Each line is also decoded by the simple program of `tests/jobs/oracle.py`, and each job must account
+for every line. With `BATCHFILES_NATIVE=1` the jobs use compiled code.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,10 +26,11 @@ from batchfiles.codec import loads
 from batchfiles.findings import Finding
 from batchfiles.native import SWITCH
 from tests.jobs import oracle
-from tests.native.mutations import CHAT, VECTORS, batch
+from tests.native.edits import Template, one
+from tests.native.plain import FAILURES, NEAR, REQUESTS, RESULTS, VECTOR_REQUESTS, VECTOR_RESULTS
 
-LINES = 1000
-"""Requests of a batch; there are about as many results."""
+LINES = 5000
+"""Requests of a batch; there are as many results."""
 
 LONGEST = 60.0
 """Seconds of a step with one batch: far more than it takes on a busy machine."""
@@ -33,49 +38,75 @@ LONGEST = 60.0
 DEEP = 300
 """Levels that the simple program reads."""
 
+SHORT = 500
+"""Bytes of the lines that are changed: short ones have more changes where they matter."""
+
 PIECES = [
     b'"', b"\\", b"\\ud800", b"NaN", b"1e999", b"-", b"[" * 50, b"[" * 1030, b"{", b"}", b"\xff", b"\x00", b"\r", b"null",
     b"9" * 30, b":", b",",
 ]  # fmt: skip
 
 
+@cache
+def templates() -> tuple[list[Template], list[Template], list[Template], list[Template]]:
+    """Return requests and results of text, and those of vectors."""
+    texts, vectors = [*REQUESTS], [*VECTOR_REQUESTS]
+    lines = (texts, [*RESULTS, *NEAR, *FAILURES], vectors, [*VECTOR_RESULTS, *FAILURES])
+    first, second, third, fourth = ([Template(line, "") for line in found if len(line) < SHORT] for found in lines)
+    return first, second, third, fourth
+
+
 def broken(line: bytes, random: Random) -> bytes:
     """Return a line with some bytes flipped, cut, inserted, repeated or spliced."""
     changed = bytearray(line)
-    for _ in range(random.randrange(1, 4)):
-        at = random.randrange(len(changed) + 1)
-        match random.randrange(5):
+    for _ in range(1 + int(random.random() * 3)):
+        at = int(random.random() * (len(changed) + 1))
+        match int(random.random() * 5):
             case 0 if at < len(changed):
-                changed[at] ^= 1 << random.randrange(8)
+                changed[at] ^= 1 << int(random.random() * 8)
             case 1:
-                del changed[at : at + random.randrange(1, 9)]
+                del changed[at : at + 1 + int(random.random() * 8)]
             case 2:
-                changed[at:at] = random.choice(PIECES)
+                changed[at:at] = one(random, PIECES)
             case 3:
-                changed[at:at] = changed[: random.randrange(len(changed) + 1)]
+                changed[at:at] = changed[: int(random.random() * (len(changed) + 1))]
             case _:
-                changed[at : at + 1] = random.randbytes(1)
+                changed[at : at + 1] = bytes((int(random.random() * 256),))
     return bytes(changed).replace(b"\n", b" ")
 
 
-def files_of(seed: int, folder: Path) -> tuple[list[bytes], Path, Path]:
-    """Write a request file and a result file, and return their lines."""
+def mutated(template: Template, custom_id: bytes, random: Random) -> bytes:
+    """Return the line of a template with changes of values and keys, or of bytes."""
+    if random.random() < 0.6:
+        return template.changed(random).replace(b"ID", custom_id)
+    return broken(template.line.replace(b"ID", custom_id), random)
+
+
+def files_of(seed: int, folder: Path) -> tuple[list[bytes], list[bytes], Path, Path]:
+    """Write a request file and a result file; return the lines of each, and the files."""
     random = Random(seed)
-    requests, results = batch(LINES, random, random.choice((CHAT, CHAT, VECTORS)))
-    written, paths = [], []
-    for name, lines in (("requests.jsonl", requests), ("batch_1_output.jsonl", results)):
-        first, rest = lines[0], [broken(line, random) if random.random() < 0.3 else line for line in lines[1:]]
-        paths.append(folder / name)
-        paths[-1].write_bytes(b"\n".join([first, *rest]) + b"\n")
-        written += [first, *rest]
-    return written, paths[0], paths[1]
+    found = templates()[2:] if random.random() < 0.25 else templates()[:2]
+    ids = [b"%016x" % random.getrandbits(64) for _ in range(LINES)]
+    requests, results = ([mutated(one(random, of), custom_id, random) for custom_id in ids] for of in found)
+    random.shuffle(results)
+    for lines, of in zip((requests, results), found, strict=True):
+        lines[0] = of[0].line.replace(b"ID", ids[0])
+    paths = folder / "requests.jsonl", folder / "batch_1_output.jsonl"
+    for path, lines in zip(paths, (requests, results), strict=True):
+        path.write_bytes(b"\n".join(lines) + b"\n")
+    return requests, results, *paths
 
 
-def decoded(line: bytes) -> int:
-    """Decode a line, compare the value with that of the simple program, and write it again.
+def is_deep(line: bytes, most: int = DEEP) -> bool:
+    """Return whether a line may have more levels."""
+    return max(line.count(b"["), line.count(b"{")) >= most
+
+
+def decoded(line: bytes, decode: Any, encode: Any) -> Any:
+    """Decode a line, compare the value with that of the simple program, and write the record again.
 
     Returns:
-        1 if the line is an object, and 0 if not.
+        The record, or None if the line has none.
 
     Raises:
         AssertionError: The two differ, or the record is not equal after writing and reading.
@@ -84,27 +115,23 @@ def decoded(line: bytes) -> int:
         value: dict[str, Any] | None = loads(line)
     except InvalidLineError:
         value = None
-    if max(line.count(b"["), line.count(b"{")) < DEEP:
+    deep = is_deep(line)
+    if not deep:
         expected, _ = oracle.decode(line)
-        assert (value is None) == (expected is None), line
-        assert expected is None or json.dumps(value) == json.dumps(rounded(expected)), line
-    if value is None:
-        return 0
-    for decode, encode in (
-        (batchfiles.decode_input, batchfiles.encode_input),
-        (batchfiles.decode_output, batchfiles.encode_output),
-    ):
-        try:
-            record = decode(line)
-        except InvalidLineError:
-            continue
-        try:
-            again = encode(record)  # type: ignore[operator]
-        except InvalidLineError:
-            assert max(line.count(b"["), line.count(b"{")) > 200, line  # deeper than can be written
-            continue
-        assert decode(again) == record, line
-    return 1
+        if repr(value) != repr(expected):
+            assert repr(value) == repr(expected and rounded(expected)), line
+    try:
+        record = decode(line)
+    except InvalidLineError:
+        return None
+    assert value is not None and record.custom_id == value.get("custom_id"), line
+    try:
+        again = encode(record)
+    except InvalidLineError:
+        assert is_deep(line, 200), line  # deeper than can be written
+    else:
+        assert again == line or decode(again) == record, line
+    return record
 
 
 def rounded(value: Any) -> Any:
@@ -118,9 +145,32 @@ def rounded(value: Any) -> Any:
     return None if value in (float("inf"), float("-inf")) else value
 
 
+def read(lines: list[bytes], file: Path, read_lines: Any, decode: Any, encode: Any) -> int:
+    """Read a file, and compare its records and findings with what each line alone becomes; return how many records it has."""
+    found: list[Finding] = []
+    records = list(read_lines(file, on_error=found.append))
+    assert records == [record for line in lines if (record := decoded(line, decode, encode)) is not None], file
+    blank = sum(not line.strip(b" \t\r") for line in lines)
+    with_finding = {finding.line_number for finding in found if finding.line_number}
+    assert len(records) + blank <= len(lines) <= len(records) + blank + len(with_finding), (len(records), blank, found[:9])
+    return len(records)
+
+
+def without_repeats(lines: list[bytes]) -> Iterator[bytes]:
+    """Yield lines, and of those with the same id the first; `retry` refuses requests whose id is repeated."""
+    seen = set()
+    for line in lines:
+        try:
+            custom_id = loads(line).get("custom_id")
+        except InvalidLineError:
+            custom_id = None
+        if not isinstance(custom_id, str) or custom_id not in seen:
+            yield line
+        seen.add(custom_id if isinstance(custom_id, str) else None)
+
+
 def steps(requests: Path, results: Path) -> dict[str, Any]:
     """Return what is done with the files."""
-    found: list[Finding] = []
 
     def join() -> None:
         job = batchfiles.join(requests, results)
@@ -128,7 +178,7 @@ def steps(requests: Path, results: Path) -> dict[str, Any]:
         table.validate(full=True)
         report = job.report
         assert table.num_rows == report.inputs == sum(report.outcomes.values()), report
-        used = {value for value in table["result_line_number"].to_pylist() if value is not None}
+        used = table["result_line_number"].drop_null().unique()
         assert len(used) == report.used, report
         accounted = report.used + report.superseded + report.unknown + report.malformed_unmatched
         assert accounted == report.result_lines, report
@@ -138,14 +188,14 @@ def steps(requests: Path, results: Path) -> dict[str, Any]:
         assert job.to_arrow().num_rows == job.report.to_dict()["rows"]
 
     def retry() -> None:
-        output = requests.with_name("retry.jsonl")
-        batchfiles.retry(requests, results, output=output, every=True, overwrite=True)
-        assert set(output.read_bytes().split(b"\n")) <= set(requests.read_bytes().split(b"\n"))
+        output, lines = requests.with_name("retry.jsonl"), list(without_repeats(requests.read_bytes().split(b"\n")))
+        unique = requests.with_name("unique.jsonl")
+        unique.write_bytes(b"\n".join(lines))
+        batchfiles.retry(unique, results, output=output, every=True, overwrite=True)
+        assert set(output.read_bytes().split(b"\n")) <= {*lines, b""}
 
     return {
-        "read_inputs": lambda: sum(1 for _ in batchfiles.read_inputs(requests, results, on_error=found.append)),
-        "read_outputs": lambda: sum(1 for _ in batchfiles.read_outputs(requests, results, on_error=found.append)),
-        "validate": lambda: batchfiles.validate(requests, results, limits="openai"),
+        "validate": lambda: batchfiles.validate(requests, limits="openai"),
         "stats": lambda: batchfiles.stats(requests, results),
         "join": join,
         "export": export,
@@ -157,14 +207,21 @@ def check(seed: int, folder: Path) -> Counter[str]:
     """Do everything with the lines of a seed.
 
     Returns:
-        How many lines there were, how many are objects, and the errors of the jobs.
+        How many lines there were, how many are records, and the errors of the jobs.
 
     Raises:
         AssertionError: Something is wrong with the result of a step; the message has the seed.
     """
-    lines, requests, results = files_of(seed, folder)
-    counts = Counter(lines=len(lines), objects=sum(map(decoded, lines)))
-    for name, step in steps(requests, results).items():
+    asked, answered, requests, results = files_of(seed, folder)
+    counts = Counter(lines=len(asked) + len(answered))
+    jobs = steps(requests, results)
+    jobs["read_inputs"] = lambda: counts.update(
+        requests=read(asked, requests, batchfiles.read_inputs, batchfiles.decode_input, batchfiles.encode_input)
+    )
+    jobs["read_outputs"] = lambda: counts.update(
+        results=read(answered, results, batchfiles.read_outputs, batchfiles.decode_output, batchfiles.encode_output)
+    )
+    for name, step in jobs.items():
         begin = time.monotonic()
         try:
             step()
@@ -176,20 +233,36 @@ def check(seed: int, folder: Path) -> Counter[str]:
     return counts
 
 
+def check_alone(seed: int) -> Counter[str]:
+    """Do everything with the lines of a seed in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        return check(seed, Path(folder))
+
+
 def main() -> None:
     """Check many lines, and print how many there were."""
     options = argparse.ArgumentParser(prog="python -m tests.garbage")
     options.add_argument("--lines", type=int, default=100_000)
     options.add_argument("--minutes", type=float, default=60, help="no new batch is started after this time")
     options.add_argument("--seed", type=int, default=1, help="of the first batch; the next ones follow")
+    options.add_argument("--processes", type=int, default=2)
     chosen = options.parse_args()
-    os.environ[SWITCH] = "0"
+    os.environ.setdefault(SWITCH, "0")
     counts: Counter[str] = Counter()
     begin, seed = time.monotonic(), chosen.seed * 1_000_000
-    with tempfile.TemporaryDirectory() as folder:
-        while counts["lines"] < chosen.lines and time.monotonic() - begin < chosen.minutes * 60:
-            counts += check(seed, Path(folder))
-            seed += 1
+    running: set[Future[Counter[str]]] = set()
+    with ProcessPoolExecutor(chosen.processes, get_context("forkserver")) as pool:
+        while running or not seed % 1_000_000:
+            while (
+                len(running) < chosen.processes
+                and counts["lines"] + 2 * LINES * len(running) < chosen.lines
+                and time.monotonic() - begin < chosen.minutes * 60
+            ):
+                running.add(pool.submit(check_alone, seed))
+                seed += 1
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in done:
+                counts += each.result()
     seconds = time.monotonic() - begin
     print(f"{counts['lines']:,} lines ({counts['lines'] / seconds:,.0f} a second): no other error than ours")
     print(", ".join(f"{number:,} {name}" for name, number in counts.items() if name != "lines"))

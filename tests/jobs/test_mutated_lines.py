@@ -18,5 +18,6 @@ def test_mutated_lines_end_in_our_errors_and_findings_and_are_accounted_for(
     monkeypatch.setattr(garbage, "LINES", 250)
     monkeypatch.setenv(SWITCH, "0")
     counts = garbage.check(seed, tmp_path)
-    assert counts["lines"] > 490
-    assert 100 < counts["objects"] < counts["lines"] - 100
+    assert counts["lines"] == 500
+    assert 50 < counts["requests"] < 200
+    assert 50 < counts["results"] < 200
