@@ -124,7 +124,8 @@ def decoded(line: bytes, decode: Any, encode: Any) -> Any:
         record = decode(line)
     except InvalidLineError:
         return None
-    assert value is not None and record.custom_id == value.get("custom_id"), line
+    assert value is not None, line
+    assert record.custom_id == value.get("custom_id"), line
     try:
         again = encode(record)
     except InvalidLineError:
