@@ -1,4 +1,4 @@
-"""The index of ids and its marks: exact with any hash, sorted in memory or on disk, and small."""
+"""The index of ids and its flags: exact with any hash, sorted in memory or on disk, and small."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_an_index_that_is_gone_has_a_message(tmp_path: Path) -> None:
 
 def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
     """Processes write to the same file, each kind in separate bytes."""
-    ours, theirs = (ResultFlags(tmp_path / "marks", 3) for _ in range(2))
+    ours, theirs = (ResultFlags(tmp_path / "flags", 3) for _ in range(2))
     for number, kind in enumerate(KINDS):
         getattr(ours if number % 2 else theirs, kind)[number % 3] = 1
     for number, kind in enumerate(KINDS):
@@ -192,8 +192,8 @@ def test_marks_of_one_pass_are_not_those_of_another(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system can't take room without writing")
 def test_marks_take_their_room_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is an exception here; later, it would be the end of the process that writes the mark."""
-    ResultFlags(tmp_path / "marks", 10_000)
-    assert (tmp_path / "marks").stat().st_blocks * 512 >= 10_000 * len(KINDS)
+    ResultFlags(tmp_path / "flags", 10_000)
+    assert (tmp_path / "flags").stat().st_blocks * 512 >= 10_000 * len(KINDS)
     monkeypatch.setattr(os, "posix_fallocate", refuse)
     with pytest.raises(FileError, match="more: no space left on device"):
         ResultFlags(tmp_path / "more", 10_000)
@@ -202,17 +202,17 @@ def test_marks_take_their_room_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_marks_are_zero_where_room_is_taken_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS."""
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    marks = ResultFlags(tmp_path / "marks", 300_000)
-    assert (tmp_path / "marks").stat().st_size == 300_000 * len(KINDS)
-    assert not any(marks.used)
-    assert len(marks.repaired) == 300_000
+    flags = ResultFlags(tmp_path / "flags", 300_000)
+    assert (tmp_path / "flags").stat().st_size == 300_000 * len(KINDS)
+    assert not any(flags.used)
+    assert len(flags.repaired) == 300_000
 
 
 def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
     """Where the index is empty."""
-    marks = ResultFlags(tmp_path / "marks", 0)
-    assert all(marks.mask(kind).to_pylist() == [] for kind in KINDS)
-    assert not (tmp_path / "marks").exists()
+    flags = ResultFlags(tmp_path / "flags", 0)
+    assert all(flags.mask(kind).to_pylist() == [] for kind in KINDS)
+    assert not (tmp_path / "flags").exists()
 
 
 @given(

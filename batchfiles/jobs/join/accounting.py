@@ -31,7 +31,7 @@ class Accounting:
 
     Args:
         result_index: The index of the first pass.
-        marks: The flags of the second pass.
+        flags: The flags of the second pass.
         files: The result files.
 
     Attributes:
@@ -43,9 +43,9 @@ class Accounting:
         FileError: A result file changed while it was being read.
     """
 
-    def __init__(self, result_index: ResultIndex, marks: ResultFlags, files: Sequence[ResultFile]) -> None:
+    def __init__(self, result_index: ResultIndex, flags: ResultFlags, files: Sequence[ResultFile]) -> None:
         self._index = result_index.index
-        self._marks = marks
+        self._flags = flags
         self._unkeyed = result_index.unkeyed
         self._files = files
         self.counts: Counter[str] = Counter()
@@ -61,12 +61,12 @@ class Accounting:
         """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
         import pyarrow.compute as pc
 
-        index, marks = self._index, self._marks
+        index, flags = self._index, self._flags
         unkeyed = iter(sorted(place for place, _ in self._unkeyed))
         waiting = next(unkeyed, None)
         entries: list[int] = []
         if index.count:
-            entries = _in_order_of_files(index, pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used"))))
+            entries = _in_order_of_files(index, pc.or_(flags.mask("malformed"), pc.invert(flags.mask("used"))))
         for entry in entries:
             place = index.place(entry.as_py())  # type: ignore[attr-defined]
             while waiting is not None and waiting < place:
@@ -83,15 +83,15 @@ class Accounting:
         index = self._index
         if not index.count:
             return
-        used, superseded = self._marks.mask("used"), self._marks.mask("superseded")
+        used, superseded = self._flags.mask("used"), self._flags.mask("superseded")
         # A line may be the best for one part's request and second best for another's: then it is used.
         beaten = pc.and_(superseded, pc.invert(used))
-        fought = pc.and_(self._marks.mask("conflicting"), pc.invert(used))
+        fought = pc.and_(self._flags.mask("conflicting"), pc.invert(used))
         self.counts["used"] = pc.sum(used).as_py() or 0
         self.counts["superseded"] = pc.sum(beaten).as_py() or 0
         self.counts["conflicting"] = pc.sum(fought).as_py() or 0
-        self.counts["malformed_results"] = pc.sum(self._marks.mask("malformed")).as_py() or 0
-        self.counts["repaired"] = pc.sum(self._marks.mask("repaired")).as_py() or 0
+        self.counts["malformed_results"] = pc.sum(self._flags.mask("malformed")).as_py() or 0
+        self.counts["repaired"] = pc.sum(self._flags.mask("repaired")).as_py() or 0
         for entry in _in_order_of_files(index, fought)[:EXAMPLES].to_pylist():
             self._name("conflicting", index.place(entry))
 
@@ -104,7 +104,7 @@ class Accounting:
             self._count_unclaimed_line(place, malformed=malformed)
         if not index.count:
             return
-        unclaimed = pc.invert(pc.or_(self._marks.mask("used"), self._marks.mask("superseded")))
+        unclaimed = pc.invert(pc.or_(self._flags.mask("used"), self._flags.mask("superseded")))
         if not pc.any(unclaimed).as_py():
             return
         descriptors = OpenFiles(self._files)
@@ -135,7 +135,7 @@ class Accounting:
         """Name the malformed lines that are several results without a newline between them."""
         places = [place for place, malformed in self._unkeyed if malformed and place.length <= LONGEST_LOOKED_AT]
         if self._index.count:
-            entries = _in_order_of_files(self._index, self._marks.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
+            entries = _in_order_of_files(self._index, self._flags.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
             places += [self._index.place(entry) for entry in entries]
         with OpenFiles(self._files) as descriptors:
             for place in sorted({*places, *self._unclaimed})[:LINES_LOOKED_AT]:

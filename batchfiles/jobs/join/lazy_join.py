@@ -202,7 +202,7 @@ class Join(LazyTable[JoinReport]):
             progress=scanned,
         )
         LOG.info("%s results indexed in %.1f s", f"{result_index.index.count:,}", time.perf_counter() - started)
-        marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
+        flags = ResultFlags(self._spool.new_path("flags"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         tasks = ranges if folder is None else in_files(ranges, folder.least)
         spec = {
@@ -210,7 +210,7 @@ class Join(LazyTable[JoinReport]):
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
             "results": [list(file) for file in self._files],
             "index": str(result_index.index.path),
-            "marks": str(marks.path),
+            "flags": str(flags.path),
             "count": result_index.index.count,
             "refuse_duplicates": self._refuse_duplicates,
             "repeated": repeated,
@@ -231,12 +231,12 @@ class Join(LazyTable[JoinReport]):
                             folder.sync(number)
                     else:
                         yield product
-            self._build_report(result_index, marks, request_ref, totals, started)
+            self._build_report(result_index, flags, request_ref, totals, started)
             self._indexes[apart] = result_index
         finally:
             # Maps outlive their names. Close the index of a pass that did not finish, unless another pass made it.
             request_ref.close()
-            marks.path.unlink(missing_ok=True)
+            flags.path.unlink(missing_ok=True)
             if known is None and self._indexes.get(apart) is not result_index:
                 result_index.index.close()
                 result_index.index.path.unlink(missing_ok=True)
@@ -267,10 +267,10 @@ class Join(LazyTable[JoinReport]):
         return in_phases(self._options.progress, total, scan, (inputs, float(total)))
 
     def _build_report(
-        self, result_index: ResultIndex, marks: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
+        self, result_index: ResultIndex, flags: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
     ) -> None:
         """Count how every line was used, and make the report."""
-        accounting = Accounting(result_index, marks, self._files)
+        accounting = Accounting(result_index, flags, self._files)
         with request_ref.finish() as index:
             index.path.unlink()
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)

@@ -79,7 +79,7 @@ class ResultLookup:
 
     Args:
         index: Where the results are.
-        marks: The flags of the results.
+        flags: The flags of the results.
         files: The result files, by number.
         refuse_duplicates: Whether a second result for an id is an error.
         reader: Decodes a line; `read_result` for files from a service.
@@ -88,14 +88,14 @@ class ResultLookup:
     def __init__(
         self,
         index: Index,
-        marks: ResultFlags,
+        flags: ResultFlags,
         files: Sequence[ResultFile],
         *,
         refuse_duplicates: bool = False,
         reader: Callable[[bytes], tuple[dict[str, Any] | None, Result]] = read_result,
     ) -> None:
         self._index = index
-        self._marks = marks
+        self._flags = flags
         self._digests, self._positions = index.digests, index.positions
         self._lengths, self._line_numbers = index.lengths, index.line_numbers
         self._files = files
@@ -161,9 +161,9 @@ class ResultLookup:
                 raise changed(file.name)
             return None
         if value is None:
-            self._marks.malformed[entry] = 1
+            self._flags.malformed[entry] = 1
         elif type(value) is not dict:
-            self._marks.repaired[entry] = 1
+            self._flags.repaired[entry] = 1
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         if is_text and type(request_ref) is bytes:  # a search in the line costs less than reading its url
@@ -180,21 +180,21 @@ class ResultLookup:
         file = self._files[place.file]
         if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
             return None
-        self._marks.malformed[entry] = 1
+        self._flags.malformed[entry] = 1
         return ResultRef(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
 
     def _best_of(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
         if self._refuse_duplicates and len(candidates) > 1:
             raise self._duplicate(candidates, custom_id)
         best_entry, best = max(candidates, key=self._rank)
-        self._marks.used[best_entry] = 1
+        self._flags.used[best_entry] = 1
         if len(candidates) == 1:
             return best
         for entry, other in candidates:
             if entry != best_entry:
-                self._marks.superseded[entry] = 1
+                self._flags.superseded[entry] = 1
                 if _differ(best.result, other.result):
-                    self._marks.conflicting[entry] = 1
+                    self._flags.conflicting[entry] = 1
         return best._replace(attempts=len(candidates))
 
     def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:

@@ -266,7 +266,7 @@ class JoinRows(RowWork):
 
     Args:
         spec: As for `RowWork`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index`, `count`:
-            the index of the scan; `marks`: the file of this pass's flags; `refuse_duplicates`; `repeated`:
+            the index of the scan; `flags`: the file of this pass's flags; `refuse_duplicates`; `repeated`:
             what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None; `prefetch`: whether
             the results are too large for the system's memory, so that they are prefetched.
     """
@@ -274,9 +274,9 @@ class JoinRows(RowWork):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._index = Index(Path(spec["index"]), spec["count"])
-        self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
+        self._flags = ResultFlags(Path(spec["flags"]), spec["count"])
         self._files = [ResultFile(*fields) for fields in spec["results"]]
-        self._lookup = ResultLookup(self._index, self._marks, self._files, refuse_duplicates=spec["refuse_duplicates"])
+        self._lookup = ResultLookup(self._index, self._flags, self._files, refuse_duplicates=spec["refuse_duplicates"])
         self._repeated = RepeatedRequests.load(spec["repeated"])
         self._user_columns: UserColumns | None = None
         if spec["user_columns"] is not None:  # the import takes a tenth of the start of a join
@@ -308,7 +308,7 @@ class JoinRows(RowWork):
         if self._user_columns is not None:
             self._user_columns.close()
         self._lookup.close()
-        self._marks.close()
+        self._flags.close()
         self._index.close()
 
     def _file(self, number: int) -> tuple[str, str]:
@@ -356,7 +356,7 @@ class JoinRows(RowWork):
         for each in [text] if not self._repeated else map(Text.of, self._unrepeated(text.block(), file)):
             if self._prefetches:
                 self._lookup.prefetch(_keys(each.block().lines))
-            for lines in columns.add_requests(each, file, self._marks.used, digests_of_bytes):
+            for lines in columns.add_requests(each, file, self._flags.used, digests_of_bytes):
                 columns.set_digests(lines.line_number - each.line_number, self._add_exactly(lines, file))
 
     def _added(

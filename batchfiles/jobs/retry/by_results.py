@@ -153,11 +153,11 @@ class RetryByResults:
             step = unit.steps(progress, read, weight=unit.stored)
         else:
             step = unit.steps(progress, roles.inputs, weight=unit.asked)
-        result_index, marks = self._scanned(pool, unit, [file for file, _ in known], step if self._known is None else progress)
+        result_index, flags = self._scanned(pool, unit, [file for file, _ in known], step if self._known is None else progress)
         try:
             result_files: Sequence[ResultFile] = [file for _, file in known]
             ranges, repeated, result_files = self._ranges(pool, unit, result_index, [file for file, _ in known], result_files)
-            spec = self._spec(roles.inputs, numbers, result_index, marks, result_files) | {"repeated": repeated}
+            spec = self._spec(roles.inputs, numbers, result_index, flags, result_files) | {"repeated": repeated}
             products: list[bytes] = []
             with closing(pool.run(RetryLines, spec, ranges)) as found:
                 for at, product in found:
@@ -173,10 +173,10 @@ class RetryByResults:
                     self._lines[number] += sum(count for *_, count in product["groups"])
                     step(product["bytes"])
             if self._listed is None:
-                self._count_unknown(result_index, marks, result_files)
+                self._count_unknown(result_index, flags, result_files)
         finally:
             if self._listed is None:
-                marks.close()
+                flags.close()
                 result_index.index.close()
         check_unchanged(read)
         step.finish()
@@ -196,15 +196,15 @@ class RetryByResults:
             progress=progress,
         )
         self._of_results += result_index.findings
-        found = result_index, ResultFlags(spool.new_path("marks"), result_index.index.count)
+        found = result_index, ResultFlags(spool.new_path("flags"), result_index.index.count)
         if self._choice.listed:
             self._listed = found
         return found
 
     def _close_listed(self) -> None:
         if self._listed is not None:
-            result_index, marks = self._listed
-            marks.close()
+            result_index, flags = self._listed
+            flags.close()
             result_index.index.close()
 
     def _ranges(
@@ -242,7 +242,7 @@ class RetryByResults:
         inputs: Sequence[LocalFile],
         numbers: Sequence[int],
         result_index: ResultIndex,
-        marks: ResultFlags,
+        flags: ResultFlags,
         result_files: Sequence[ResultFile],
     ) -> dict[str, Any]:
         return {
@@ -251,7 +251,7 @@ class RetryByResults:
             "results": [list(file) for file in result_files],
             "index": str(result_index.index.path),
             "count": result_index.index.count,
-            "marks": str(marks.path),
+            "flags": str(flags.path),
             "known_outcomes": self._known is not None,
             "choice": self._choice.to_spec(),
             "edits": [edit.to_spec() for edit in self._edits],
@@ -259,7 +259,7 @@ class RetryByResults:
             "max_line_bytes": self._options.max_line_bytes,
         }
 
-    def _count_unknown(self, result_index: ResultIndex, marks: ResultFlags, result_files: Sequence[ResultFile]) -> None:
+    def _count_unknown(self, result_index: ResultIndex, flags: ResultFlags, result_files: Sequence[ResultFile]) -> None:
         """Count results, or rows of a table, without a request.
 
         Raises:
@@ -267,10 +267,10 @@ class RetryByResults:
         """
         self._unclaimed["all"] += result_index.index.count + len(result_index.unkeyed)
         if self._known is not None:
-            unknown = _unclaimed(marks)
+            unknown = _unclaimed(flags)
             self._unclaimed.update(unknown=unknown, unclaimed=unknown)
             return
-        accounting = Accounting(result_index, marks, result_files)
+        accounting = Accounting(result_index, flags, result_files)
         if accounting.glued:
             glued = accounting.glued[0]
             raise MismatchError(
@@ -301,22 +301,22 @@ class RetryByResults:
         )
 
 
-def _unclaimed(marks: ResultFlags) -> int:
+def _unclaimed(flags: ResultFlags) -> int:
     """Count the entries without a request."""
     import pyarrow.compute as pc
 
-    if not len(marks.used):
+    if not len(flags.used):
         return 0
-    used, superseded = marks.mask("used"), marks.mask("superseded")
+    used, superseded = flags.mask("used"), flags.mask("superseded")
     return pc.sum(pc.invert(pc.or_(used, superseded))).as_py() or 0
 
 
-def _unknown_ids(result_index: ResultIndex, marks: ResultFlags, lists: Sequence[LocalFile]) -> int:
+def _unknown_ids(result_index: ResultIndex, flags: ResultFlags, lists: Sequence[LocalFile]) -> int:
     """Count the listed ids without a request, each once."""
-    index, count = result_index.index, _unclaimed(marks)
+    index, count = result_index.index, _unclaimed(flags)
     with OpenFiles(lists) as descriptors:
         for run in index.repeated():
-            places = [index.place(entry) for entry in run if not marks.used[entry] and not marks.superseded[entry]]
+            places = [index.place(entry) for entry in run if not flags.used[entry] and not flags.superseded[entry]]
             if len(places) > 1:  # two ids may have the same digest
                 lines = (fetch(descriptors[place.file], place, lists[place.file].name) for place in places)
                 count -= len(places) - len(set(map(id_in, lines)))

@@ -170,7 +170,7 @@ class RetryLines(Job):
 
     Args:
         spec: `inputs`: `[[name, path], …]`; `numbers`: the number that each of them has in the positions; `results`, `index`,
-            `count` and `marks` as for `JoinRows`; `known_outcomes`: whether the results are lines of known outcomes; `choice`,
+            `count` and `flags` as for `JoinRows`; `known_outcomes`: whether the results are lines of known outcomes; `choice`,
             `edits`; `note_all`: whether all lines are indexed; `repeated`: what `RepeatedRequests` saved, or None;
             `max_line_bytes`.
     """
@@ -178,10 +178,10 @@ class RetryLines(Job):
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._index = Index(Path(spec["index"]), spec["count"])
-        self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
+        self._flags = ResultFlags(Path(spec["flags"]), spec["count"])
         self._files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_known_outcome if spec["known_outcomes"] else read_result
-        self._lookup = ResultLookup(self._index, self._marks, self._files, reader=reader)
+        self._lookup = ResultLookup(self._index, self._flags, self._files, reader=reader)
         self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
@@ -210,7 +210,7 @@ class RetryLines(Job):
     def close(self) -> None:
         """Close the result files, then the flags and the index, which they use."""
         self._lookup.close()
-        self._marks.close()
+        self._flags.close()
         self._index.close()
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
@@ -261,7 +261,7 @@ class RetryLines(Job):
             place = (each.line_number, each.byte_offset)
             others, used, missing, answers = plain.leave_out(each.text, file, self._number, *place, digests_of_bytes)
             for entry in used:
-                self._marks.used[entry] = 1
+                self._flags.used[entry] = 1
             self._count_missing(missing)
             for (outcome, status), count in answers.items():
                 result = _answered(outcome, status)
