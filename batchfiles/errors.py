@@ -9,7 +9,7 @@
     │  ├─ TooManyRequestsError            .limit in requests
     │  ├─ TooManyEmbeddingInputsError     .limit in texts to embed
     │  ├─ TruncatedFileError              the file ends too early, or its compression is damaged
-    │  └─ MismatchError                   files that don't belong together, or one of the wrong family
+    │  └─ MismatchError                   files that don't belong together, or one in the wrong format
     ├─ FileError (OSError)                the disk or the operating system refused; .path
     │  └─ OutputExistsError               the target exists already; `overwrite` replaces it
     ├─ WorkerError                        a worker process died
@@ -221,7 +221,7 @@ class TruncatedFileError(DataError):
 
 
 class MismatchError(DataError):
-    """Files that can't belong together, or a file of another family than the one asked for."""
+    """Files that can't belong together, or a file in another format than the one asked for."""
 
     code = "mismatch"
 

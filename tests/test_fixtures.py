@@ -195,9 +195,9 @@ def test_files_of_no_bytes_are_empty() -> None:
     assert [path.stat().st_size for path in (FIXTURES / "empty").iterdir()] == [0, 0]
 
 
-def test_lines_of_other_families_lack_what_makes_a_batch_line() -> None:
+def test_lines_of_other_providers_lack_what_makes_a_batch_line() -> None:
     """None of them has both an id and a body, or an id and a response."""
-    paths = sorted((FIXTURES / "other_families").glob("*.jsonl"))
+    paths = sorted((FIXTURES / "other_providers").glob("*.jsonl"))
     assert len(paths) == 8
     for path in paths:
         for line in lines(path):

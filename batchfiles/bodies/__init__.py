@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from batchfiles.bodies import chat_completions, embeddings, other, other_families, responses
+from batchfiles.bodies import chat_completions, embeddings, other, other_providers, responses
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.other import UNRECOGNIZED
 
@@ -25,10 +25,10 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     responses.read: "/v1/responses",
     embeddings.read: "/v1/embeddings",
     other.read_moderation: "/v1/moderations",
-    other_families.read_message: "/v1/messages",
-    other_families.read_candidates: ":generateContent",
-    other_families.read_single_message: "/v2/chat",
-    other_families.read_converse: "/converse",
+    other_providers.read_message: "/v1/messages",
+    other_providers.read_candidates: ":generateContent",
+    other_providers.read_single_message: "/v2/chat",
+    other_providers.read_converse: "/converse",
     other.read_audio: other.TRANSCRIPTIONS,
 }
 
@@ -85,10 +85,10 @@ ERROR_ALONE: Final = {"error"}
 """The keys of a failure's body, which does not show its endpoint."""
 
 BY_FAMILY: Final = (
-    (other_families.is_message, other_families.read_message),
-    (other_families.is_candidates, other_families.read_candidates),
-    (other_families.is_single_message, other_families.read_single_message),
-    (other_families.is_converse, other_families.read_converse),
+    (other_providers.is_message, other_providers.read_message),
+    (other_providers.is_candidates, other_providers.read_candidates),
+    (other_providers.is_single_message, other_providers.read_single_message),
+    (other_providers.is_converse, other_providers.read_converse),
     (other.is_transcript, other.read_audio),
 )
 

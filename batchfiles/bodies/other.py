@@ -16,7 +16,7 @@ UNRECOGNIZED: Final = "unrecognized_body"
 """The error code of a body that does not answer the request."""
 
 HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
-"""The keys of the answer, in bodies of every family."""
+"""The keys of the answer, in bodies of every provider."""
 
 PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
 """The keys of the model's input in requests."""
@@ -33,7 +33,7 @@ PARAMETERS: Final = PROMPTS | {
     "stop_sequences", "generationConfig", "generation_config", "safetySettings", "systemInstruction", "extra_body",
     "chat_template_kwargs",
 }  # fmt: skip
-"""Keys of requests, of all families. A body that has only these is the request."""
+"""Keys of requests, of all providers. A body that has only these is the request."""
 
 
 def read(body: Body) -> Answer:

@@ -264,7 +264,7 @@ class FileCheck:
         if self._is_strange:
             return
         if self._requests_seen:
-            self._say("wrong_family", f"A request is expected, but found {describe(line_format)}.", number, offset)
+            self._say("wrong_format", f"A request is expected, but found {describe(line_format)}.", number, offset)
             return
         self._strangers.append((number, offset, line_format))
         if len(self._strangers) >= STRANGERS_THAT_TELL:
@@ -279,7 +279,7 @@ class FileCheck:
     def _say_whole_is_strange(self) -> None:
         self._is_strange = True
         number, offset, line_format = self._strangers[0]
-        self._say("wrong_family", f"Requests are expected, but the file holds {describe(line_format)}.", number, offset)
+        self._say("wrong_format", f"Requests are expected, but the file holds {describe(line_format)}.", number, offset)
         self._strangers.clear()
 
     def _check_lengths(self, block: Block) -> None:

@@ -218,7 +218,7 @@ NOT_JSON_CODES: Final = (
 
 SERVICE_ERRORS: Final[dict[str, tuple[str, str | None, str]]] = {
     **dict.fromkeys(NOT_JSON_CODES, NOT_JSON),
-    "wrong_family": ("missing_required_parameter", "method", "Missing required parameter: 'method'."),
+    "wrong_format": ("missing_required_parameter", "method", "Missing required parameter: 'method'."),
     "duplicate_custom_id": ("duplicate_custom_id", "custom_id", REPEATED),
 }
 """Code, parameter and message of the service, where they differ from ours [recorded in llama-stack's test_batches_errors.py,

@@ -282,7 +282,7 @@ def test_compressed_files_are_read(
         ((OUTPUT, "-i", ERRORS), "holds results, and was given as requests"),
         ((OUTPUT, REQUESTS, "-i", FIXTURES / "responses" / "requests.jsonl"), "holds requests, and was given as results"),
         ((OUTPUT, ERRORS), "no file holds requests"),
-        ((FIXTURES / "other_families" / "anthropic_requests.jsonl", OUTPUT), "Anthropic"),
+        ((FIXTURES / "other_providers" / "anthropic_requests.jsonl", OUTPUT), "Anthropic"),
     ],
 )
 def test_files_that_do_not_go_together_are_wrong_usage(

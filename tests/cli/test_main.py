@@ -152,7 +152,7 @@ ERRORS: list[tuple[BaseException, int, str]] = [
     (errors.WorkerError("a worker died"), 3, "a worker died"),
     (errors.MissingDependencyError("install x"), 3, "install x"),
     (errors.OutputExistsError("out.parquet"), 2, "out.parquet: exists already"),
-    (errors.MismatchError("two families", path="a.jsonl"), 2, "a.jsonl: two families"),
+    (errors.MismatchError("two formats", path="a.jsonl"), 2, "a.jsonl: two formats"),
     (FileNotFoundError(2, "No such file or directory", "x"), 3, "x: no such file or directory"),
     (OSError(28, "No space left on device"), 3, "no space left on device"),
     (MemoryError(), 3, "not enough memory"),

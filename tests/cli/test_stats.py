@@ -173,7 +173,7 @@ def test_errors_have_their_exit_codes(ask: Callable[..., Outcome], tmp_path: Pat
     assert err.startswith(f"batchfiles: error: {tmp_path}/prices.toml: models.\"m\".input: '-1' is not a number >= 0")
     assert ask(CHAT, "--prices", tmp_path / "gone.toml")[0] == 3
     assert ask(tmp_path / "gone.jsonl")[0] == 3
-    assert ask(ROOT / "fixtures/other_families/gemini_results.jsonl")[0] == 2
+    assert ask(ROOT / "fixtures/other_providers/gemini_results.jsonl")[0] == 2
 
 
 def test_lines_that_can_not_be_read_are_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_no_file_is_wrong_usage():
 
 def test_another_services_file_is_said_in_words():
     """One finding for all missing keys."""
-    result = run(FIXTURES / "other_families" / "anthropic_requests.jsonl")
+    result = run(FIXTURES / "other_providers" / "anthropic_requests.jsonl")
     (line,) = result.stdout.splitlines()
     assert "Anthropic" in line
 

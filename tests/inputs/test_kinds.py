@@ -103,7 +103,7 @@ def test_a_file_of_unreadable_lines_is_recognized_by_its_key_names(file_role, li
 )
 def test_a_file_of_another_service_is_named_in_words(name):
     """The exception names the file and the service."""
-    source = Source(name, path=FIXTURES / "other_families" / f"{name}.jsonl")
+    source = Source(name, path=FIXTURES / "other_providers" / f"{name}.jsonl")
     with pytest.raises(MismatchError) as caught:
         classify(source)
     assert caught.value.path == name
@@ -147,7 +147,7 @@ def test_an_ambiguous_file_is_not_read_to_its_end():
 def test_the_fixtures_are_recognized_by_their_content(path):
     """Every file that has a readable line is sorted as its name says."""
     silent = {"cut_before_id.jsonl", "not_an_object.jsonl"}
-    if path.parent.name == "other_families" or path.name in silent or not path.stat().st_size:
+    if path.parent.name == "other_providers" or path.name in silent or not path.stat().st_size:
         return
     expected = "inputs" if path.name.startswith(("requests", "input_")) else "results"
     assert classify(Source(path.name, path=path)) == expected

@@ -184,7 +184,7 @@ def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
 def test_another_services_file_is_refused() -> None:
     """Its tokens are in another object."""
     with pytest.raises(MismatchError, match="Anthropic"):
-        stats(FIXTURES / "other_families" / "anthropic_results.jsonl")
+        stats(FIXTURES / "other_providers" / "anthropic_results.jsonl")
     with pytest.raises(TypeError):
         stats()
 

@@ -459,7 +459,7 @@ def test_a_missing_file_is_not_a_finding(tmp_path):
         validate()
 
 
-# Files of another family
+# Files in another format
 
 RESULT = {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "body": {}}, "error": None}
 ANTHROPIC = {"custom_id": "a", "params": {"model": "claude", "messages": []}}
@@ -481,7 +481,7 @@ def test_a_file_of_another_family_is_one_finding(line, words, count):
     """It names the service, not the keys that each line lacks, and not on each line."""
     report = validate(file_of(*[line] * count))
     (finding,) = report.findings
-    assert (finding.code, finding.line_number, report.error_count) == ("wrong_family", 1, 1)
+    assert (finding.code, finding.line_number, report.error_count) == ("wrong_format", 1, 1)
     assert words in finding.message
     assert report.files[0].requests == 0
 
@@ -489,9 +489,9 @@ def test_a_file_of_another_family_is_one_finding(line, words, count):
 def test_single_lines_of_another_family_are_named():
     """Before the first request or after it; they are not requests, and their ids are not repetitions."""
     assert found(RESULT, ANTHROPIC, chat("a"), RESULT, chat("b")) == [
-        (1, "wrong_family", None),
-        (2, "wrong_family", None),
-        (4, "wrong_family", None),
+        (1, "wrong_format", None),
+        (2, "wrong_format", None),
+        (4, "wrong_format", None),
     ]
     assert validate(file_of(RESULT, chat("a"), RESULT)).files[0].requests == 1
 
@@ -501,11 +501,11 @@ def test_lines_of_no_family_are_reported_with_the_missing_keys():
     assert {code for _, code, _ in found({"messages": HI})} == {"missing_required_parameter", "unknown_parameter"}
 
 
-@pytest.mark.parametrize("path", sorted((FIXTURES / "other_families").glob("*.jsonl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((FIXTURES / "other_providers").glob("*.jsonl")), ids=lambda path: path.stem)
 def test_the_fixtures_of_other_services_are_named(path):
     """Each of them gets exactly the one finding."""
     report = validate(path)
-    assert report.errors == {"wrong_family": 1}
+    assert report.errors == {"wrong_format": 1}
     assert path.name.split("_")[0] in report.findings[0].message.lower()
 
 
@@ -755,7 +755,7 @@ FAULTS = {
     "invalid_request": lambda line: {**line, "body": {"model": "m"}},
     "empty_array": lambda line: {**line, "body": {"model": "m", "messages": []}},
     "duplicate_custom_id": lambda line: {**line, "custom_id": "first"},
-    "wrong_family": lambda line: {"custom_id": line["custom_id"], "response": None, "error": {"code": "batch_expired"}},
+    "wrong_format": lambda line: {"custom_id": line["custom_id"], "response": None, "error": {"code": "batch_expired"}},
     "blank_line": lambda _: b"  ",
 }
 
@@ -778,7 +778,7 @@ def test_exactly_the_lines_with_a_fault_are_named(faults, in_memory, keys):
     report = validate(file_of(*lines), ids_in_memory=in_memory)
     assert sorted((finding.line_number, finding.code) for finding in report.findings) == sorted(expected)
     assert Counter(report.errors) + Counter(report.warnings) == Counter(fault for _, fault in expected)
-    no_requests = sum(fault in ("blank_line", "wrong_family") for fault in faults)
+    no_requests = sum(fault in ("blank_line", "wrong_format") for fault in faults)
     assert report.files[0].requests == len(lines) - no_requests
 
 

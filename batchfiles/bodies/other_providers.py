@@ -1,4 +1,4 @@
-"""Bodies of other families, which gateways pass on: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
+"""Bodies of other providers, which gateways pass on: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
 
 from __future__ import annotations
 
