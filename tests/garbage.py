@@ -235,7 +235,7 @@ def check(seed: int, folder: Path) -> Counter[str]:
 
 
 def check_alone(seed: int) -> Counter[str]:
-    """Do everything with the lines of a seed in a folder of its own."""
+    """Do everything with the lines of a seed, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         return check(seed, Path(folder))
 
