@@ -12,7 +12,7 @@ from batchfiles import bodies, codec
 from batchfiles.bodies import errors, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
 from batchfiles.bodies.errors import ErrorInfo
-from batchfiles.bodies.fields import FieldReader, says_nothing
+from batchfiles.bodies.fields import FieldReader, is_all_null
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.spans import EscapedLetters
@@ -119,7 +119,7 @@ def read(line: dict[str, Any]) -> Result:
         if type(status) is int and 200 <= status < 300 and type(body) is dict and body and type(request_id) is str and request_id:
             answer = bodies.read(body)
             outcome = answer.outcome
-            if outcome in ANSWERED and (answer.model is not None or not says_nothing(body)):
+            if outcome in ANSWERED and (answer.model is not None or not is_all_null(body)):
                 return tuple.__new__(Result, (  # the constructor takes twice as long
                     outcome, status, request_id, None, None, None, None, False, body, answer, answer.conversion_errors,
                 ))  # fmt: skip
@@ -285,7 +285,7 @@ def _body(value: object) -> object:
             return text or None
     if type(value) is list and len(value) == 1 and type(value[0]) is dict:
         value = value[0]  # Google wraps errors, and Gemini's stream its only chunk
-    return None if not value or says_nothing(value) else value
+    return None if not value or is_all_null(value) else value
 
 
 def _outcome_of(error: ErrorInfo, *, exact: bool) -> str:

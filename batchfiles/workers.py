@@ -37,7 +37,7 @@ from batchfiles.io.threads import run_uninterrupted
 
 LOG = logging.getLogger(__name__)
 
-WORTH_PROCESSES_FROM = 24 * 1024 * 1024
+PROCESSES_FROM_BYTES = 24 * 1024 * 1024
 """Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
 """Workers that one writer of one file keeps up with."""

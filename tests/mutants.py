@@ -82,7 +82,7 @@ TESTS = [
 EQUIVALENT = {
     ("ids/unique.py", "BUFFER = 2 * 1024 * 1024", "(3)"): "ids are written in larger pieces",
     ("ids/unique.py", "BUFFER = 2 * 1024 * 1024", "(1025)"): "ids are written in larger pieces",
-    ("ids/unique.py", "SUSPECTS = 200_000", "(200001)"): "one more id is compared at once",
+    ("ids/unique.py", "MOST_CANDIDATES = 200_000", "(200001)"): "one more id is compared at once",
     ("ids/unique.py", "self._waiting_size = 0", "(1)"): "ids are written one character earlier",
     ("ids/unique.py", "return {hashed for hashed, count in Counter(hashes).items() if count > 1}", "(count >= 1)"): (
         "more ids are compared"

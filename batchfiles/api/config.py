@@ -25,7 +25,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110, section 5.1."""
 
-OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "range", "if-range"})
+OWN_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "range", "if-range"})
 """Headers that describe a request, not its sender."""
 
 
@@ -59,7 +59,7 @@ class Config:
                 raise ValueError(f"the header {name} is the key's place: give the key to the client")
             if not HEADER_NAME.fullmatch(name) or not _is_header(value):
                 raise ValueError(f"the header {name!r} has characters that no header may have")
-            if name.lower() in OURS:
+            if name.lower() in OWN_HEADERS:
                 raise ValueError(f"the header {name} is set for each request: it can't be another one")
         for name, text in (("organization", self.organization), ("project", self.project)):
             if text and not _is_header(text):
@@ -266,9 +266,9 @@ def _problem(value: object) -> str | None:
     return None
 
 
-FIRST, LONGEST, ASKED_AT_MOST = 0.5, 8.0, 120.0
+FIRST, LONGEST, LONGEST_REQUESTED = 0.5, 8.0, 120.0
 
-PASSING: Final = frozenset({408, 409, 429})
+RETRIED_STATUSES: Final = frozenset({408, 409, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,29 +293,29 @@ class RetryPolicy:
         """
         if attempt > self.max_retries:
             return None
-        asked = asked_pause(headers)
+        asked = requested_pause(headers)
         if asked is not None:
-            return asked if asked <= ASKED_AT_MOST else None
+            return asked if asked <= LONGEST_REQUESTED else None
         # Above ten doublings nothing changes, and 2.0 ** attempt would overflow one day.
         return min(FIRST * 2.0 ** min(attempt - 1, 10), LONGEST) * (1.0 - 0.25 * chance)
 
 
-def is_passing(response: Response, *, conflicts: bool = True) -> bool:
+def is_worth_retrying(response: Response, *, conflicts: bool = True) -> bool:
     """Return whether the same request may be answered otherwise in a moment.
 
     Args:
         response: The answer.
         conflicts: Whether a 409 passes; the one of a cancellation doesn't.
     """
-    said = response.headers.get("x-should-retry", "").lower()
-    if said in ("true", "false"):
-        return said == "true"
+    header = response.headers.get("x-should-retry", "").lower()
+    if header in ("true", "false"):
+        return header == "true"
     if response.status_code == 409 and not conflicts:
         return False
-    return response.status_code in PASSING or response.status_code >= 500
+    return response.status_code in RETRIED_STATUSES or response.status_code >= 500
 
 
-def asked_pause(headers: Mapping[str, str]) -> float | None:
+def requested_pause(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the service asked for, in milliseconds, seconds or a date; None if it asked for none."""
     seconds = _number(headers.get("retry-after-ms"), in_a_second=1000)
     if seconds is not None:

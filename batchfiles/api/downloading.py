@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from batchfiles.api import files
 from batchfiles.api.batch import Batch
-from batchfiles.api.config import Config, RetryPolicy, checked_id, is_passing
+from batchfiles.api.config import Config, RetryPolicy, checked_id, is_worth_retrying
 from batchfiles.api.effects import (
     ERROR_LIMIT,
     Discard,
@@ -86,10 +86,10 @@ class Restart:
     why: str
 
 
-Verdict: TypeAlias = "Append | Complete | Restart"
+ResumeDecision: TypeAlias = "Append | Complete | Restart"
 
 
-def read_content(head: Response, have: Partial) -> Verdict | None:
+def read_content(head: Response, have: Partial) -> ResumeDecision | None:
     """Decide what to do with an answer, by its status and headers; None if it is an error.
 
     Args:
@@ -109,7 +109,7 @@ def read_content(head: Response, have: Partial) -> Verdict | None:
     return None
 
 
-def _continued(head: Response, have: Partial) -> Verdict:
+def _continued(head: Response, have: Partial) -> ResumeDecision:
     match = CONTENT_RANGE.fullmatch(head.headers.get("content-range", "").strip())
     if not have.size or match is None:
         return Restart("a part came that was not asked for")
@@ -140,7 +140,7 @@ def _length(head: Response) -> int | None:
 RESTARTS = 3
 """How often a file is fetched from the beginning because a part did not fit what we have."""
 
-FRUITLESS = 6
+MOST_STALLED = 6
 """Attempts in a row that brought no byte."""
 
 GONE = frozenset({400, 404, 410, 422})
@@ -282,7 +282,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
     """Fetch a file by way of its work file, which is locked."""
     part, notes = f"{path}.part", f"{path}.part.json"
     have = yield from _begun(part, notes, file_id)
-    restarts = fruitless = 0
+    restarts = stalled = 0
     while True:
         problem: Exception
         before = have.size
@@ -292,7 +292,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
             if verdict is None:
                 body: bytes = yield ReadBody(ERROR_LIMIT)
                 refused = Response(head.status_code, head.headers, body)
-                if not is_passing(refused):
+                if not is_worth_retrying(refused):
                     raise error_of(refused)
                 problem, headers = error_of(refused), dict(head.headers)
             elif isinstance(verdict, Restart):
@@ -310,7 +310,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                     size, ended = saved.size, saved.problem is None
                     # Without a strong tag the rest could belong to other bytes.
                     have = Partial(size, verdict.etag) if verdict.etag is not None else Partial()
-                if ended and (size == total or (total is None and _marks_its_end(head))):
+                if ended and (size == total or (total is None and _has_end_marker(head))):
                     yield Move(part, path, notes, size)
                     yield Log(logging.INFO, f"{path}: {size:,} bytes")
                     return
@@ -319,9 +319,9 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 problem, headers = _cut(path, size, total), {}
         except APIConnectionError as error:
             problem, headers = error, {}
-        fruitless = 0 if have.size > before else fruitless + 1
+        stalled = 0 if have.size > before else stalled + 1
         chance: float = yield Random()
-        pause = policy.pause(fruitless + 1, headers, chance) if fruitless < FRUITLESS else None
+        pause = policy.pause(stalled + 1, headers, chance) if stalled < MOST_STALLED else None
         if pause is None:
             raise problem
         yield again_in(pause, path, problem)
@@ -351,7 +351,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
     raise APIError(f"the service redirects the contents of the file more than {REDIRECTS} times", status_code=head.status_code)
 
 
-def _marks_its_end(head: Response) -> bool:
+def _has_end_marker(head: Response) -> bool:
     """Return whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
     return "chunked" in head.headers.get("transfer-encoding", "").lower()
 

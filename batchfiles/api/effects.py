@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from batchfiles.api.config import RetryPolicy, is_passing
+from batchfiles.api.config import RetryPolicy, is_worth_retrying
 from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APIResponseValidationError, FileError
 
@@ -231,7 +231,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
             problem = error
         else:
             headers = dict(response.headers)
-            if is_passing(response, conflicts=conflicts) and not response.is_success:
+            if is_worth_retrying(response, conflicts=conflicts) and not response.is_success:
                 problem = error_of(response)
             else:
                 try:

@@ -63,7 +63,7 @@ def _quoted(text: str) -> str:
 PURPOSE: Final = "batch"
 """What a file of requests is uploaded for."""
 
-PATIENCE = 10
+TIMEOUT_FACTOR = 10
 """A file of hundreds of megabytes takes longer than an answer in JSON; ours."""
 
 MAX_PAGE = 10_000
@@ -101,7 +101,7 @@ def create_request(
         fields["expires_after[anchor]"] = expires_after.anchor
         fields["expires_after[seconds]"] = str(expires_after.seconds)
     headers = config.all_headers(Content_Type=content_type(boundary))
-    return Request("POST", config.url("files"), headers, form(fields, "file", filename, file, boundary), PATIENCE)
+    return Request("POST", config.url("files"), headers, form(fields, "file", filename, file, boundary), TIMEOUT_FACTOR)
 
 
 def file_of(response: Response) -> FileObject:
@@ -199,10 +199,10 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
         headers["Range"] = f"bytes={start}-"
         if etag is not None:
             headers["If-Range"] = etag
-    return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, timeout_factor=PATIENCE)
+    return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, timeout_factor=TIMEOUT_FACTOR)
 
 
-CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
+FORWARDED_HEADERS = frozenset({"accept", "accept-encoding", "range", "if-range"})
 """Headers that are also sent to another origin: they describe the wanted bytes, not the sender."""
 
 
@@ -232,7 +232,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         raise APIError(f"the service redirects the contents of the file {problem}", status_code=head.status_code)
     if request.is_keyed and origin == origin_of(config.base_url):
         return replace(request, url=target)
-    headers = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
+    headers = {name: value for name, value in request.headers.items() if name.lower() in FORWARDED_HEADERS}
     return replace(request, url=target, headers=headers, is_keyed=False)
 
 

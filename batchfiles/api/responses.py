@@ -143,8 +143,8 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     else:
         if not isinstance(value, dict) or any(value.get(key) is not None for key in ("id", "data", "value")):
             return value
-        said = _said(value)
-        if not value.get("error") and (said is None or not said.message):
+        fields = _fields_of(value)
+        if not value.get("error") and (fields is None or not fields.message):
             return value
         raise error_of(response)
     raise APIResponseValidationError(reason, status_code=response.status_code, request_id=response.request_id)
@@ -156,19 +156,19 @@ def error_of(response: Response) -> APIError:
     A page of HTML is never quoted: pages of proxies carry the address of the client (earendil-works/pi#6673).
     """
     kind = BY_STATUS.get(response.status_code) or (InternalServerError if response.status_code >= 500 else APIError)
-    said = _said_in(response)
-    words = _text(said.message)
+    fields = _error_fields(response)
+    words = _text(fields.message)
     return kind(
         words[:QUOTED] if words and not PAGE.search(words) else _without_words(response),
         status_code=response.status_code,
-        code=_text(said.code)[:NAME] or None,
-        param=_text(said.param)[:NAME] or None,
+        code=_text(fields.code)[:NAME] or None,
+        param=_text(fields.param)[:NAME] or None,
         request_id=_printable(response.request_id or "")[:NAME] or None,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ErrorFields:
     """The error that a service reports.
 
     Attributes:
@@ -208,7 +208,7 @@ DEEPEST, LISTED = 4, 3
 """How deep an error may be wrapped, and how many of a list are repeated."""
 
 
-def _said_in(response: Response) -> _Said:
+def _error_fields(response: Response) -> _ErrorFields:
     """Read the error in any of the forms that services and gateways give it.
 
     OpenAI's `error` object, a bare sentence under `error`, `message` or `detail`, the list of FastAPI (`detail`), `errors` as a
@@ -217,34 +217,34 @@ def _said_in(response: Response) -> _Said:
     try:
         value = json.loads(response.body)
     except (ValueError, RecursionError):
-        return _in_words(response)
-    return _said(value) or _Said()
+        return _fields_of_text(response)
+    return _fields_of(value) or _ErrorFields()
 
 
-def _said(value: object, depth: int = 0) -> _Said | None:
+def _fields_of(value: object, depth: int = 0) -> _ErrorFields | None:
     """Return the words of a value; None if it has none."""
     if isinstance(value, str):
-        return _Said(value) if value.strip() else None
+        return _ErrorFields(value) if value.strip() else None
     if depth > DEEPEST:
         return None
     if isinstance(value, list):
-        return _all_said(value, depth)
-    return _object_said(value, depth) if isinstance(value, dict) else None
+        return _fields_of_list(value, depth)
+    return _fields_of_object(value, depth) if isinstance(value, dict) else None
 
 
-def _all_said(values: list[Any], depth: int) -> _Said | None:
-    found = [said for each in values[:LISTED] if (said := _said(each, depth + 1)) is not None]
+def _fields_of_list(values: list[Any], depth: int) -> _ErrorFields | None:
+    found = [fields for each in values[:LISTED] if (fields := _fields_of(each, depth + 1)) is not None]
     if not found:
         return None
     more = f"; and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
-    return _Said("; ".join(said.message or "" for said in found) + more, found[0].code, found[0].param)
+    return _ErrorFields("; ".join(fields.message or "" for fields in found) + more, found[0].code, found[0].param)
 
 
-def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
+def _fields_of_object(value: dict[str, Any], depth: int) -> _ErrorFields | None:
     """Read an object: the error in it, its own message, or messages by the names of fields."""
     members = {key.lower().replace("_", ""): item for key, item in value.items()}
     inner = members.get("error")
-    if isinstance(inner, (dict, list)) and (found := _said(inner, depth + 1)) is not None:
+    if isinstance(inner, (dict, list)) and (found := _fields_of(inner, depth + 1)) is not None:
         return found
     code = next((members[name] for name in CODES if isinstance(members.get(name), (str, int)) and members[name] != ""), None)
     message = next((members[name] for name in MESSAGES if isinstance(members.get(name), str) and members[name].strip()), None)
@@ -254,16 +254,18 @@ def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
             message = f"{place}: {message}"
         elif isinstance(title, str) and title and title not in message and members.get("message") is None:
             message = f"{title}: {message}"
-        inner_code = _said(members["detail"], depth + 1) if isinstance(members.get("detail"), dict) else None
-        return _Said(message, inner_code.code if inner_code else code, members.get("param") or place or None)
+        inner_code = _fields_of(members["detail"], depth + 1) if isinstance(members.get("detail"), dict) else None
+        return _ErrorFields(message, inner_code.code if inner_code else code, members.get("param") or place or None)
     for name in INNER:
-        if isinstance(members.get(name), (str, dict, list)) and (found := _said(members[name], depth + 1)) is not None:
-            return found if found.code is not None or found.message == code else _Said(found.message, code, found.param)
+        if isinstance(members.get(name), (str, dict, list)) and (found := _fields_of(members[name], depth + 1)) is not None:
+            return found if found.code is not None or found.message == code else _ErrorFields(found.message, code, found.param)
     if isinstance(members.get("title"), str):
-        return _Said(members["title"], code)
-    lists = {key: _said(each, depth) for key, each in value.items() if isinstance(each, list)}
-    by_field = [f"{key}: {said.message}" for key, said in lists.items() if said is not None]
-    return _Said("; ".join(by_field[:LISTED]), code) if by_field else (_Said(None, code) if code is not None else None)
+        return _ErrorFields(members["title"], code)
+    lists = {key: _fields_of(each, depth) for key, each in value.items() if isinstance(each, list)}
+    by_field = [f"{key}: {fields.message}" for key, fields in lists.items() if fields is not None]
+    return (
+        _ErrorFields("; ".join(by_field[:LISTED]), code) if by_field else (_ErrorFields(None, code) if code is not None else None)
+    )
 
 
 def _place(loc: object) -> str:
@@ -271,20 +273,20 @@ def _place(loc: object) -> str:
     return ".".join(map(str, loc)) if isinstance(loc, list) else ""
 
 
-def _in_words(response: Response) -> _Said:
+def _fields_of_text(response: Response) -> _ErrorFields:
     """Read an answer that is a sentence, or the XML of object stores, and neither a page nor half of a JSON value."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         text = " ".join(response.body.decode().split())
     except UnicodeDecodeError:
         if not kind.startswith("text/"):
-            return _Said()
+            return _ErrorFields()
         text = " ".join(response.body.decode("latin-1").split())  # what text was before UTF-8
     if text.startswith("<"):
         message, code = (re.search(f"<{name}>([^<]+)</{name}>", text) for name in ("Message", "Code"))
-        return _Said(unescape(message[1]) if message else None, code[1] if code and message else None)
+        return _ErrorFields(unescape(message[1]) if message else None, code[1] if code and message else None)
     is_text = not kind or "json" in kind or (kind.startswith("text/") and "html" not in kind)
-    return _Said(text if text and is_text and text[0] not in "{[" else None)
+    return _ErrorFields(text if text and is_text and text[0] not in "{[" else None)
 
 
 def _text(value: object) -> str:

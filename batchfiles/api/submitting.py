@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest, checked_metadata
-from batchfiles.api.config import Config, RetryPolicy, is_passing
+from batchfiles.api.config import Config, RetryPolicy, is_worth_retrying
 from batchfiles.api.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.file import FileObject, Listing
 from batchfiles.api.responses import FilePart, Request, Response, error_of
@@ -23,7 +23,7 @@ from batchfiles.open_strings import BatchCompletionWindow, bare_word
 MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
 
-LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0)
+SEARCH_PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Pauses before each search for a batch that may have been made: lists lag."""
 
 PAGES = 20
@@ -244,14 +244,14 @@ def find(
                 continue
             if token is not None and marker[0] == token:
                 return batch
-            if sha256 is not None and marker[1] == sha256 and (even_ended or batch.status not in ENDED_BADLY):
+            if sha256 is not None and marker[1] == sha256 and (even_ended or batch.status not in UNSUCCESSFUL):
                 return batch
         if listing.is_over:
             return None
     return None
 
 
-ENDED_BADLY = frozenset({"failed", "expired", "cancelling", "cancelled"})
+UNSUCCESSFUL = frozenset({"failed", "expired", "cancelling", "cancelled"})
 
 
 def list_batches(
@@ -313,7 +313,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
                 continue
             problem, headers = error_of(response), dict(response.headers)
             unsure = response.status_code == 408 or response.status_code >= 500
-            if not unsure and not is_passing(response, conflicts=False):
+            if not unsure and not is_worth_retrying(response, conflicts=False):
                 raise problem
         if unsure:
             yield Log(logging.WARNING, f"{request.name}: {problem}; checking whether the batch was created anyway")
@@ -346,7 +346,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
 def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
     """Look for the batch of a token, several times; also return whether the last look succeeded."""
     looked = False
-    for pause in LOOKS:
+    for pause in SEARCH_PAUSES:
         if pause:
             yield Sleep(pause)
         try:

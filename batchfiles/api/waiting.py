@@ -84,7 +84,7 @@ def wait(
                 raise
         else:
             unknown, troubled, trouble_since = 0, 0, None
-            yield from _tell(batch, last)
+            yield from _notify_changes(batch, last)
             last = batch
             if batch.is_terminal:
                 late += 1
@@ -103,7 +103,7 @@ def _pause(look: int) -> float:
     return SLOW if look > QUICK_LOOKS else min(FIRST_PAUSE * 1.5 ** (look - 1), SLOW)
 
 
-def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
+def _notify_changes(batch: Batch, last: Batch | None) -> Flow[None]:
     """Report a change, and once what can't be read and an unknown status that may be final."""
     for note in batch.notes if last is None or last.notes != batch.notes else ():
         yield Log(logging.WARNING, f"{batch.id}: {note}")
@@ -157,14 +157,14 @@ def gather(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
         now = yield Now()
         if moment > now:
             yield Sleep(moment - now)
-        pause, ends[number] = yield from _until_it_sleeps(flows[number])
+        pause, ends[number] = yield from _run_until_pause(flows[number])
         if pause is not None:
             now = yield Now()
             heapq.heappush(due, (now + pause, number))
     return [end for end in ends if end is not None]
 
 
-def _until_it_sleeps(flow: Flow[T]) -> Flow[tuple[float | None, T | BatchFilesError | None]]:
+def _run_until_pause(flow: Flow[T]) -> Flow[tuple[float | None, T | BatchFilesError | None]]:
     """Perform what a flow asks for; returns its pause, or its end."""
     running = Running(flow)
     while True:

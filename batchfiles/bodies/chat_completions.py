@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from batchfiles.bodies import errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.errors import ErrorInfo
-from batchfiles.bodies.fields import YEAR_10000, FieldReader, says_nothing
+from batchfiles.bodies.fields import YEAR_10000, FieldReader, is_all_null
 
 SHARED_CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
 """`seed` is Together's echo of the request. Without `logprobs`, which have no column."""
@@ -183,7 +183,7 @@ def read_exact(body: Body) -> Answer:
     reader.check_unknown_keys(body, BODY_KEYS)
     if errors.stated(body):
         outcome, reader.fully_mapped = "failed", False
-    if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
+    if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _has_media(listed):
         reader.note("empty_text")
     model, response_id, created_at = (
         reader.text(body.get("model")),
@@ -203,7 +203,7 @@ Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, 
 NO_CHOICE: Final[Choice] = (None, None, None, None, without_answer(End(None, "succeeded", None), "choices"))
 
 
-def _shows_more(listed: list[object]) -> bool:
+def _has_media(listed: list[object]) -> bool:
     """Return whether a message has audio (OpenAI) or images (OpenRouter)."""
     messages = [choice.get("message") for choice in listed if type(choice) is dict]
     return any(type(message) is dict and (message.get("audio") or message.get("images")) for message in messages)
@@ -225,7 +225,7 @@ def _choice(choice: object, reader: FieldReader) -> Choice:
     refusal = reader.text(message.get("refusal"))
     reader.check_unknown_keys(message, MESSAGE_KEYS)
     if not text:
-        text = _spoken(message) or text
+        text = _transcript(message) or text
     return text, refusal, _reasoning(message, reader) or thinking, _tool_calls(message, reader), end
 
 
@@ -266,7 +266,7 @@ def _add_thought(part: Body, thoughts: list[str], reader: FieldReader) -> None:
             reader.fully_mapped = False
 
 
-def _spoken(message: Body) -> str | None:
+def _transcript(message: Body) -> str | None:
     """Return the transcript of an audio answer; the audio is only in the body, which is kept."""
     audio = message.get("audio")
     transcript = audio.get("transcript") if type(audio) is dict else None
@@ -285,7 +285,7 @@ def _tool_calls(message: Body, reader: FieldReader) -> ToolCalls | None:
     """Read the tool calls, and the deprecated `function_call`."""
     calls = [_tool_call(call, reader) for call in reader.items(message.get("tool_calls"))]
     legacy = message.get("function_call")
-    if not says_nothing(legacy, empty=True):
+    if not is_all_null(legacy, empty=True):
         calls.append(_call(None, reader.mapping(legacy), FUNCTION_KEYS, "arguments", reader))
     return calls or None
 

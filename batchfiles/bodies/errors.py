@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from batchfiles.bodies.fields import FieldReader, says_nothing, whole
+from batchfiles.bodies.fields import FieldReader, is_all_null, whole
 
 NESTED: Final = 3
 """How many levels of `{"error": {"error": …}}` are read; vLLM's `run-batch` writes two."""
@@ -29,9 +29,9 @@ ENVELOPE: Final = frozenset({
 })  # fmt: skip
 """The keys of a body that consists of an error."""
 
-GOOD: Final = (0, 200, "0", "200")
+SUCCESS_CODES: Final = (0, 200, "0", "200")
 """Codes and statuses that mean success."""
-GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
+SUCCESS_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 TRANSIENT: Final[dict[str, str]] = {
     "server_error, rate_limit_exceeded, vector_store_timeout": "OpenAI, OpenAPI document: ResponseErrorCode",
@@ -77,31 +77,31 @@ class ErrorInfo(NamedTuple):
     conversion_errors: int = 0
 
 
-def said(error: object) -> bool:
+def is_error(error: object) -> bool:
     """Return whether the value of an `error` key is an error, unlike null, `{}`, `""` and `{"code": 0, "message": "success"}`."""
     waiting = [error]
     while waiting:  # without recursion: lists may be nested more deeply than Python's stack
         error = waiting.pop()
         if isinstance(error, list):
             waiting += reversed(error)
-        elif error is not None and not says_nothing(error, empty=True) and not _means_success(error):
+        elif error is not None and not is_all_null(error, empty=True) and not _means_success(error):
             return True
     return False
 
 
 def _means_success(error: object) -> bool:
-    if not isinstance(error, dict) or error.get("code") not in GOOD or not set(error) <= {"code", "message"}:
+    if not isinstance(error, dict) or error.get("code") not in SUCCESS_CODES or not set(error) <= {"code", "message"}:
         return False
     message = error.get("message")
-    return not message or (type(message) is str and message.lower() in GOOD_WORDS)
+    return not message or (type(message) is str and message.lower() in SUCCESS_WORDS)
 
 
 def stated(body: dict[str, Any]) -> bool:
     """Return whether a body contains an error."""
-    if said(body.get("error")) or body.get("success") is False:
+    if is_error(body.get("error")) or body.get("success") is False:
         return True
     errors = body.get("errors")
-    if type(errors) in (list, dict, str) and said(errors):  # a number may be their count
+    if type(errors) in (list, dict, str) and is_error(errors):  # a number may be their count
         return True
     base = body.get("base_resp")  # MiniMax writes it into every body
     return type(base) is dict and bool(base.get("status_code"))
@@ -109,20 +109,20 @@ def stated(body: dict[str, Any]) -> bool:
 
 def is_error_body(body: dict[str, Any]) -> bool:
     """Return whether a body consists of an error: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
-    if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
+    if "error" in (body.get("object"), body.get("type")) or is_error(body.get("fault")):
         return True
-    if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
+    if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in EMPTY_VALUES):
         return False
     if type(body.get("detail")) is dict and read(body) is not None:  # FastAPI puts whole objects there
         return True
     verdicts = [body.get(key) for key in (*CODES, "status") if body.get(key) is not None]
-    if any(each in GOOD or (type(each) is str and each.lower() in GOOD_WORDS) for each in verdicts):
+    if any(each in SUCCESS_CODES or (type(each) is str and each.lower() in SUCCESS_WORDS) for each in verdicts):
         return False
     sentence = _message(body | {"title": None})
     return bool(sentence) if type(sentence) in (str, list) else bool(verdicts and body.get("title"))
 
 
-HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
+EMPTY_VALUES: Final[tuple[object, ...]] = (None, "", [], {})
 
 
 def is_transient(word: str | None) -> bool:
@@ -153,8 +153,8 @@ def read(error: object) -> ErrorInfo | None:
     found: ErrorInfo | None = None
     for _ in range(NESTED):
         if type(error) is list and any(type(each) is dict for each in error):
-            error = next((each for each in error if said(each)), None)
-        if not said(error):
+            error = next((each for each in error if is_error(each)), None)
+        if not is_error(error):
             break
         inner = _inner(error)
         if type(inner) is str and found is None and isinstance(error, dict) and _message(error) is not None:
@@ -180,7 +180,7 @@ def _inner(error: object) -> object:
         return None
     for key in INNER:
         inner = error.get(key)
-        if said(inner) and (key != "base_resp" or stated(error)):
+        if is_error(inner) and (key != "base_resp" or stated(error)):
             return inner
     for key in ("detail", "message"):
         if type(error.get(key)) is dict and (key == "detail" or "detail" in error[key]):

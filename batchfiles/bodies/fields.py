@@ -75,7 +75,7 @@ def whole(value: object) -> int | None:
     return int(value) if type(value) is float and -EXACT <= value <= EXACT and value.is_integer() else None
 
 
-def says_nothing(value: object, *, empty: bool = False) -> bool:
+def is_all_null(value: object, *, empty: bool = False) -> bool:
     """Return whether a value is null, or an object whose values are all null, at any depth.
 
     polars and DuckDB write such objects for a null in a struct column.
@@ -119,31 +119,31 @@ class FieldReader:
         """Count the answer as `name`, one of `findings.COUNTS`; the report has the first examples."""
         self.noted += (name if example is None else f"{name}:{example}",)
 
-    def _unfit(self, value: object) -> Any:  # noqa: ANN401 - None for any type
+    def _none_or_error(self, value: object) -> Any:  # noqa: ANN401 - None for any type
         """Return None, and count a value other than null as a conversion error."""
         if value is not None:
             self.reject()
 
     def text(self, value: object) -> str | None:
         """Return a string."""
-        return value if type(value) is str else self._unfit(value)
+        return value if type(value) is str else self._none_or_error(value)
 
     def count(self, value: object) -> int | None:
         """Return an integer that fits int64, `200.0` as 200."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
-        return self._unfit(value) if found is None else found
+        return self._none_or_error(value) if found is None else found
 
     def flag(self, value: object) -> bool | None:
         """Return a bool; 0 and 1 are conversion errors."""
-        return value if type(value) is bool else self._unfit(value)
+        return value if type(value) is bool else self._none_or_error(value)
 
     def number(self, value: object) -> float | None:
         """Return a number as a float; an integer that a float can't represent exactly is a conversion error."""
         if type(value) is float or (type(value) is int and -EXACT <= value <= EXACT):
             return float(value)
-        self._unfit(value)
+        self._none_or_error(value)
         return None
 
     def moment(self, value: object) -> int | None:
@@ -154,7 +154,7 @@ class FieldReader:
             # The fraction is rounded alone: with the seconds, a float does not have enough digits.
             seconds = int(value // 1)
             return min(seconds * 1_000_000 + round((value - seconds) * 1_000_000), YEAR_10000 * 1_000_000 - 1)
-        self._unfit(value)
+        self._none_or_error(value)
         return None
 
     def items(self, value: object) -> list[Any]:
@@ -163,11 +163,11 @@ class FieldReader:
             return value if all(value) else [item for item in value if item != {}]
         if type(value) is dict:
             return [value] if value else []
-        return self._unfit(value) or []
+        return self._none_or_error(value) or []
 
     def mapping(self, value: object) -> dict[str, Any]:
         """Return an object; an empty one for other values."""
-        return value if type(value) is dict else self._unfit(value) or {}
+        return value if type(value) is dict else self._none_or_error(value) or {}
 
     def mappings(self, value: object) -> list[dict[str, Any]]:
         """Return the items of a list as objects; other items become empty objects."""

@@ -78,7 +78,7 @@ def read_message(body: Body) -> Answer:
         for block in blocks:
             if block not in texts:
                 parts.calls.append(_call(block.get("id"), block.get("name"), block.get("input"), reader))
-        parts.others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
+        parts.others = sum(type(block) is dict and block.get("type") not in TEXT_BLOCKS for block in texts)
     parts.add(*content_of(texts, reader))
     end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), reader)
     if not blocks and end.finish_reason is None:
@@ -91,7 +91,7 @@ def read_message(body: Body) -> Answer:
     return _answer(body, reader, end, parts, fields.read_usage(body.get("usage"), reader), refusal=refusal)
 
 
-SPOKEN: Final = ("text", "thinking", "redacted_thinking")
+TEXT_BLOCKS: Final = ("text", "thinking", "redacted_thinking")
 
 
 def read_candidates(body: Body) -> Answer:

@@ -110,13 +110,13 @@ def read(body: Body) -> Answer:
     reader = FieldReader()
     reader.check_unknown_keys(body, BODY_KEYS)
     found = _output(body.get("output"), reader)
-    said = [message for message in found.messages if not message.is_commentary]
-    text, texts = _last_whole(said), None
-    if len(found.messages) > 1 or len(said) < len(found.messages):
+    spoken = [message for message in found.messages if not message.is_commentary]
+    text, texts = _last_complete(spoken), None
+    if len(found.messages) > 1 or len(spoken) < len(found.messages):
         texts = [message.text for message in found.messages]
         reader.fully_mapped = False  # no column has which of them are fragments, and the order of items
     finish_reason, outcome, wrong = _end(body, found, reader)
-    if outcome == "succeeded" and next((not message.is_whole for message in reversed(said) if message.text), False):
+    if outcome == "succeeded" and next((not message.is_whole for message in reversed(spoken) if message.text), False):
         finish_reason, outcome = None, "incomplete"
     if outcome not in ("succeeded", "incomplete"):
         reader.fully_mapped = False
@@ -139,7 +139,7 @@ def _joined(texts: list[str]) -> str | None:
     return "\n\n".join(texts) if texts else None
 
 
-def _last_whole(messages: list[Message]) -> str | None:
+def _last_complete(messages: list[Message]) -> str | None:
     """Return the text of the last finished message, of the last that is not empty, or an empty text."""
     if len(messages) == 1:
         return messages[0].text

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from batchfiles.api.config import is_id
-from batchfiles.cli.progress import say
+from batchfiles.cli.progress import print_note
 from batchfiles.errors import DataError, FileError
 from batchfiles.layout import PLAIN, Screen, age, cut, cut_in_middle, folded, local_time, text_table, visible
 
@@ -104,7 +104,7 @@ def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
     if waiting == len(parts):
         raise click.UsageError(f"{campaign.folder} has no batch yet: use 'batchfiles submit {campaign.folder}'.")
     if waiting:
-        say(f"{campaign.folder}: {waiting:,} of {len(parts):,} parts were not submitted yet")
+        print_note(f"{campaign.folder}: {waiting:,} of {len(parts):,} parts were not submitted yet")
     for part in parts:
         path = campaign.folder / part.file
         source = Source(str(path), path=path) if isinstance(path, Path) else None
@@ -164,16 +164,16 @@ all_option = click.option("--all", "everything", is_flag=True, help="List all, w
 def noted(value: Noted) -> Noted:
     """Return an object of the service, and report its values that could not be read."""
     for note in value.notes:
-        say(f"{value.id}: {note}")
+        print_note(f"{value.id}: {note}")
     return value
 
 
 def report_pagination(count: int, limit: int | None, noun: str) -> None:
     """Report on standard error that a list is empty, or that there may be more: use --limit or --all."""
     if not count:
-        say(f"no {noun}")
+        print_note(f"no {noun}")
     elif count == limit:
-        say(f"the newest {limit:,}: --limit and --all show more")
+        print_note(f"the newest {limit:,}: --limit and --all show more")
 
 
 CELL = 40

@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import TransferProgress, print_error, say
+from batchfiles.cli.progress import TransferProgress, print_error, print_note
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.errors import APIError, StillRunningError
 from batchfiles.findings import plural
@@ -120,7 +120,7 @@ def _print(batch: Batch, paths: list[str], *, as_json: bool) -> None:
         click.echo(visible(path))
     if batch.status != "failed":
         fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
-        say(f"{batch.id}: {batch.status}, {fetched or 'no files'}")
+        print_note(f"{batch.id}: {batch.status}, {fetched or 'no files'}")
 
 
 def _compare_counts(batch: Batch, paths: list[str]) -> None:
@@ -137,7 +137,7 @@ def _compare_counts(batch: Batch, paths: list[str]) -> None:
     found = sum(lines.values())
     if found != counted or errors > counts.failed:
         words = f"the service counts {counts.completed:,} completed and {counts.failed:,} failed requests"
-        say(f"{batch.id}: {words}, but its files have {plural(found - errors, 'result')} and {plural(errors, 'error')}")
+        print_note(f"{batch.id}: {words}, but its files have {plural(found - errors, 'result')} and {plural(errors, 'error')}")
 
 
 def _lines_in(path: str) -> int:

@@ -19,7 +19,7 @@ from batchfiles.cli.options import (
     report_json,
     temp_dir_option,
 )
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
 
@@ -105,6 +105,6 @@ def edit(
         )
     if as_json:
         click.echo(report_json(report))
-    say_lines(text_of(edit_blocks(report, COMMAND_LINE, output=output), screen(err=True)))
+    print_notes(text_of(edit_blocks(report, COMMAND_LINE, output=output), screen(err=True)))
     if report.bad_lines:
         context.exit(1)

@@ -14,7 +14,7 @@ import click
 from batchfiles.cli.batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.main import Group
 from batchfiles.cli.options import Command, overwrite_option
-from batchfiles.cli.progress import TransferProgress, print_error, print_lines, say, screen
+from batchfiles.cli.progress import TransferProgress, print_error, print_lines, print_note, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.io.target import PathTarget, Target
 from batchfiles.layout import age, local_time, size, text_table, visible
@@ -94,7 +94,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
                 file = client.files.create(path, purpose=purpose, expires_after=expiry, progress=progress.update)
             click.echo(json.dumps(file.to_dict()) if as_json else visible(file.id))
             if not as_json:
-                say(f"{path}: {_size(file)} uploaded")
+                print_note(f"{path}: {_size(file)} uploaded")
 
 
 @files.command("list")
@@ -219,7 +219,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
             if as_json:
                 click.echo(json.dumps(done.to_dict()))
             elif done.deleted:
-                say(f"{done.id}: deleted")
+                print_note(f"{done.id}: deleted")
             else:
                 print_error(f"{done.id}: not deleted")
     if kept:

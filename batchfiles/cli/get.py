@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.progress import Progress, print_error, print_lines, say
+from batchfiles.cli.progress import Progress, print_error, print_lines, print_note
 from batchfiles.cli.row_layout import ascii_json, pretty_json, repaired_json
 from batchfiles.findings import EXAMPLES, not_read_lines, plural
 from batchfiles.layout import visible
@@ -84,11 +84,11 @@ def get(
             without_request += occurrence.role == "result" and occurrence.requests is None
     for finding in findings:
         if finding.code == "line_too_long":
-            say(str(finding))
+            print_note(str(finding))
     for line in not_read_lines(len(not_read), {"not_read": not_read[:EXAMPLES]}):
-        say(line)
+        print_note(line)
     if len(questions) > 1 and without_request:
-        say(
+        print_note(
             f"{plural(without_request, 'result')}: it is unknown which of the {len(questions)} different requests is answered; "
             "use --pair REQUESTS=RESULTS"
         )

@@ -40,7 +40,7 @@ USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 NO_CHOICE = re.compile(r"'(.+)' is not one of")
 """The start of click's message about an unknown value of an option."""
 
-GARBAGE_OBJECTS = 50_000
+GC_THRESHOLD = 50_000
 """New objects after which the garbage collector looks for cycles. With Python's own 700 it looked a hundred times during imports
 alone, and it is not needed often: decoded lines have no cycles."""
 
@@ -174,7 +174,7 @@ def root_context() -> click.Context:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
-    gc.set_threshold(GARBAGE_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD)
     # The interpreter would look for cycles among all objects as it ends: 0.1 s, and the system frees all memory anyway.
     atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _end)
@@ -223,7 +223,7 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _meant(error: click.UsageError) -> str:
+def _suggestion(error: click.UsageError) -> str:
     """Suggest a similar value of an option."""
     choices = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
     if not isinstance(choices, click.Choice) or not (wrong := NO_CHOICE.match(error.message)):
@@ -248,7 +248,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         _print("interrupted")
         return INTERRUPTED
     if isinstance(error, click.UsageError):
-        _print(f"error: {error.format_message()}{_meant(error)}")
+        _print(f"error: {error.format_message()}{_suggestion(error)}")
         for line in getattr(error, "lines", ()):
             click.echo(_without_secrets(line, arguments), err=True)
         if error.ctx is not None:
@@ -260,7 +260,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, StillRunningError):
         _print(str(error))
         return UNFINISHED
-    if words := _what_failed(error):
+    if words := _failure_message(error):
         _print(f"error: {words}")
         return FAILED
     _print(
@@ -341,7 +341,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (RuntimeError, ImportError, SystemError)) and any(part in words for part in OUT_OF_MEMORY)
 
 
-def _what_failed(error: BaseException) -> str | None:
+def _failure_message(error: BaseException) -> str | None:
     """Return the message of an error with exit code 3; None for other errors."""
     if isinstance(error, BatchFilesError):
         return str(error)

@@ -16,7 +16,7 @@ from batchfiles.cli.options import (
     report_json,
     temp_dir_option,
 )
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
@@ -91,4 +91,4 @@ def merge(
         )
     if as_json:
         click.echo(report_json(report))
-    say_lines(text_of(merge_blocks(report), screen(err=True)))
+    print_notes(text_of(merge_blocks(report), screen(err=True)))

@@ -17,7 +17,7 @@ from batchfiles.cli.options import (
     report_json,
     temp_dir_option,
 )
-from batchfiles.cli.progress import say_lines, screen
+from batchfiles.cli.progress import print_notes, screen
 from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.target import Target
 from batchfiles.summary import COMMAND_LINE, text_of
@@ -121,4 +121,4 @@ def prepare(
     )
     if as_json:
         click.echo(report_json(report))
-    say_lines(text_of(prepare_blocks(report, COMMAND_LINE, output=output), screen(err=True)))
+    print_notes(text_of(prepare_blocks(report, COMMAND_LINE, output=output), screen(err=True)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import print_error, print_lines, say, screen
+from batchfiles.cli.progress import print_error, print_lines, print_note, screen
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.findings import plural
 from batchfiles.layout import cut, text_table, visible
@@ -87,7 +87,7 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
     )
     if not total:
         raise click.UsageError(f"{file} has no requests.")
-    say(f"{plural(total, 'request')} sent, {total - bad:,} succeeded")
+    print_note(f"{plural(total, 'request')} sent, {total - bad:,} succeeded")
     if bad:
         context.exit(FOUND)
 

@@ -74,13 +74,13 @@ def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
             click.echo(part, err=err, color=True)
 
 
-def say_lines(lines: Iterable[str]) -> None:
+def print_notes(lines: Iterable[str]) -> None:
     """Print lines of visible text on standard error; nothing with `-q`."""
     if not STATE.is_quiet:
         print_lines(lines, err=True)
 
 
-def say(words: str) -> None:
+def print_note(words: str) -> None:
     """Print a message on standard error, above the status line; nothing with `-q`."""
     if STATE.is_quiet:
         return
@@ -101,7 +101,7 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        say(f"batchfiles: {record.getMessage()}")
+        print_note(f"batchfiles: {record.getMessage()}")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.findings import counts_of
 from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.compression import import_pyarrow_for
@@ -167,7 +167,7 @@ def retry(
         click.echo(report_json(report))
     counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
     failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
-    say_lines(text_of(retry_blocks(report, COMMAND_LINE), screen(err=True)))
+    print_notes(text_of(retry_blocks(report, COMMAND_LINE), screen(err=True)))
     for line in failed:
         click.echo(line, err=True)
     if failed:

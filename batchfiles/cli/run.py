@@ -18,7 +18,7 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, say_lines, screen
+from batchfiles.cli.progress import Progress, StatusLine, TransferProgress, print_notes, screen
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_command import (
     FORMATS,
@@ -314,7 +314,7 @@ def run(
             plan = campaign_run(sources, {**options, "progress": progress.update}).plan()
         if as_json:
             click.echo(report_json(plan))
-        say_lines(text_of(plan_blocks(plan, COMMAND_LINE), screen(err=True)))
+        print_notes(text_of(plan_blocks(plan, COMMAND_LINE), screen(err=True)))
         return
     try:
         with RunOutput(quiet=as_json) as shown:
@@ -324,6 +324,6 @@ def run(
         raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    say_lines(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
+    print_notes(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
     if not report.finished:
         context.exit(UNFINISHED)

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from batchfiles.cli.options import Command, overwrite_option
-from batchfiles.cli.progress import say
+from batchfiles.cli.progress import print_note
 from batchfiles.findings import instead_of, plural
 from batchfiles.io.remote_path import file_error
 from batchfiles.io.target import PathTarget
@@ -91,7 +91,7 @@ def man(command: str | None, *, folder: str | None, overwrite: bool) -> None:
     for each, target in targets.items():
         with target.open(overwrite=overwrite) as file:
             file.write(page(main, top, each).encode())
-    say(f"{folder}: {plural(len(targets), 'page')}")
+    print_note(f"{folder}: {plural(len(targets), 'page')}")
 
 
 def _called(command: str | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.completion import ColumnName
 from batchfiles.cli.options import Command
-from batchfiles.cli.progress import print_error, print_lines, say, screen
+from batchfiles.cli.progress import print_error, print_lines, print_note, screen
 from batchfiles.cli.row_layout import json_of_row, pretty_json
 from batchfiles.findings import instead_of, plural
 from batchfiles.io.arrow import import_pyarrow
@@ -117,9 +117,9 @@ def show(
     if condition is not None and not preview.rows:
         for word in condition.texts("outcome"):
             if word not in OUTCOMES:
-                say(f"{word!r} is not an outcome{instead_of(word, OUTCOMES)}")
+                print_note(f"{word!r} is not an outcome{instead_of(word, OUTCOMES)}")
         for path in sorted(preview.absent):
-            say(f"no row has {path!r}")
+            print_note(f"no row has {path!r}")
     print_lines(_page(preview, screen(fallback=WIDTH), asked=names is not None, where=where))
 
 
@@ -207,19 +207,19 @@ def _with_types(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversation(cells: dict[str, Any], place: str, screen: Screen) -> Iterator[str]:
-    from batchfiles.jobs.report.samples import Said, said_in_answer, said_in_request
+    from batchfiles.jobs.report.samples import LabeledText, texts_of_answer, texts_of_request
 
     yield visible(str(cells.get("custom_id") or "(no custom_id)"))
     yield from _facts(_first_facts(cells, place), screen)
-    request = list(said_in_request(_text(cells.get("request_body"))))
+    request = list(texts_of_request(_text(cells.get("request_body"))))
     if not request and cells.get("input_text"):
-        request = [Said("input", cells["input_text"])]
-    answer = [*said_in_answer({name: cells.get(name) for name in OF_ANSWER})]
-    for heading, said in (("request", request), ("answer", answer)):
-        if said:
+        request = [LabeledText("input", cells["input_text"])]
+    answer = [*texts_of_answer({name: cells.get(name) for name in OF_ANSWER})]
+    for heading, texts in (("request", request), ("answer", answer)):
+        if texts:
             yield ""
             yield screen.faint(f"── {heading} ".ljust(min(screen.width or WIDTH, 40), "─"))
-        for label, text in said:
+        for label, text in texts:
             yield f"{visible(label)}:"
             for line in _lines(label, text, cells):
                 # A line ends where the text has a line end; a long word is not broken, so that it can be copied.
@@ -240,7 +240,7 @@ def _lines(label: str, text: str, cells: dict[str, Any]) -> Iterator[str]:
         for call in calls:
             yield visible(f"{call.get('name')}({call.get('arguments') or ''})")
         return
-    if label not in SPOKEN and text.startswith(("{", "[")):
+    if label not in TEXT_LABELS and text.startswith(("{", "[")):
         try:
             loads(b'{"value":' + text.encode() + b"}")
         except InvalidLineError:
@@ -251,7 +251,7 @@ def _lines(label: str, text: str, cells: dict[str, Any]) -> Iterator[str]:
     yield from map(visible, text.splitlines())
 
 
-SPOKEN = ("system", "user", "assistant", "developer", "tool", "input", "prompt", "instructions", "error")
+TEXT_LABELS = ("system", "user", "assistant", "developer", "tool", "input", "prompt", "instructions", "error")
 """Labels of texts that are shown as they are, also if they are JSON."""
 
 

@@ -8,7 +8,7 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, check_targets, files_argument, report_json, temp_dir_option
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.io.arrow import import_pyarrow
 from batchfiles.io.compression import import_pyarrow_for
 from batchfiles.io.target import PathTarget
@@ -122,4 +122,4 @@ def split(
         )
     if as_json:
         click.echo(report_json(report))
-    say_lines(text_of(split_blocks(report, by), screen(err=True)))
+    print_notes(text_of(split_blocks(report, by), screen(err=True)))

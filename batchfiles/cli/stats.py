@@ -20,7 +20,7 @@ from batchfiles.cli.options import (
     pairs_option,
     report_json,
 )
-from batchfiles.cli.progress import Progress, print_lines, say, say_lines, screen
+from batchfiles.cli.progress import Progress, print_lines, print_note, print_notes, screen
 from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import STDOUT, Target
 from batchfiles.layout import visible
@@ -160,7 +160,7 @@ def stats(
     elif write_prices != STDOUT:
         print_lines(text_of(stats_tables(found, priced=known is not None), screen()))
     if not as_json:
-        say_lines(map(visible, stats_notes(found, priced=known is not None)))
+        print_notes(map(visible, stats_notes(found, priced=known is not None)))
     total, noun = found.results.count, "results"
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
@@ -229,7 +229,7 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwri
         return
     with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
-    say(f"{target}: fill in the prices, then use it with --prices")
+    print_note(f"{target}: fill in the prices, then use it with --prices")
 
 
 @click.command(cls=FilesOrPairs)
@@ -282,4 +282,4 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         click.echo(report_json(digest))
         return
     print_lines(error_lines(digest, most, screen(fallback=WIDTH)))
-    say_lines(map(visible, error_notes(digest, most, COMMAND_LINE)))
+    print_notes(map(visible, error_notes(digest, most, COMMAND_LINE)))

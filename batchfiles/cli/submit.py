@@ -13,7 +13,7 @@ import click
 from batchfiles.cli.batches import batch_json, campaign_named
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, files_argument, temp_dir_option
-from batchfiles.cli.progress import Progress, TransferProgress, print_error, say
+from batchfiles.cli.progress import Progress, TransferProgress, print_error, print_note
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
@@ -255,14 +255,14 @@ class _Submitter:
                     self._refuse(file, error)
                     return None
                 batch = self.client.batches.retrieve(error.batch_id)
-                _say(file, f"already has a batch: {batch.id} is {batch.status}")
+                _print_note(file, f"already has a batch: {batch.id} is {batch.status}")
             _write_to_manifest(file, batch.id)
         self.batches.append((batch, file))
         return batch
 
     def _known_batch(self, file: RequestFile) -> Batch | None:
         """Return the batch of a part in the manifest, if the part need not be sent."""
-        from batchfiles.api.submitting import ENDED_BADLY
+        from batchfiles.api.submitting import UNSUCCESSFUL
 
         if self._again or file.part is None or not file.part.batches:
             return None
@@ -270,9 +270,9 @@ class _Submitter:
             batch = self.client.batches.retrieve(file.part.batches[-1])
         except NotFoundError:
             return None
-        if batch.status in ENDED_BADLY:
+        if batch.status in UNSUCCESSFUL:
             return None
-        _say(file, f"already has a batch: {batch.id} is {batch.status}")
+        _print_note(file, f"already has a batch: {batch.id} is {batch.status}")
         return batch
 
     def _create(self, file: RequestFile) -> Batch:
@@ -287,7 +287,7 @@ class _Submitter:
             flow = submit_file(self.client.config, submission, RetryPolicy(), again=self._again)
             with TransferProgress(file.source.name, quiet=self._quiet) as progress:
                 batch = self.client.run(flow, progress=progress.update)
-        _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
+        _print_note(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
 
     def _refuse(self, file: RequestFile, error: AlreadySubmittedError) -> None:
@@ -297,8 +297,8 @@ class _Submitter:
         print_error(f"{file.source.name}: {words}")
 
 
-def _say(file: RequestFile, words: str) -> None:
-    say(f"{file.source.name}: {words}")
+def _print_note(file: RequestFile, words: str) -> None:
+    print_note(f"{file.source.name}: {words}")
 
 
 def _write_to_manifest(file: RequestFile, batch_id: str) -> None:

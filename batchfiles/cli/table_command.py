@@ -24,7 +24,7 @@ from batchfiles.cli.options import (
     with_options,
     workers_option,
 )
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.errors import OutputExistsError
 from batchfiles.findings import plural
 from batchfiles.io.remote_path import real_path
@@ -333,7 +333,7 @@ class TableCommand:
             more=[("fail-on", words) for words in failed],
             written=self._output_line(report),
         )
-        say_lines(text_of(found, screen(err=True)))
+        print_notes(text_of(found, screen(err=True)))
         if failed:
             context.exit(1)
 

@@ -8,7 +8,7 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import Command, files_argument, report_json, temp_dir_option
-from batchfiles.cli.progress import Progress, say_lines, screen
+from batchfiles.cli.progress import Progress, print_notes, screen
 from batchfiles.layout import visible
 from batchfiles.summary import COMMAND_LINE, text_of
 
@@ -93,6 +93,6 @@ def validate(
         for group in report.groups:
             click.echo(visible(str(group)))
     listed = len(report.findings) if as_json else sum(group.count for group in report.groups)
-    say_lines(text_of(validate_blocks(report, COMMAND_LINE, listed=listed), screen(err=True)))
+    print_notes(text_of(validate_blocks(report, COMMAND_LINE, listed=listed), screen(err=True)))
     if not report.ok:
         context.exit(1)

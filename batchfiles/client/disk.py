@@ -55,7 +55,7 @@ def write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 """Errors of disks without locks, such as stores that are mounted as folders.
 
 There, two simultaneous downloads are not separated: only the size and the identity of the renamed file are checked.
@@ -96,7 +96,7 @@ class WorkFile:
                 file.close()
                 return None
             except OSError as error:
-                if error.errno not in LOCKLESS:
+                if error.errno not in NO_LOCKS:
                     file.close()
                     raise file_error(error, Path(path)) from None
                 return work

@@ -29,7 +29,7 @@ CHARACTERS = 64
 BUFFER = 2 * 1024 * 1024
 """The number of characters (and `CHARACTERS // 2` for each id) that are written to disk together."""
 
-SUSPECTS = 200_000
+MOST_CANDIDATES = 200_000
 """The number of ids that are compared at a time, about 160 bytes each. Only ids with a repeated hash are compared."""
 
 
@@ -106,7 +106,7 @@ class UniqueIds:
                 self._room -= 1 + len(custom_id) // CHARACTERS
                 self._places[custom_id] = place
             else:
-                self._put_aside((custom_id,), place)
+                self._store((custom_id,), place)
         return first
 
     def add_all(self, custom_ids: Sequence[str | None], place: int) -> bool:
@@ -129,7 +129,7 @@ class UniqueIds:
         if max(map(len, ids), default=0) >= CHARACTERS or not self._places.keys().isdisjoint(ids):
             return False
         if self._room <= 0:
-            self._put_aside(ids, place)
+            self._store(ids, place)
             return True
         new = dict(zip(ids, range(place, place + count), strict=True))
         if len(new) < count:
@@ -138,7 +138,7 @@ class UniqueIds:
         self._places.update(new)
         return True
 
-    def _put_aside(self, ids: Sequence[str], place: int) -> None:
+    def _store(self, ids: Sequence[str], place: int) -> None:
         """Keep ids for the comparison at the end. Flat for speed: this runs for each id of a large file."""
         note = self._note_hash
         for hashed in map(self._hash, ids):
@@ -193,14 +193,14 @@ class UniqueIds:
             FileError: The temporary file can't be written or read.
         """
         self._take_hashes()
-        suspects: set[int] = set()
+        candidates: set[int] = set()
         for partition in range(PARTITIONS):
-            suspects |= self._repeated_hashes(partition)
-            if len(suspects) > SUSPECTS:
-                yield from self._compared(suspects)
-                suspects = set()
-        if suspects:
-            yield from self._compared(suspects)
+            candidates |= self._repeated_hashes(partition)
+            if len(candidates) > MOST_CANDIDATES:
+                yield from self._compared(candidates)
+                candidates = set()
+        if candidates:
+            yield from self._compared(candidates)
 
     def _repeated_hashes(self, partition: int) -> set[int]:
         """Return the repeated hashes of a partition."""
@@ -214,16 +214,16 @@ class UniqueIds:
             return set()
         return {hashed for hashed, count in Counter(hashes).items() if count > 1}
 
-    def _compared(self, suspects: set[int]) -> Iterator[tuple[str, int, int]]:
+    def _compared(self, candidates: set[int]) -> Iterator[tuple[str, int, int]]:
         """Find the repetitions among the ids that have these hashes."""
         seen: dict[str, int] = {}
         for piece, start in self._all_pieces():
             ids = piece.decode().split("\n") if isinstance(piece, bytes) else piece
             places = range(start, start + len(ids)) if isinstance(start, int) else start
             for custom_id, place, hashed in zip(ids, places, map(self._hash, ids), strict=True):
-                if hashed in suspects and custom_id in seen:
+                if hashed in candidates and custom_id in seen:
                     yield custom_id, seen[custom_id], place
-                elif hashed in suspects:
+                elif hashed in candidates:
                     seen[custom_id] = place
 
     def _spill(self) -> None:

@@ -12,7 +12,7 @@ from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
-from batchfiles.io.lines import BOM, byte_order_mark, checked_line_bytes, missing_newline, split, whole_head
+from batchfiles.io.lines import BOM, byte_order_mark, checked_line_bytes, complete_head, missing_newline, split
 from batchfiles.io.sources import Source
 from batchfiles.io.threads import PIECE
 from batchfiles.native import native_lines
@@ -88,7 +88,7 @@ def pieces(
     while chunk := stream.read(block_size):
         if is_head:
             is_head = False
-            chunk = whole_head(stream, chunk)
+            chunk = complete_head(stream, chunk)
             if chunk.startswith(BOM):
                 notice(byte_order_mark(path))
                 chunk = chunk[len(BOM) :]

@@ -20,7 +20,7 @@ from batchfiles.campaign import FORMAT, MANIFEST, RESULT_NAME, stem_of
 from batchfiles.codec import loads
 from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
 from batchfiles.findings import EXAMPLES
-from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
+from batchfiles.inputs.kinds import ROLE_BEGINNING, classify, line_format_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.io.remote_path import Place, files_in
 from batchfiles.io.sources import Source
@@ -144,7 +144,7 @@ class _Evidence:
     def _part_of_batch(self, batch: _Batch) -> int | None:
         prints = [text.lower() for word in batch.words for text in SHA256.findall(word)]
         if prints:
-            found = [number for number, print_ in self._prints.items() if print_ in prints]
+            found = [number for number, print_ in self._fingerprints.items() if print_ in prints]
             # Two copies of a file have the same requests: their lines are one request each, and the first has the rows.
             return found[0] if found else ELSEWHERE
         if batch.input_id is not None:
@@ -166,7 +166,7 @@ class _Evidence:
         return found[0] if len(found) == 1 else None
 
     @cached_property
-    def _prints(self) -> dict[int, str]:
+    def _fingerprints(self) -> dict[int, str]:
         """The fingerprints of the request files, uncompressed."""
         return {number: file.source.sha256().hex for number, file in enumerate(self._inputs)}
 
@@ -398,7 +398,7 @@ def _holds_results(source: Source) -> bool:
     try:
         line = loads(first)
     except InvalidLineError:
-        found = TELLING_BEGINNING.match(first)
+        found = ROLE_BEGINNING.match(first)
         return len(first) >= HEAD and found is not None and found[2] is not None
     return line_format_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)
 

@@ -62,12 +62,12 @@ DESCRIPTIONS: dict[LineFormat, str] = {
     "a request has custom_id, method, url and body; a result has custom_id, response and error",
 }
 
-TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status_code))["']\s*:""")
+ROLE_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status_code))["']\s*:""")
 """The first of these keys decides for a line that can't be decoded: a result begins with `id`, or has `response` before
 `body`. A quote inside a string has a backslash before it, so that quoted JSON does not match."""
 
 ID = rb"""["'](?:custom_)?id["']\s*:\s*(?:"[^"\\]*"|'[^'\\]*')\s*,\s*"""
-TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
+ROLE_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
 """The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where the caller
 has named the kind of a file, nothing less overrules it: what is left of a line without its beginning may contain any key."""
 
@@ -231,9 +231,9 @@ def _role_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, 
         raise MismatchError(f"holds {describe('unknown')}", path=name)
     if lines and not any(LIKE_JSON.search(line) for line in lines):
         raise MismatchError(NO_JSON_LINES, path=name)
-    tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
+    search = ROLE_KEY.search if otherwise is None else ROLE_BEGINNING.match
     for line in lines:
-        if found := tell(line):
+        if found := search(line):
             return "inputs" if found[1] else "results"
     if otherwise is not None:
         return otherwise
@@ -373,11 +373,11 @@ def classified_files(
         blocks = read_blocks(source, notice, max_line_bytes=max_line_bytes, on_long=heads.append)
         counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
         seen: list[Block] = []
-        said = None if file_roles is None or source.key is None else file_roles.get(source.key)
+        known = None if file_roles is None or source.key is None else file_roles.get(source.key)
         named = RESULT_NAME.fullmatch(Path(source.name).name)
         lines = first_lines(_kept(counted, seen), heads)
-        file_role = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
-        if said is not None and file_role not in (said, "empty"):
+        file_role = classify_lines(lines, source.name, otherwise=known or ("results" if named else None))
+        if known is not None and file_role not in (known, "empty"):
             raise MismatchError(paired_as(file_role), path=source.name)
         LOG.info("%s: %s", source.name, ROLE_NAMES[file_role])
         yield ClassifiedFile(source.name, file_role, chain(seen, counted))

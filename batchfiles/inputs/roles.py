@@ -234,10 +234,10 @@ def sort_files(
         if source.key in named:
             continue  # a folder may hold the input that was named
         is_asking, is_answering = source.key in asking, source.key in answering
-        said: FileRole | None = (
+        known: FileRole | None = (
             "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
         )
-        file, kind = _local(source, campaigns, spool, said, max_line_bytes)
+        file, kind = _local(source, campaigns, spool, known, max_line_bytes)
         if kind == "results" and is_asking:
             raise MismatchError(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
@@ -389,10 +389,10 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
     return known, are_apart
 
 
-def _role(source: Source, said: FileRole | None) -> FileRole | None:
+def _role(source: Source, known: FileRole | None) -> FileRole | None:
     """Return what a file is; None where reading it will raise the error."""
-    if said is not None:
-        return said
+    if known is not None:
+        return known
     try:
         return classify(source, otherwise=_by_name(source))
     except BatchFilesError:

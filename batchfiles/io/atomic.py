@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.remote_path import Place, file_error, real_path
-from batchfiles.io.temporary import ASIDE, clear_leftovers, unfinished_name
+from batchfiles.io.temporary import OLD_SUFFIX, clear_leftovers, unfinished_name
 
 LOG = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ def _take_folder_name(temporary: Path, target: Path) -> None:
     if not target.exists():
         temporary.rename(target)
         return
-    aside = unfinished_name(target, ASIDE)
+    aside = unfinished_name(target, OLD_SUFFIX)
     target.rename(aside)
     try:
         temporary.rename(target)

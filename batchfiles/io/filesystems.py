@@ -69,7 +69,7 @@ LONGEST = 300
 
 
 @contextmanager
-def told_as_file_error(shown: str) -> Iterator[None]:
+def as_file_error(shown: str) -> Iterator[None]:
     """Turn any exception of a filesystem into a `FileError` with the file's name.
 
     Args:
@@ -85,26 +85,26 @@ def told_as_file_error(shown: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - see above; the block holds calls of the filesystem only
         words, number = _words(error)
-        told = FileError(words, path=shown, number=number)
+        file_error = FileError(words, path=shown, number=number)
     else:
         return
-    raise told from None  # outside, so that nothing holds the message of the library: it may repeat a URL
+    raise file_error from None  # outside, so that nothing holds the message of the library: it may repeat a URL
 
 
 def _words(error: Exception) -> tuple[str, int]:
-    said = str(error)
-    match = STATUS.search(said)
+    message = str(error)
+    match = STATUS.search(message)
     status = next(filter(None, match.groups()), "") if match else ""
     if status in WORDS:
         return WORDS[status]
-    if NO_CREDENTIALS.search(said):
+    if NO_CREDENTIALS.search(message):
         return NONE_FOUND, errno.EACCES
     if isinstance(error, FileNotFoundError):
         return MISSING, errno.ENOENT
     if isinstance(error, PermissionError):
         return ACCESS, errno.EACCES
     number = error.errno if isinstance(error, OSError) else None
-    words = SECRETS.sub("", said.partition("\n")[0])[:LONGEST]
+    words = SECRETS.sub("", message.partition("\n")[0])[:LONGEST]
     return words or type(error).__name__, number or errno.EIO
 
 
@@ -162,7 +162,7 @@ def _s3(url: RemoteUrl) -> Any:  # noqa: ANN401 - pyarrow has no types
         options |= _endpoint()
     if "region" not in options and (region := _region(url, options)):
         options["region"] = region
-    with told_as_file_error(url.shown):
+    with as_file_error(url.shown):
         return S3FileSystem(
             **options,
             connect_timeout=CONNECT_SECONDS,
@@ -205,7 +205,7 @@ def _by_pyarrow(url: RemoteUrl) -> tuple[Any, str]:
     # From a path with a slash at its end pyarrow takes the container; we add the rest.
     text = f"{url.scheme}://{user}{url.host}/{f'?{urlencode(query)}' if query else ''}"
     wrong = missing = False
-    with told_as_file_error(url.shown):
+    with as_file_error(url.shown):
         try:
             filesystem, path = FileSystem.from_uri(text)
         except pa.ArrowNotImplementedError:

@@ -178,7 +178,7 @@ def blocks(
     position = offset
     while chunk := stream.read(block_size):
         if position == start == 0:
-            chunk = whole_head(stream, chunk)
+            chunk = complete_head(stream, chunk)
             position = len(chunk)
             if chunk.startswith(BOM):
                 notice(byte_order_mark(path))
@@ -194,21 +194,21 @@ def blocks(
             dropping = False
         elif dropping and end is not None and position >= end:
             return  # the range is inside one long line, and the range of the line's beginning finds its end
-        behind = position - splitter.held
-        if end is not None and not dropping and behind >= end:
+        complete = position - splitter.held
+        if end is not None and not dropping and complete >= end:
             yield from _runs(path, line_number, offset, _before(lines, offset, end), max_line_bytes, notice, on_long)
             return
         yield from _runs(path, line_number, offset, lines, max_line_bytes, notice, on_long)
         if not dropping:
             line_number += len(lines)
-            offset = behind
+            offset = complete
     last = splitter.finish()
     if last is not None and not dropping and (end is None or offset < end):
         notice(missing_newline(path, line_number, offset, last if type(last) is bytes else b""))
         yield from _runs(path, line_number, offset, [last], max_line_bytes, notice, on_long)
 
 
-def whole_head(stream: BinaryIO, chunk: bytes) -> bytes:
+def complete_head(stream: BinaryIO, chunk: bytes) -> bytes:
     """Read on until a byte order mark would be whole: a pipe may give single bytes."""
     while len(chunk) < len(BOM) and (more := stream.read(len(BOM))):
         chunk += more

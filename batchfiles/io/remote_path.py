@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeAlias, overload
 
 from batchfiles.errors import FileError
 from batchfiles.io.filesystems import (
+    as_file_error,
     filesystem_of,
     local_path_of,
     parse_url,
     shown_path,
-    told_as_file_error,
     why_no_url,
     wrapped,
 )
@@ -110,7 +110,7 @@ class RemotePath:
         Raises:
             FileError: The service can't be reached, or does not report it.
         """
-        with told_as_file_error(self.shown):
+        with as_file_error(self.shown):
             return self.filesystem.get_file_info(self.path)
 
     def is_file(self) -> bool:
@@ -149,7 +149,7 @@ class RemotePath:
         """
         from pyarrow.fs import FileSelector
 
-        with told_as_file_error(self.shown):
+        with as_file_error(self.shown):
             found = self.filesystem.get_file_info(FileSelector(self.path, recursive=recursive))
             return [(self.at(info.path), info) for info in sorted(found, key=lambda info: info.path)]
 
@@ -159,7 +159,7 @@ class RemotePath:
         Raises:
             FileError: The service refused.
         """
-        with told_as_file_error(self.shown):
+        with as_file_error(self.shown):
             self.filesystem.delete_file(self.path)
 
 

@@ -162,9 +162,9 @@ class Source:
         """
         if self.remote is None:
             return self.open_raw()
-        from batchfiles.io.filesystems import told_as_file_error
+        from batchfiles.io.filesystems import as_file_error
 
-        with told_as_file_error(self.name):
+        with as_file_error(self.name):
             return self.remote.filesystem.open_input_file(self.remote.path)
 
     def sha256(self, *, stored: bool = False) -> Digest:

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, atomic_file, atomic_folder, no_file, refuse_existing, refuse_existing_folder
-from batchfiles.io.filesystems import shown_name, told_as_file_error
+from batchfiles.io.filesystems import as_file_error, shown_name
 from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, real_path
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
@@ -290,7 +290,7 @@ class _RemoteTarget(PathTarget):
 
     def make_folder(self) -> None:
         if not self.place.has_buckets and not self.place.is_dir():
-            with told_as_file_error(self.name):
+            with as_file_error(self.name):
                 self.place.filesystem.create_dir(self.place.path, recursive=False)
 
     def remove(self) -> None:

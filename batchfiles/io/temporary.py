@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 UNFINISHED = ".batchfiles-part"
 """How the names of unfinished files and folders end."""
 
-ASIDE = ".batchfiles-old"
+OLD_SUFFIX = ".batchfiles-old"
 """The suffix of a folder that is being replaced: it is restored if the new one did not take its place."""
 
 TEMPORARY = "batchfiles-"
@@ -45,7 +45,7 @@ TEMPORARY = "batchfiles-"
 MARK = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{1,8})-([0-9a-f]{1,16})-[0-9a-f]{4,16}")
 """Machine, its start, process, the start of that, and what makes the name a new one."""
 
-BESIDE = re.compile(rf"\.(.+)\.({MARK.pattern})({re.escape(UNFINISHED)}|{re.escape(ASIDE)})")
+NEXT_TO_TARGET = re.compile(rf"\.(.+)\.({MARK.pattern})({re.escape(UNFINISHED)}|{re.escape(OLD_SUFFIX)})")
 IN_TEMPORARY = re.compile(rf"{TEMPORARY}({MARK.pattern})")
 
 CUT = 150
@@ -89,26 +89,26 @@ def clear_leftovers(folder: Path, *, temporary: bool = False) -> None:
         temporary: Whether it is for temporary files.
     """
     key, now = (os.path.realpath(folder), temporary), time.monotonic()
-    if now - LOOKED.get(key, -AGAIN) >= AGAIN:
-        LOOKED[key] = now
+    if now - CLEARED_AT.get(key, -CLEAR_SECONDS) >= CLEAR_SECONDS:
+        CLEARED_AT[key] = now
         with suppress(OSError):
             _clear(key[0], temporary=temporary)
 
 
-AGAIN = 60.0
+CLEAR_SECONDS = 60.0
 """Seconds from one look to the next: a manifest may be written many times."""
 
-LOOKED: dict[tuple[str, bool], float] = {}
+CLEARED_AT: dict[tuple[str, bool], float] = {}
 
 
 def _clear(folder: str, *, temporary: bool) -> None:
-    pattern = IN_TEMPORARY if temporary else BESIDE
+    pattern = IN_TEMPORARY if temporary else NEXT_TO_TARGET
     with os.scandir(folder) as entries:
         found = [(entry.path, match) for entry in entries if (match := pattern.fullmatch(entry.name))]
     for path, match in found:
         mark = match[1] if temporary else match[2]
         with suppress(OSError):
-            if os.lstat(path).st_uid == os.getuid() and _is_dead(mark):
+            if os.lstat(path).st_uid == os.getuid() and _has_ended(mark):
                 _remove(Path(path), None if temporary or match[0].endswith(UNFINISHED) else Path(folder, match[1]))
 
 
@@ -124,7 +124,7 @@ def _remove(path: Path, target: Path | None) -> None:
         path.unlink()
 
 
-def _is_dead(mark: str) -> bool:
+def _has_ended(mark: str) -> bool:
     """Return whether a process of this machine has certainly ended."""
     match = MARK.fullmatch(mark)
     machine, boot = _machine()
@@ -226,11 +226,11 @@ class Spool:
             return cast("Path", source.path)
         target = self.new_path("source.jsonl")
         try:
-            self._ask_for_room(source)
+            self._check_free_space_first(source)
             LOG.info("%s: copied to %s, to be read by position", source.name, self.path)
             with source.open() as stream, target.open("xb") as copy:
                 while chunk := stream.read(READ_BYTES):
-                    self._check_room(len(chunk))
+                    self._check_free_space(len(chunk))
                     copy.write(chunk)
         except OSError as error:
             if isinstance(error, FileError):
@@ -238,7 +238,7 @@ class Spool:
             raise file_error(error, target) from None
         return target
 
-    def _ask_for_room(self, source: Source) -> None:
+    def _check_free_space_first(self, source: Source) -> None:
         """Make sure that a copy fits before it is started: a full disk harms every program that uses it.
 
         Where there is plenty of room, the file is not read for that.
@@ -256,7 +256,7 @@ class Spool:
             words = f"no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"
             raise FileError(f"{words}: name another place for temporary files (--temp-dir)", path=source.name, number=28)
 
-    def _check_room(self, size: int) -> None:
+    def _check_free_space(self, size: int) -> None:
         free = shutil.disk_usage(self.path).free
         if free < size + RESERVE:
             raise FileError(

@@ -27,7 +27,7 @@ WAITING = 32
 SYNCED = 128 * 1024 * 1024
 """Bytes after which a growing file is synced: 240 MB take 0.1 s and more, and all of them at the end would be a wait."""
 
-SYNCED_BESIDE = 16 * 1024 * 1024
+SYNCED_IN_BACKGROUND = 16 * 1024 * 1024
 """The same where the sync has its own thread, beside that of the writer."""
 
 
@@ -79,16 +79,16 @@ class BackgroundFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._behind = BackgroundWriter("batchfiles-writer")
+        self._background = BackgroundWriter("batchfiles-writer")
         self._disk = DiskFile(file)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        with self._behind:
+        with self._background:
             if kind is None:
-                self._behind.finish()
+                self._background.finish()
 
     def write(self, data: bytes) -> int:
         """Take bytes; they are written soon.
@@ -96,7 +96,7 @@ class BackgroundFile:
         Raises:
             OSError: Earlier ones could not be written.
         """
-        self._behind.do(partial(self._write, data))
+        self._background.do(partial(self._write, data))
         return len(data)
 
     def _write(self, data: bytes) -> None:
@@ -151,13 +151,13 @@ class DiskFile:
         if self._descriptor is not None:
             SYNC(self._descriptor)
 
-    def sync_beside(self) -> None:
+    def sync_in_background(self) -> None:
         """Sync what has been written in another thread, if it is much.
 
         Raises:
             OSError: An earlier sync failed.
         """
-        if self.has_grown(SYNCED_BESIDE):
+        if self.has_grown(SYNCED_IN_BACKGROUND):
             self._thread.do(self.sync)
 
 
@@ -307,9 +307,9 @@ def in_steps(progress: Progress | None, total: int | None) -> Callable[[int], No
 
     def step(size: int) -> None:
         nonlocal done
-        is_news = size > 0 or not done
+        has_changed = size > 0 or not done
         done += size
-        if progress is not None and is_news:
+        if progress is not None and has_changed:
             progress(done, total)
 
     return step

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files
-from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.filesystems import as_file_error
 from batchfiles.io.remote_path import RemotePath, changed
 from batchfiles.io.temporary import UNFINISHED, new_temporary_folder
 
@@ -109,7 +109,7 @@ def uploaded_file(
         FileError: The disk or the service refused.
     """
     refuse_remote_file(target, overwrite=overwrite)
-    with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder, (folder / "file").open("xb") as file:
+    with _local_errors_as_file_errors(temp_dir), _temporary_folder(temp_dir) as folder, (folder / "file").open("xb") as file:
         yield cast("BinaryIO", file)
         file.flush()
         refuse_remote_file(target, overwrite=overwrite)
@@ -136,7 +136,7 @@ def uploaded_folder(
         FileError: The disk or the service refused, or the target is not a folder of ours.
     """
     refuse_remote_folder(target, overwrite=overwrite, ours=ours)
-    with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder:
+    with _local_errors_as_file_errors(temp_dir), _temporary_folder(temp_dir) as folder:
         yield folder
         refuse_remote_folder(target, overwrite=overwrite, ours=ours)
         _empty(target)
@@ -163,7 +163,7 @@ def _temporary_folder(temp_dir: str | os.PathLike[str] | None) -> Iterator[Path]
 
 
 @contextmanager
-def _local_errors_told(temp_dir: str | os.PathLike[str] | None) -> Iterator[None]:
+def _local_errors_as_file_errors(temp_dir: str | os.PathLike[str] | None) -> Iterator[None]:
     """Turn errors of the disk into ours; what the block raises on its own account passes."""
     where = os.fspath(temp_dir or tempfile.gettempdir())
     try:
@@ -184,7 +184,7 @@ def _empty(folder: RemotePath) -> None:
         for path, _ in sorted(folder.listing(), key=lambda entry: not entry[0].name.endswith(LAST)):
             path.delete()
     elif not folder.has_buckets:
-        with told_as_file_error(folder.shown):
+        with as_file_error(folder.shown):
             folder.filesystem.create_dir(folder.path, recursive=False)
 
 
@@ -203,7 +203,7 @@ def _upload(file: Path, target: RemotePath) -> None:
     try:
         _copy(file, temporary)
         _check_size(file, temporary)
-        with told_as_file_error(target.shown):
+        with as_file_error(target.shown):
             target.filesystem.move(temporary.path, target.path)
     except BaseException:
         with suppress(FileError):
@@ -212,7 +212,7 @@ def _upload(file: Path, target: RemotePath) -> None:
 
 
 def _copy(file: Path, target: RemotePath) -> None:
-    with told_as_file_error(target.shown):
+    with as_file_error(target.shown):
         stream = target.filesystem.open_output_stream(target.path, compression=None)  # its own choice would compress .gz again
         try:
             with file.open("rb") as source:
@@ -262,7 +262,7 @@ def read_in_order(source: RemotePath) -> Iterator[BinaryIO]:
     found = source.look()
     if not found.is_file:
         raise FileError("no such file", path=source.shown, number=2)
-    with told_as_file_error(source.shown):
+    with as_file_error(source.shown):
         file = source.filesystem.open_input_stream(source.path, compression=None)
     stream = _ReadAhead(file, source, found)
     try:
@@ -295,7 +295,7 @@ class _ReadAhead:
 
     def _received(self, request: Future[bytes]) -> bytes:
         self._next = None
-        with told_as_file_error(self._source.shown):
+        with as_file_error(self._source.shown):
             data = request.result()
         self._size += len(data)
         if data:

@@ -84,17 +84,17 @@ def edit_blocks(report: EditReport, names: Interface = PYTHON, *, output: str = 
     yield Sentences([*lines, f"{where}{plural(written, 'line')}, {words}, {size(report.bytes)}"])
 
 
-def made_full(url: str) -> tuple[Edit, ...]:
+def full_line_edits(url: str) -> tuple[Edit, ...]:
     """Return the edits that make full lines of short ones: `method` and `url` are added where they are not."""
     return Edit.default("method", "POST"), Edit.default("url", url)
 
 
-def made_short() -> tuple[Edit, ...]:
+def short_line_edits() -> tuple[Edit, ...]:
     """Return the edits that leave `custom_id` and `body`: services that take the url from the job want such lines."""
     return Edit.unset("method"), Edit.unset("url")
 
 
-def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
+def unknown_line_keys(edits: Iterable[Edit]) -> tuple[Finding, ...]:
     """Return a warning for each edit that gives a line a key that no service reads, such as `model` for `body.model`."""
     keys = dict.fromkeys(str(each.path[0]) for each in edits if each.action != "unset")
     faults = [unknown_key(key) for key in keys if key not in LINE_KEYS]
@@ -166,8 +166,8 @@ def edit(
         raise ValueError("lines can be made full or short, not both")
     chosen = [
         *checked_edits(edits, values, unset),
-        *(made_full(full) if full is not None else ()),
-        *(made_short() if short else ()),
+        *(full_line_edits(full) if full is not None else ()),
+        *(short_line_edits() if short else ()),
     ]
     if not chosen:
         raise ValueError("there is nothing to change: give values to set or to unset")
@@ -188,7 +188,7 @@ def edit(
         blank_lines=lines.blank_lines,
         bad_lines=work.bad_lines,
         bytes=writer.bytes_written,
-        findings=Findings((*beside_the_body(chosen), *lines.findings, *work.findings)),
+        findings=Findings((*unknown_line_keys(chosen), *lines.findings, *work.findings)),
         **not_read_fields(not_read),
     )
 

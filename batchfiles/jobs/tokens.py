@@ -169,7 +169,7 @@ class _Tiktoken:
         kept, tiktoken.load.read_file = tiktoken.load.read_file, _refuse  # called for files that are not in its cache
         try:
             return self._tiktoken.get_encoding(name)
-        except _NotAtHandError:
+        except _NotCachedError:
             words = (
                 f"tiktoken's encoding {name} is not on this machine, and nothing is downloaded here: let tiktoken load it once"
             )
@@ -178,12 +178,12 @@ class _Tiktoken:
             tiktoken.load.read_file = kept
 
 
-class _NotAtHandError(Exception):
+class _NotCachedError(Exception):
     """Tiktoken tried to download a file."""
 
 
 def _refuse(blobpath: str) -> bytes:
-    raise _NotAtHandError(blobpath)
+    raise _NotCachedError(blobpath)
 
 
 CONTENT_KEYS: Final = ("messages", "input", "prompt", "instructions")

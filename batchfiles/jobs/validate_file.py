@@ -21,7 +21,7 @@ from batchfiles.native import NativeChecks, native_checks
 from batchfiles.rules.keys import Violation
 from batchfiles.rules.requests import RequestRules
 
-STRANGERS_THAT_TELL = 1000
+MOST_FOREIGN_LINES = 1000
 """After so many first lines of another format, the file is of that format: one finding instead of one per line."""
 
 MOST_DESCRIPTIONS = 16
@@ -75,8 +75,8 @@ class FileCheck:
         self._on_bytes = on_bytes
         self._base = number << PLACE_BITS
         self._requests_seen = False
-        self._strangers: list[tuple[int, int, LineFormat]] = []
-        self._is_strange = False
+        self._foreign_lines: list[tuple[int, int, LineFormat]] = []
+        self._is_foreign_file = False
         self._checks = native_checks(self.rules.custom_id_shape())
         self._descriptions: dict[str | None, str | None] = {}
         self._pause = self._skipping = 0
@@ -97,7 +97,7 @@ class FileCheck:
                     return
                 self._check_stream(cast("BinaryIO", counted))
         except TruncatedFileError as error:
-            self._say(error.code, f"The file can't be read to its end: {error.reason}.")
+            self._add_finding(error.code, f"The file can't be read to its end: {error.reason}.")
             if not self.requests:  # the rest is not known
                 return
         except MismatchError as error:
@@ -107,7 +107,7 @@ class FileCheck:
 
     def _holds_no_lines(self, code: str, words: str) -> None:
         """Report a file without lines; its size is known without reading it, unless it is compressed or remote."""
-        self._say(code, words)
+        self._add_finding(code, words)
         if self._source.is_seekable_text():
             self.bytes = self._source.size() or 0
 
@@ -234,53 +234,55 @@ class FileCheck:
         if line_format in ("input", "unknown"):
             self._add_request(value, self.rules.violations(value, number), number, offsets)
         else:
-            self._strange(line_format, number, offsets.of(number))
+            self._add_foreign_line(line_format, number, offsets.of(number))
 
     def _unreadable(self, error: InvalidLineError, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():
-            self._say("blank_line", "The line is blank.", number, offsets.of(number), severity=self._limits.blank_lines)
+            self._add_finding("blank_line", "The line is blank.", number, offsets.of(number), severity=self._limits.blank_lines)
             return
         self.requests += 1
-        self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path)
+        self._add_finding(
+            error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path
+        )
 
     def _add_request(self, request: dict[str, Any], violations: Sequence[Violation], number: int, offsets: _Offsets) -> None:
         """Report the violations of a request, and add its id."""
         self._requests_seen = True
-        self._say_strangers()
+        self._report_foreign_lines()
         self.requests += 1
         custom_id = request.get("custom_id")
         if not isinstance(custom_id, str):
             custom_id = None
         for violation in violations:
             place = (number, offsets.of(number), violation.json_path)
-            self._say(violation.code, violation.message, *place, custom_id=custom_id, severity=violation.severity)
+            self._add_finding(violation.code, violation.message, *place, custom_id=custom_id, severity=violation.severity)
         if custom_id:
             first = self._ids.add(custom_id, self._base + number)
             if first is not None:
                 self._repeated(custom_id, first, self._base + number, offsets.of(number))
 
-    def _strange(self, line_format: LineFormat, number: int, offset: int) -> None:
+    def _add_foreign_line(self, line_format: LineFormat, number: int, offset: int) -> None:
         """Report a line of another format: at once after a request, else when it is known whether all lines have this format."""
-        if self._is_strange:
+        if self._is_foreign_file:
             return
         if self._requests_seen:
-            self._say("wrong_format", f"A request is expected, but found {describe(line_format)}.", number, offset)
+            self._add_finding("wrong_format", f"A request is expected, but found {describe(line_format)}.", number, offset)
             return
-        self._strangers.append((number, offset, line_format))
-        if len(self._strangers) >= STRANGERS_THAT_TELL:
-            self._say_whole_is_strange()
+        self._foreign_lines.append((number, offset, line_format))
+        if len(self._foreign_lines) >= MOST_FOREIGN_LINES:
+            self._report_foreign_file()
 
-    def _say_strangers(self) -> None:
+    def _report_foreign_lines(self) -> None:
         """Report single lines of another format, when a request follows them."""
-        strangers, self._strangers = self._strangers, []
-        for number, offset, line_format in strangers:
-            self._strange(line_format, number, offset)
+        foreign_lines, self._foreign_lines = self._foreign_lines, []
+        for number, offset, line_format in foreign_lines:
+            self._add_foreign_line(line_format, number, offset)
 
-    def _say_whole_is_strange(self) -> None:
-        self._is_strange = True
-        number, offset, line_format = self._strangers[0]
-        self._say("wrong_format", f"Requests are expected, but the file holds {describe(line_format)}.", number, offset)
-        self._strangers.clear()
+    def _report_foreign_file(self) -> None:
+        self._is_foreign_file = True
+        number, offset, line_format = self._foreign_lines[0]
+        self._add_finding("wrong_format", f"Requests are expected, but the file holds {describe(line_format)}.", number, offset)
+        self._foreign_lines.clear()
 
     def _check_lengths(self, block: Block) -> None:
         most = self._limits.max_line_bytes
@@ -290,7 +292,7 @@ class FileCheck:
         for number, line in enumerate(block.lines, block.line_number):
             if len(line) > most:
                 words = f"The line has {len(line):,} bytes, and {most:,} are allowed."
-                self._say("line_too_long", words, number, offsets.of(number))
+                self._add_finding("line_too_long", words, number, offsets.of(number))
 
     def _check_name(self) -> None:
         """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527).
@@ -300,31 +302,31 @@ class FileCheck:
         name = self._source.file_name
         if self._limits.max_bytes is not None and name is not None and not plain_name(name.lower()).endswith(".jsonl"):
             words = "The file's name does not end in .jsonl: the service refuses it under this name."
-            self._say("invalid_file_name", words, severity="warning")
+            self._add_finding("invalid_file_name", words, severity="warning")
 
     def _check_whole(self) -> None:
         """Report the findings that are known at the end of the file."""
         limits = self._limits
-        if self._strangers:
-            self._say_whole_is_strange()
-        if self.requests == 0 and not self._is_strange:
+        if self._foreign_lines:
+            self._report_foreign_file()
+        if self.requests == 0 and not self._is_foreign_file:
             words = "The input file is empty. Please ensure that the batch contains at least one request."
-            self._say("empty_file", words)
+            self._add_finding("empty_file", words)
         if limits.max_requests is not None and self.requests > limits.max_requests:
             words = f"The file holds {self.requests:,} requests, and {limits.max_requests:,} are allowed: split it."
-            self._say("too_many_requests", words)
+            self._add_finding("too_many_requests", words)
         inputs, most = self.rules.embedding_inputs, limits.max_embedding_inputs
         if most is not None and inputs > most:
             words = f"The file holds {inputs:,} texts to embed, and {most:,} are allowed: split it."
-            self._say("too_many_embedding_inputs", words)
+            self._add_finding("too_many_embedding_inputs", words)
         if limits.max_bytes is not None and self.bytes > limits.max_bytes:
             words = f"The file has {self.bytes:,} bytes, and {limits.max_bytes:,} are allowed: split it."
-            self._say("file_too_large", words)
+            self._add_finding("file_too_large", words)
         elif limits.warn_bytes is not None and self.bytes > limits.warn_bytes:
             words = f"The file has {self.bytes:,} bytes, above the documented {limits.warn_bytes:,}; it may be refused."
-            self._say("file_too_large", words, severity="warning")
+            self._add_finding("file_too_large", words, severity="warning")
 
-    def _say(
+    def _add_finding(
         self,
         code: str,
         message: str,

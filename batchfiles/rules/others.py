@@ -187,7 +187,7 @@ def check_dimensions(body: dict[str, Any]) -> Faults:
 
 STOPS = ": vLLM then ends the whole run, and no request gets an output"
 
-TRUTHS = frozenset({"0", "1", "f", "false", "n", "no", "off", "on", "t", "true", "y", "yes"})
+BOOLEAN_WORDS = frozenset({"0", "1", "f", "false", "n", "no", "off", "on", "t", "true", "y", "yes"})
 """Strings that pydantic reads as booleans, in any case."""
 
 
@@ -212,7 +212,7 @@ def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def _is_boolean(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return value in (0, 1) if isinstance(value, (int, float)) else isinstance(value, str) and value.lower() in TRUTHS
+    return value in (0, 1) if isinstance(value, (int, float)) else isinstance(value, str) and value.lower() in BOOLEAN_WORDS
 
 
 def _is(*kinds: type) -> Callable[[Any], bool]:

@@ -186,10 +186,10 @@ class RequestRules:
             key = endpoint.content.key if endpoint.content else next((key for key in CONTENT_KEYS if key in body), NO_KEY)
             within = self._content_faults(body, endpoint)
             rest["body"] = {**body, key: None} if key in body else body
-        said = len(self._unknown_urls), self._short_lines
+        counted_before = len(self._unknown_urls), self._short_lines
         before = [*self._line_faults(rest, line_number)]
         after = endpoint.rules.violations(rest["body"]) if isinstance(body, dict) else []
-        if said == (len(self._unknown_urls), self._short_lines):  # else there was a finding that is reported once
+        if counted_before == (len(self._unknown_urls), self._short_lines):  # else there was a finding that is reported once
             self._remember(rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, after))
         return [*_not_strict(request), *self._keys.custom_id_faults(request.get("custom_id")), *before, *within, *after]
 

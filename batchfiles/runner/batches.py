@@ -19,7 +19,7 @@ from batchfiles.api.batches import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.effects import Flow, Log, Token, Work
 from batchfiles.api.file import FileObject
 from batchfiles.api.files import PURPOSE
-from batchfiles.api.submitting import ENDED_BADLY, UNPROCESSED_CODE, create, list_batches, marker_of, processed, search
+from batchfiles.api.submitting import UNPROCESSED_CODE, UNSUCCESSFUL, create, list_batches, marker_of, processed, search
 from batchfiles.api.waiting import lacks_files
 from batchfiles.campaign import Part, read_manifest, write_manifest
 from batchfiles.client.calls import Calls
@@ -84,7 +84,7 @@ class Sender:
         listed = yield from self._listed(NEWEST, partly=True)
         for batch in listed:
             marker = marker_of(batch)
-            if marker is not None and marker[1] in own and batch.status not in ENDED_BADLY:
+            if marker is not None and marker[1] in own and batch.status not in UNSUCCESSFUL:
                 raise AlreadySubmittedError(batch.id, batch.status)
 
     def recover(self) -> Flow[None]:
@@ -205,7 +205,7 @@ def register(folder: Path, run_state: RunState) -> None:
 QUEUE_CODE = "token_limit_exceeded"
 """The waiting requests of all batches have too many tokens [openai-python#2084; Azure refuses the creation]."""
 
-NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Codes of a permanent 429 [OpenAI's page of error codes, read 2026-11]."""
 
 LISTED = 5
@@ -215,10 +215,10 @@ def is_queue_full(error: APIError) -> bool:
     """Return whether a batch could not be created because the queue is full."""
     if QUEUE_CODE in (error.code or "") or QUEUE_CODE in error.reason:
         return True
-    return isinstance(error, RateLimitError) and error.code not in NO_MONEY
+    return isinstance(error, RateLimitError) and error.code not in QUOTA_CODES
 
 
-def lacks_room(batch: Batch) -> bool:
+def failed_for_full_queue(batch: Batch) -> bool:
     """Return whether a batch failed only because the queue was full."""
     errors = batch.errors.data if batch.errors is not None else []
     return batch.status == "failed" and bool(errors) and all(error.code == QUEUE_CODE for error in errors)
@@ -310,7 +310,7 @@ class Collector:
         if batch.status != "failed" or batch.result_file_ids:  # other services have failed batches with results
             yield from self._run_state.noted("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
-        lacks = lacks_room(batch)
+        lacks = failed_for_full_queue(batch)
         errors = batch.errors.to_dict()["data"] if batch.errors is not None else []
         yield from self._run_state.noted("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=lacks)
         if not lacks:

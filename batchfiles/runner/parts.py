@@ -35,7 +35,7 @@ from batchfiles.limits import Limits
 from batchfiles.runner.journal import JOURNAL, LOCK, RunState, read_journal
 from batchfiles.runner.report import PlannedPart, RunPlan
 
-WORKSHOP = ".splitting"
+SPLITTING_FOLDER = ".splitting"
 """The hidden folder inside the campaign folder in which parts are kept until all of them are written."""
 
 DIVIDED_BY: dict[str, Division] = {"mismatched_model": "model", "invalid_url": "url"}
@@ -110,7 +110,7 @@ def _refusal(finding: Finding, count: int) -> InvalidLineError:
     )
 
 
-def lay_parts(
+def write_parts(
     sources: Sequence[Source],
     folder: Path,
     limits: Limits,
@@ -127,20 +127,20 @@ def lay_parts(
         LineTooLongError: A line is too large for any part.
         FileError: A file can't be read or written.
     """
-    workshop = folder / WORKSHOP
-    for leftover in (workshop, *folder.glob(f".{WORKSHOP}.*{UNFINISHED}")):
+    splitting = folder / SPLITTING_FOLDER
+    for leftover in (splitting, *folder.glob(f".{SPLITTING_FOLDER}.*{UNFINISHED}")):
         shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed
     found = read_manifest(folder)
     if found is not None:
         return found
-    split(*sources, output=workshop, limits=limits, by=by, overwrite=True, temp_dir=temp_dir, progress=progress)
-    manifest = read_manifest(workshop)
+    split(*sources, output=splitting, limits=limits, by=by, overwrite=True, temp_dir=temp_dir, progress=progress)
+    manifest = read_manifest(splitting)
     assert manifest is not None  # noqa: S101 - split has written it
     try:
         for part in manifest.parts:
-            (workshop / part.file).replace(folder / part.file)
+            (splitting / part.file).replace(folder / part.file)
         write_manifest(folder, manifest)
-        shutil.rmtree(workshop)
+        shutil.rmtree(splitting)
     except OSError as error:
         raise file_error(error, folder / MANIFEST) from None
     return manifest
@@ -259,7 +259,7 @@ def plan_of(
     with ExitStack() as stack:
         if not parts:
             place = stack.enter_context(Spool(temp_dir)).path
-            parts = lay_parts(sources, place, limits, by, temp_dir=temp_dir, progress=progress).parts
+            parts = write_parts(sources, place, limits, by, temp_dir=temp_dir, progress=progress).parts
         sent = {state.name for state in run_state.parts.values() if state.status != "waiting"}
         planned = tuple(_planned(place, (part for part in parts if part.file not in sent), endpoint))
         return RunPlan(folder=str(folder), parts=planned, **not_read_fields(not_read))

@@ -168,7 +168,7 @@ class RunLoop:
         if status is None:
             return False
         if status == "queue_full":
-            yield from self._no_room(state, f"{state.batch_id} failed because the queue is full")
+            yield from self._queue_is_full(state, f"{state.batch_id} failed because the queue is full")
             return True
         self._backoff.released()
         yield self._report("wait", f"{state.name}: {state.batch_id} {status}")
@@ -184,12 +184,12 @@ class RunLoop:
         yield self._report("send", part=state.name)
         is_sent = yield from self._sender.send(state, self._parts[state.name])
         if not is_sent:
-            yield from self._no_room(state, "the queue of the service is full")
+            yield from self._queue_is_full(state, "the queue of the service is full")
             return False
         yield self._report("send", f"{state.name}: sent as {state.batch_id}", part=state.name)
         return True
 
-    def _no_room(self, state: PartState, why: str) -> Flow[None]:
+    def _queue_is_full(self, state: PartState, why: str) -> Flow[None]:
         """Note that the queue is full; raise `BatchFailedError` if it has been full for a day."""
         now: float = yield Now()
         self._backoff.rejected(now, alone=not self._run_state.of_status("live", "unsure"))

@@ -215,22 +215,22 @@ async def run_async(  # noqa: D417 - the other arguments are those of `run`
     steps = await in_thread(partial(campaign_run, files, locals()))
     try:
         for status in steps.statuses():
-            await _tell(on_update, status)
+            await _notify(on_update, status)
         await in_thread(steps.check)
         if steps.needs_service:
             async with _connected_async(client) as service:
                 await service.run(steps.steps(service.config, service.policy), on_update=on_update, progress=progress)
         if steps.writes_table:
-            await _tell(on_update, steps.status("join"))
+            await _notify(on_update, steps.status("join"))
         return await in_thread(steps.finish)
     finally:
         steps.close()
 
 
-async def _tell(on_update: Callable[[RunStatus], Awaitable[object] | object] | None, status: RunStatus) -> None:
-    told = on_update(status) if on_update is not None else None
-    if inspect.isawaitable(told):
-        await told
+async def _notify(on_update: Callable[[RunStatus], Awaitable[object] | object] | None, status: RunStatus) -> None:
+    result = on_update(status) if on_update is not None else None
+    if inspect.isawaitable(result):
+        await result
 
 
 def _connected_async(client: AsyncClient | Callable[[], AsyncClient] | None) -> AbstractAsyncContextManager[AsyncClient]:

@@ -28,16 +28,16 @@ from batchfiles.limits import Limits, profile
 from batchfiles.runner.batches import Sender, Terms, register
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.parts import (
-    WORKSHOP,
+    SPLITTING_FOLDER,
     Fingerprint,
     campaign_folder,
     checked_divisions,
     fingerprints,
-    lay_parts,
     plan_of,
     refuse_changed,
     refuse_full,
     run_sources,
+    write_parts,
 )
 from batchfiles.runner.passes import RunLoop, live_batches, seconds_of, status_of
 from batchfiles.runner.report import RunPlan, RunReport, RunStatus, RunStep
@@ -266,7 +266,7 @@ class CampaignRun:
         assert state.begun is not None  # noqa: S101 - set by the step `begun`
         if not state.parts:
             by = state.begun["by"]
-            manifest = lay_parts(
+            manifest = write_parts(
                 self._sources, self._folder, options.limits, by, temp_dir=options.temp_dir, progress=options.progress
             )
             state.note("split", parts=[part.file for part in manifest.parts])
@@ -332,7 +332,7 @@ class CampaignRun:
         with suppress(OSError):
             for name in dict.fromkeys(own):
                 (self._folder / name).unlink(missing_ok=True)
-            shutil.rmtree(self._folder / WORKSHOP, ignore_errors=True)
+            shutil.rmtree(self._folder / SPLITTING_FOLDER, ignore_errors=True)
             for path in self._created:
                 path.rmdir()
 

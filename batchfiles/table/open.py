@@ -39,6 +39,7 @@ __all__ = [
     "TableFormat",
     "TableWriter",
     "TextFile",
+    "damage_as_file_error",
     "endings_of",
     "format_of",
     "format_of_target",
@@ -46,7 +47,6 @@ __all__ = [
     "opened_table",
     "recognized",
     "table_target",
-    "told_as_damage",
 ]
 
 TableFormat: TypeAlias = Literal["parquet", "arrow", "arrows", "jsonl", "csv"]
@@ -184,7 +184,7 @@ def _in_file(
         make(Path(file.name), schema) as writer,
     ):
         if isinstance(target.place, Path):  # a remote file is copied from here
-            writer.after_write = disk.sync_beside
+            writer.after_write = disk.sync_in_background
         yield writer
 
 
@@ -347,13 +347,13 @@ def opened_table(source: Source) -> Iterator[ArrowFile | TextFile]:
         if found in ("csv", "jsonl"):
             yield TextFile(found, stream)
         elif found == "arrows":
-            with told_as_damage(source):
+            with damage_as_file_error(source):
                 reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
                 yield ArrowFile(found, reader.schema, lambda _columns, _rows, _groups: reader)
         else:
             if source.place is None:
                 raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
-            with source.open_for_arrow() as raw, told_as_damage(source):
+            with source.open_for_arrow() as raw, damage_as_file_error(source):
                 yield _parquet(raw) if found == "parquet" else _arrow_file(raw)
 
 
@@ -391,7 +391,7 @@ def _arrow_file(raw: object) -> ArrowFile:
 
 
 @contextmanager
-def told_as_damage(source: Source) -> Iterator[None]:
+def damage_as_file_error(source: Source) -> Iterator[None]:
     """Turn an error of pyarrow about a file that it can't read into ours; not all such files are damaged."""
     try:
         yield

@@ -20,7 +20,7 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.table.cells import TimeOutOfRange, plain_values
 from batchfiles.table.csv import CSV_NULLS, CsvCells
 from batchfiles.table.logical_types import LogicalTypes
-from batchfiles.table.open import SUFFIXES, ArrowFile, Peeked, endings_of, opened_table, told_as_damage
+from batchfiles.table.open import SUFFIXES, ArrowFile, Peeked, damage_as_file_error, endings_of, opened_table
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
@@ -81,7 +81,7 @@ class UserTable:
             TruncatedFileError: The file is damaged.
             MismatchError: A column is of a type that has no text, or that pyarrow can't read.
         """
-        with nullcontext() if self._source is None else told_as_damage(self._source):
+        with nullcontext() if self._source is None else damage_as_file_error(self._source):
             for batch in self._read(columns):
                 yield self._types.converted(batch if batch.schema.names == columns else batch.select(columns))
 

@@ -314,29 +314,29 @@ def _merged(one: Schema, other: Schema) -> Schema:
     """Combine two schemas approximately; each value is checked against the originals."""
     made = {**other, **one}
     for key in one.keys() & other.keys():
-        mine, theirs = one[key], other[key]
+        first, second = one[key], other[key]
         if key in ("properties", "patternProperties", "dependentRequired"):
-            both = {name: {"allOf": [mine[name], theirs[name]]} for name in mine.keys() & theirs.keys()}
-            made[key] = {**theirs, **mine, **(both if key != "dependentRequired" else {})}
+            both = {name: {"allOf": [first[name], second[name]]} for name in first.keys() & second.keys()}
+            made[key] = {**second, **first, **(both if key != "dependentRequired" else {})}
         elif key == "required":
-            made[key] = [*mine, *(name for name in theirs if name not in mine)]
+            made[key] = [*first, *(name for name in second if name not in first)]
         elif key == "type":
-            made[key] = _common_types(mine, theirs)
+            made[key] = _common_types(first, second)
         elif key == "enum":
-            made[key] = [choice for choice in mine if choice in theirs]
+            made[key] = [choice for choice in first if choice in second]
         elif key in ("additionalProperties", "propertyNames", "items", "contains"):
-            made[key] = {"allOf": [mine, theirs]}
+            made[key] = {"allOf": [first, second]}
         elif key.startswith(("min", "exclusiveMin")):
-            made[key] = max(mine, theirs)
+            made[key] = max(first, second)
         elif key.startswith(("max", "exclusiveMax")):
-            made[key] = min(mine, theirs)
+            made[key] = min(first, second)
     return made
 
 
 def _common_types(one: str | list[str], other: str | list[str]) -> list[str]:
-    mine, theirs = _as_list(one), _as_list(other)
-    common = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)]
-    return common + [kind for kind in theirs if kind == "integer" and "number" in mine and kind not in common]
+    first, second = _as_list(one), _as_list(other)
+    common = [kind for kind in first if kind in second or (kind == "integer" and "number" in second)]
+    return common + [kind for kind in second if kind == "integer" and "number" in first and kind not in common]
 
 
 def _as_list(kinds: str | list[str]) -> list[str]:

@@ -46,7 +46,7 @@ def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    said = turns(body, body.get("messages"), digest, limits=("max_completion_tokens", "max_tokens"))
+    replies = turns(body, body.get("messages"), digest, limits=("max_completion_tokens", "max_tokens"))
     return {
         "id": f"chatcmpl-{digest[:24]}",
         "object": "chat.completion",
@@ -59,10 +59,10 @@ def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
                 "logprobs": None,
                 "finish_reason": "length" if turn.is_cut else _finish_reason(turn),
             }
-            for number, turn in enumerate(said)
+            for number, turn in enumerate(replies)
         ],
         "usage": {
-            **_usage(body, said, "prompt_tokens", "completion_tokens"),
+            **_usage(body, replies, "prompt_tokens", "completion_tokens"),
             "prompt_tokens_details": {"cached_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": 0},
         },
@@ -93,7 +93,7 @@ def _finish_reason(turn: Turn) -> str:
 
 
 def _response(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    (turn,) = said = turns({**body, "n": None}, body.get("input"), digest, limits=("max_output_tokens",))
+    (turn,) = replies = turns({**body, "n": None}, body.get("input"), digest, limits=("max_output_tokens",))
     status = "incomplete" if turn.is_cut else "completed"
     return {
         "id": f"resp_{digest[:24]}",
@@ -106,7 +106,7 @@ def _response(body: dict[str, Any], digest: str) -> dict[str, Any]:
         "model": body.get("model"),
         "output": [{**_item(turn, digest[:24]), "status": status}],
         "usage": {
-            **_usage(body, said, "input_tokens", "output_tokens"),
+            **_usage(body, replies, "input_tokens", "output_tokens"),
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens_details": {"reasoning_tokens": 0},
         },
@@ -127,7 +127,7 @@ def _item(turn: Turn, digest: str) -> dict[str, Any]:
 def _completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
     asked = body.get("prompt")
     prompts = asked if isinstance(asked, list) and asked and isinstance(asked[0], (str, list)) else [asked]
-    said = [turn for prompt in prompts for turn in turns(body, prompt, digest, limits=("max_tokens",))]
+    replies = [turn for prompt in prompts for turn in turns(body, prompt, digest, limits=("max_tokens",))]
     return {
         "id": f"cmpl-{digest[:24]}",
         "object": "text_completion",
@@ -135,9 +135,9 @@ def _completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
         "model": body.get("model"),
         "choices": [
             {"text": turn.text, "index": number, "logprobs": None, "finish_reason": "length" if turn.is_cut else "stop"}
-            for number, turn in enumerate(said)
+            for number, turn in enumerate(replies)
         ],
-        "usage": _usage(body, said, "prompt_tokens", "completion_tokens"),
+        "usage": _usage(body, replies, "prompt_tokens", "completion_tokens"),
     }
 
 
@@ -241,8 +241,8 @@ CATEGORIES = (
 """The categories of moderations [OpenAI's OpenAPI document, CreateModerationResponse]."""
 
 
-def _usage(body: dict[str, Any], said: list[Turn], inputs: str, outputs: str) -> dict[str, int]:
-    asked, answered = tokens_of(json.dumps(body)), sum(turn.tokens for turn in said)
+def _usage(body: dict[str, Any], replies: list[Turn], inputs: str, outputs: str) -> dict[str, int]:
+    asked, answered = tokens_of(json.dumps(body)), sum(turn.tokens for turn in replies)
     return {inputs: asked, outputs: answered, "total_tokens": asked + answered}
 
 

@@ -152,7 +152,7 @@ WORDS = b'{"error": {"message": "A fault of the script.", "type": "server_error"
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
-UNDONE = frozenset({"status", "early", "html", "empty", "reset", "stall"})
+NOT_PERFORMED = frozenset({"status", "early", "html", "empty", "reset", "stall"})
 """Faults for which the application is not called."""
 
 LINGER = 5.0
@@ -194,7 +194,7 @@ class FaultMiddleware:
             await self._app(scope, receive, send)
             return
         connection = _Connection(scope, receive, send)
-        if fault.kind in UNDONE:
+        if fault.kind in NOT_PERFORMED:
             if fault.kind != "early":
                 await connection.read_all()
             await _refuse(fault, connection)

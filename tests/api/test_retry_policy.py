@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchfiles import RetryPolicy
 from batchfiles.api import Response
-from batchfiles.api.config import is_passing
+from batchfiles.api.config import is_worth_retrying
 
 MANY = RetryPolicy(max_retries=10**7)
 DATE = "Fri, 29 Sep 2023 16:26:{:02d} GMT"
@@ -103,18 +103,18 @@ def test_a_number_that_vanishes_when_it_is_divided_asks_for_no_pause() -> None:
 
 def test_which_answers_pass() -> None:
     """408, 409, 429 and everything from 500 on."""
-    passing = [status for status in range(100, 1000) if is_passing(Response(status))]
+    passing = [status for status in range(100, 1000) if is_worth_retrying(Response(status))]
     assert passing == [408, 409, 429, *range(500, 1000)]
 
 
 def test_the_service_itself_may_say_whether_to_try_again() -> None:
     """Its header wins against the status."""
-    assert is_passing(Response(400, {"x-should-retry": "true"}))
-    assert not is_passing(Response(503, {"x-should-retry": "False"}))
-    assert is_passing(Response(503, {"x-should-retry": "perhaps"}))
+    assert is_worth_retrying(Response(400, {"x-should-retry": "true"}))
+    assert not is_worth_retrying(Response(503, {"x-should-retry": "False"}))
+    assert is_worth_retrying(Response(503, {"x-should-retry": "perhaps"}))
 
 
 def test_a_conflict_of_a_cancellation_does_not_pass() -> None:
     """A batch that is over stays over."""
-    assert not is_passing(Response(409), conflicts=False)
-    assert is_passing(Response(429), conflicts=False)
+    assert not is_worth_retrying(Response(409), conflicts=False)
+    assert is_worth_retrying(Response(429), conflicts=False)

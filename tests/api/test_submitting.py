@@ -21,7 +21,16 @@ from batchfiles import (
     SubmissionUnknownError,
 )
 from batchfiles.api import Config, Request, Response
-from batchfiles.api.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, UNPROCESSED_CODE, Submission, create, marker_of, submit
+from batchfiles.api.submitting import (
+    MARKER,
+    NEW_FILE_PAUSES,
+    SEARCH_PAUSES,
+    UNPROCESSED_CODE,
+    Submission,
+    create,
+    marker_of,
+    submit,
+)
 from tests.api.stage import Stage, batch, lost, page, said
 
 SHA = "5" * 64
@@ -130,13 +139,13 @@ def test_a_list_that_lags_is_read_again(answer: Response | APIConnectionError) -
     stage = Stage(answer, NONE, said({}, 400), NONE, NONE, page(ours(batch_id="batch_7")))
     assert made(stage).id == "batch_7"
     assert creations(stage) == 1
-    assert stage.sleeps == [pause for pause in LOOKS if pause]
+    assert stage.sleeps == [pause for pause in SEARCH_PAUSES if pause]
 
 
 @pytest.mark.parametrize("answer", [lost("send"), lost("receive"), Response(200, {}, b'{"id": "ba'), Response(200)])
 def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Response | APIConnectionError) -> None:
     """The exception has the marker to look for."""
-    stage = Stage(answer, *[NONE] * len(LOOKS))
+    stage = Stage(answer, *[NONE] * len(SEARCH_PAUSES))
     with pytest.raises(SubmissionUnknownError, match=TOKEN) as caught:
         made(stage)
     assert caught.value.marker == TOKEN
@@ -145,7 +154,7 @@ def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Respon
 
 def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:
     """Not even after an answer of the server."""
-    stage = Stage(said({}, 500), *[said({"error": {"message": "no"}}, 403)] * len(LOOKS))
+    stage = Stage(said({}, 500), *[said({"error": {"message": "no"}}, 403)] * len(SEARCH_PAUSES))
     with pytest.raises(SubmissionUnknownError):
         made(stage)
     assert creations(stage) == 1
@@ -153,7 +162,7 @@ def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:
 
 def test_a_server_in_trouble_is_asked_again_once_the_list_shows_no_batch() -> None:
     """It reported a failure, and half a minute later there is none."""
-    stage = Stage(said({}, 500), *[NONE] * len(LOOKS), batch())
+    stage = Stage(said({}, 500), *[NONE] * len(SEARCH_PAUSES), batch())
     assert made(stage).id == "batch_1"
     assert creations(stage) == 2
     assert sent_metadata(stage.requests[0]) == sent_metadata(stage.requests[-1])
@@ -161,7 +170,7 @@ def test_a_server_in_trouble_is_asked_again_once_the_list_shows_no_batch() -> No
 
 def test_a_server_that_stays_in_trouble_leaves_it_unknown() -> None:
     """Whether the last of the requests did something."""
-    answers = [said({}, 503), *[NONE] * len(LOOKS)] * 6
+    answers = [said({}, 503), *[NONE] * len(SEARCH_PAUSES)] * 6
     with pytest.raises(SubmissionUnknownError):
         made(Stage(*answers))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.errors import TRANSIENT, ErrorInfo, is_error_body, is_transient, merge, read, said, stated
+from batchfiles.bodies.errors import TRANSIENT, ErrorInfo, is_error, is_error_body, is_transient, merge, read, stated
 
 OPENAI = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
 READ = ErrorInfo("invalid_value", "invalid_request_error", "n", "Invalid value.")
@@ -71,7 +71,7 @@ def test_every_form_of_an_error(error, fault):
 @pytest.mark.parametrize("error", [None, {}, "", [], 0, False, {"code": None, "message": ""}, {"error": {}}])
 def test_an_error_without_content(error):
     """Some servers always write the key."""
-    assert not said(error)
+    assert not is_error(error)
     assert read(error) is None
 
 

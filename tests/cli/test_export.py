@@ -71,7 +71,7 @@ def test_results_come_from_a_pipe_and_go_to_one() -> None:
 
 
 def test_a_file_of_requests_is_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """Said before any work, with the command that takes both."""
+    """LabeledText before any work, with the command that takes both."""
     code, _, err = ask(CHAT, "-o", tmp_path / "t.parquet")
     assert code == 2
     assert "holds requests, and results were expected: `join` takes both" in err

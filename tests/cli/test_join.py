@@ -288,7 +288,7 @@ def test_compressed_files_are_read(
 def test_files_that_do_not_go_together_are_wrong_usage(
     ask: Callable[..., Outcome], tmp_path: Path, files: tuple[object, ...], words: str
 ) -> None:
-    """Said before any work: nothing is written."""
+    """LabeledText before any work: nothing is written."""
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--report", tmp_path / "r.json", "--rejects", tmp_path / "x.jsonl")
     assert (code, out) == (2, "")
     assert words in err

@@ -135,7 +135,7 @@ def test_the_options_take_a_file(tmp_path):
     ],
 )
 def test_what_is_no_limit_is_wrong_usage(arguments, words):
-    """Said before anything is done."""
+    """LabeledText before anything is done."""
     result = run(probe, *arguments)
     assert result.exit_code == 2
     assert words in result.stderr

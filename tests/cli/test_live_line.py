@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from batchfiles.cli.progress import StatusLine, log_on_stderr, say
+from batchfiles.cli.progress import StatusLine, log_on_stderr, print_note
 
 ERASE = "\r\x1b[K"
 
@@ -101,7 +101,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
         line = StatusLine(terminal)
         line.draw("1 of 2")
         logger.warning("tried again")
-        say("done")
+        print_note("done")
         line.leave("2 of 2")
     assert terminal.getvalue() == ""
 

@@ -56,7 +56,7 @@ def test_a_file_may_expire(server: Server, objects: Objects, requests_file: Requ
 
 
 def test_a_life_that_the_service_would_refuse_is_wrong_usage(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """Said before anything is sent."""
+    """LabeledText before anything is sent."""
     assert ask("files", "upload", requests_file(), "--expires-after", "60")[0] == 2
     assert server.faults.seen["files.create"] == 0
 

@@ -159,7 +159,7 @@ def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
     ],
 )
 def test_prices_that_are_none_are_wrong_usage(ask: Callable[..., Outcome], options: list[str], words: str) -> None:
-    """Said before anything is read."""
+    """LabeledText before anything is read."""
     code, out, err = ask("/no/such/file", *options)
     assert (code, out) == (2, "")
     assert words in err

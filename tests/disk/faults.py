@@ -28,7 +28,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from batchfiles.io.temporary import ASIDE, UNFINISHED
+from batchfiles.io.temporary import OLD_SUFFIX, UNFINISHED
 
 SOURCE = Path(__file__).with_name("calls.c")
 MODES = {"count": 0, "kill": 1, "fail": 2, "fail always": 3, "short": 4}
@@ -204,7 +204,7 @@ class Trials:
         before = self.old if older else None
         is_now = contents(self.path)
         left = {path.name for path in self.folder.iterdir()} - {self.path.name}
-        unfinished = {name for name in left if name.endswith((UNFINISHED, ASIDE))}
+        unfinished = {name for name in left if name.endswith((UNFINISHED, OLD_SUFFIX))}
         assert left <= unfinished, (place, left)
         if is_now not in (before, self.new):
             assert found is None or always, ("torn", place, found)
@@ -216,7 +216,7 @@ class Trials:
             self.counts["killed"] += 1
             return
         # The job has succeeded even if the old folder can't be removed: the new one has its name. The next job removes it.
-        is_aside = found["error"] is None and all(name.endswith(ASIDE) for name in left)
+        is_aside = found["error"] is None and all(name.endswith(OLD_SUFFIX) for name in left)
         assert not left or always or is_aside, ("left over", place, left, found)
         if found["error"] is None:
             assert is_now == self.new, ("no error and not the new file", place)

@@ -76,7 +76,7 @@ def test_nothing_is_missed_or_invented_however_bad_the_hash(in_memory, hashed_by
     """A dict finds the same repetitions in random files, with every share of memory and disk."""
     monkeypatch.setattr(unique, "BUFFER", 500)
     monkeypatch.setattr(unique, "HASHES", 40)
-    monkeypatch.setattr(unique, "SUSPECTS", 3)
+    monkeypatch.setattr(unique, "MOST_CANDIDATES", 3)
     chance = random.Random(in_memory)
     for _ in range(100):
         custom_ids = [f"id-{chance.randrange(60)}" for _ in range(chance.randrange(120))]

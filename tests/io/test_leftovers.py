@@ -12,13 +12,13 @@ import pytest
 
 from batchfiles.io import temporary
 from batchfiles.io.atomic import atomic_file, atomic_folder
-from batchfiles.io.temporary import ASIDE, UNFINISHED, Spool, clear_leftovers, unfinished_name
+from batchfiles.io.temporary import OLD_SUFFIX, UNFINISHED, Spool, clear_leftovers, unfinished_name
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from batchfiles.io.atomic import atomic_file, atomic_folder
-from batchfiles.io.temporary import ASIDE, unfinished_name
+from batchfiles.io.temporary import OLD_SUFFIX, unfinished_name
 from batchfiles.io.temporary import Spool
 folder, temporary = map(Path, sys.argv[1:])
 spool = Spool(temporary)
@@ -27,8 +27,8 @@ with atomic_file(folder / "a.jsonl") as file, atomic_folder(folder / "parts") as
     file.write(b"half")
     file.flush()
     (parts / "part").write_bytes(b"half")
-    (folder / "old").rename(unfinished_name(folder / "old", ASIDE))
-    (folder / "replaced.was").rename(unfinished_name(folder / "replaced", ASIDE))
+    (folder / "old").rename(unfinished_name(folder / "old", OLD_SUFFIX))
+    (folder / "replaced.was").rename(unfinished_name(folder / "replaced", OLD_SUFFIX))
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -37,7 +37,7 @@ with atomic_file(folder / "a.jsonl") as file, atomic_folder(folder / "parts") as
 @pytest.fixture(autouse=True)
 def look_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each job look, also within a minute."""
-    monkeypatch.setattr(temporary, "AGAIN", 0.0)
+    monkeypatch.setattr(temporary, "CLEAR_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -104,7 +104,13 @@ def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
         go.append(mark(machine, boot, os.getppid(), parent + 1))
     for each in (*stay, *go):
         (tmp_path / f".a.jsonl.{each}{UNFINISHED}").write_bytes(b"half")
-    others = ["a.jsonl", f"a.{go[0]}{UNFINISHED}", f".a.jsonl.{go[0]}", f"batchfiles-{go[0]}", f".{'x' * 160}.{go[0]}{ASIDE}"]
+    others = [
+        "a.jsonl",
+        f"a.{go[0]}{UNFINISHED}",
+        f".a.jsonl.{go[0]}",
+        f"batchfiles-{go[0]}",
+        f".{'x' * 160}.{go[0]}{OLD_SUFFIX}",
+    ]
     for name in others:
         (tmp_path / name).write_bytes(b"other")
     clear_leftovers(tmp_path)
@@ -120,14 +126,14 @@ def test_a_folder_without_permission_is_not_an_error(tmp_path: Path) -> None:
 def test_names_fit_into_a_folder(tmp_path: Path) -> None:
     """A name may have 255 bytes."""
     for name in ("x" * 255, "é" * 127, "a"):
-        path = unfinished_name(tmp_path / name, ASIDE)
+        path = unfinished_name(tmp_path / name, OLD_SUFFIX)
         path.write_bytes(b"")
         assert path.name.startswith(f".{name[:1]}")
 
 
 def test_one_look_a_minute_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest of a campaign is written again and again."""
-    monkeypatch.setattr(temporary, "AGAIN", 60.0)
+    monkeypatch.setattr(temporary, "CLEAR_SECONDS", 60.0)
     machine, boot = temporary._machine()
     clear_leftovers(tmp_path)
     path = tmp_path / f".a.{mark(machine, boot, 2**22 + 1, 1)}{UNFINISHED}"

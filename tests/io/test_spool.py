@@ -88,7 +88,7 @@ def test_room_for_a_copy_is_reserved_before_it_starts(tmp_path, monkeypatch, com
         assert caught.value.errno == 28
         assert list(spool.path.iterdir()) == []
         room.free += 1
-        monkeypatch.setattr(Spool, "_check_room", lambda *_: None)
+        monkeypatch.setattr(Spool, "_check_free_space", lambda *_: None)
         assert spool.local(Source("f", path=path)).read_bytes() == data
 
 

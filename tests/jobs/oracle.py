@@ -100,7 +100,7 @@ def expected(
     malformed = [line for line in found if not is_result(line.value)]
     used: set[Line] = set()
     beaten: set[Line] = set()
-    fought: set[Line] = set()
+    contested: set[Line] = set()
     seen: set[tuple[str, int | None]] = set()
     repetitions = []
     for line in asked:
@@ -128,7 +128,7 @@ def expected(
         used.add(best)
         others = [other for other in rivals if other is not best]
         beaten.update(others)
-        fought.update(other for other in others if _differ(best, other))
+        contested.update(other for other in others if _differ(best, other))
         row |= _cells(best) | {"attempts": len(rivals)}
     if asked_ids and readable and not used and any(line.custom_id is not None for line in found):
         wanted.refusal = NONE_BELONGS
@@ -138,7 +138,7 @@ def expected(
     kinds = {
         "unknown": unknown,
         "superseded": [line for line in found if line in beaten - used],
-        "conflicting": [line for line in found if line in fought - used],
+        "conflicting": [line for line in found if line in contested - used],
         "malformed": [line for line in malformed if line not in used | beaten],
         "duplicate": repetitions,
     }

@@ -15,7 +15,7 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError, OutputExistsError
-from batchfiles.io.filesystems import told_as_file_error
+from batchfiles.io.filesystems import as_file_error
 from batchfiles.io.target import Target
 from batchfiles.io.texts import MOST_BYTES, small_file
 
@@ -246,7 +246,7 @@ BOTO = "An error ({}) occurred when calling the HeadObject operation: Forbidden"
 def test_errors_of_the_services_have_plain_words(written: str, codes: list[str], words: str, number: int) -> None:
     """Each code that a library reports, in the sentence in which it reports it; nothing of the sentence is repeated."""
     for code in codes:
-        with pytest.raises(FileError, match=words) as caught, told_as_file_error("s3://b/a"):
+        with pytest.raises(FileError, match=words) as caught, as_file_error("s3://b/a"):
             raise OSError(5, written.format(code))
         assert (caught.value.path, caught.value.errno) == ("s3://b/a", number)
         assert "SECRET" not in str(caught.value)
@@ -269,7 +269,7 @@ def test_errors_of_the_services_have_plain_words(written: str, codes: list[str],
 )
 def test_other_errors_of_filesystems_keep_their_first_line(error: Exception, words: str, number: int) -> None:
     """At most 300 characters, without what may be a key."""
-    with pytest.raises(FileError, match=words) as caught, told_as_file_error("s3://b/a"):
+    with pytest.raises(FileError, match=words) as caught, as_file_error("s3://b/a"):
         raise error
     assert caught.value.errno == number
     assert "SECRET" not in str(caught.value)

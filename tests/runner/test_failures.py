@@ -8,7 +8,7 @@ import pytest
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
 from batchfiles.errors import APIError, RateLimitError
-from batchfiles.runner.batches import failure_of, is_queue_full, lacks_room
+from batchfiles.runner.batches import failed_for_full_queue, failure_of, is_queue_full
 from tests.runner.questions import write_requests
 
 
@@ -37,10 +37,10 @@ def failed(*errors: BatchError) -> Batch:
 def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
     """A wrong line stays wrong when the queue is empty."""
     backoff, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
-    assert lacks_room(failed(backoff))
-    assert not lacks_room(failed(backoff, line))
-    assert not lacks_room(failed())
-    assert not lacks_room(Batch(id="batch_1", status="completed"))
+    assert failed_for_full_queue(failed(backoff))
+    assert not failed_for_full_queue(failed(backoff, line))
+    assert not failed_for_full_queue(failed())
+    assert not failed_for_full_queue(Batch(id="batch_1", status="completed"))
 
 
 def test_errors_stand_beside_their_lines_and_ids(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_cancelled_run_ends_its_local_work_before_it_unlocks(
     from batchfiles.runner import steps
 
     requests = write_requests(tmp_path / "requests.jsonl")
-    lay, done = steps.lay_parts, list[float]()
+    lay, done = steps.write_parts, list[float]()
 
     def slow(*arguments: Any, **options: Any) -> Any:
         time.sleep(0.3)
@@ -165,7 +165,7 @@ def test_a_cancelled_run_ends_its_local_work_before_it_unlocks(
         done.append(time.monotonic())
         return found
 
-    monkeypatch.setattr(steps, "lay_parts", slow)
+    monkeypatch.setattr(steps, "write_parts", slow)
 
     async def cancelled() -> float:
         async with async_client(server) as client:

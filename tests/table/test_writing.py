@@ -414,7 +414,7 @@ def test_a_file_is_synced_while_it_grows(tmp_path: Path, monkeypatch: pytest.Mon
         real(descriptor)
 
     monkeypatch.setattr(threads, "SYNC", sync)
-    monkeypatch.setattr(threads, "SYNCED_BESIDE", 1000)
+    monkeypatch.setattr(threads, "SYNCED_IN_BACKGROUND", 1000)
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1000)
     monkeypatch.setattr(writer, "GROUP_BYTES", 1000)
     with open_table(tmp_path / f"table.{suffix}", NORMAL.schema) as table:
@@ -432,7 +432,7 @@ def test_a_sync_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(threads, "SYNC", fail)
-    monkeypatch.setattr(threads, "SYNCED_BESIDE", 1000)
+    monkeypatch.setattr(threads, "SYNCED_IN_BACKGROUND", 1000)
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1000)
     path = tmp_path / "table.parquet"
     with pytest.raises(FileError) as refused, open_table(path, NORMAL.schema) as table:

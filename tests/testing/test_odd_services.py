@@ -29,7 +29,7 @@ openai = pytest.importorskip("openai")
 COUNT = 40
 ALL = {"succeeded": COUNT}
 ONE_FAILED = {"succeeded": COUNT - 1, "failed": 1}
-LOOKS = 12
+SEARCH_PAUSES = 12
 """The number of checks after which a script of the SDK gives up: a batch is done after three."""
 
 
@@ -195,7 +195,7 @@ def official_circle(sdk: openai.OpenAI, server: Server, requests: Path, folder: 
     file = sdk.files.wait_for_processing(file.id)
     window: Any = case.window
     batch = sdk.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window=window)
-    for _ in range(LOOKS):
+    for _ in range(SEARCH_PAUSES):
         server.service.clock.turn(10)
         batch = sdk.batches.retrieve(batch.id)
         if batch.status in ("completed", "failed", "expired", "cancelled"):

@@ -86,13 +86,13 @@ class Accounting:
         used, superseded = self._flags.mask("used"), self._flags.mask("superseded")
         # A line may be the best for one part's request and second best for another's: then it is used.
         beaten = pc.and_(superseded, pc.invert(used))
-        fought = pc.and_(self._flags.mask("conflicting"), pc.invert(used))
+        contested = pc.and_(self._flags.mask("conflicting"), pc.invert(used))
         self.counts["used"] = pc.sum(used).as_py() or 0
         self.counts["superseded"] = pc.sum(beaten).as_py() or 0
-        self.counts["conflicting"] = pc.sum(fought).as_py() or 0
+        self.counts["conflicting"] = pc.sum(contested).as_py() or 0
         self.counts["malformed_results"] = pc.sum(self._flags.mask("malformed")).as_py() or 0
         self.counts["repaired"] = pc.sum(self._flags.mask("repaired")).as_py() or 0
-        for entry in _in_order_of_files(index, fought)[:EXAMPLES].to_pylist():
+        for entry in _in_order_of_files(index, contested)[:EXAMPLES].to_pylist():
             self._name("conflicting", index.place(entry))
 
     def _count_unclaimed(self) -> None:

@@ -239,7 +239,7 @@ def _differ(best: Result, other: Result) -> bool:
 
 CONFLICTS_AT_ONCE = 1024
 ID_SHOWN = 128
-WAYS_OUT = (
+SOLUTIONS = (
     "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
     "`batchfiles download` writes it) next to them, join each request file with its own results, or use "
     "pairs={requests: results}"
@@ -374,8 +374,8 @@ def refuse_conflicts(
     if by_table:
         unsaid = f"its row has no input_source, which shows which of the two it is: can't {verb} them. {KEEP_SOURCE}"
     else:
-        ways_out = WAYS_OUT[0].upper() + WAYS_OUT[1:]
-        unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {ways_out}"
+        solutions = SOLUTIONS[0].upper() + SOLUTIONS[1:]
+        unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {solutions}"
     raise MismatchError(
         f"the custom_id {custom_id[:ID_SHOWN]!r} is on {one} and, with another request, on {other}{more}, and {unsaid}",
         path=files[place.file].name,

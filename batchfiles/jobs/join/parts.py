@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
     from batchfiles.table.rows import TableName
 
-WAYS_OUT = (
+SOLUTIONS = (
     "name results after their request file or the id of its batch (part-1_output.jsonl, batch_abc_output.jsonl), as `batchfiles "
     "download` does, or join the files on one machine with pairs={requests: results}"
 )
@@ -260,7 +260,7 @@ def list_campaign(campaign: str | os.PathLike[str] | RemotePath, *, filesystem: 
     listed, strays = parts_in(found, text, files)
     if strays:
         more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
-        raise MismatchError(f"belongs to no part of the manifest by its name{more}: {WAYS_OUT}", path=strays[0])
+        raise MismatchError(f"belongs to no part of the manifest by its name{more}: {SOLUTIONS}", path=strays[0])
     others = tuple(file.place for file in files if not is_batch_file(file.place.name) and not file.place.name.startswith("."))
     return ListedCampaign(found, listed, others)
 

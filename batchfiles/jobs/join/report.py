@@ -14,7 +14,7 @@ from batchfiles.io.threads import Progress
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.summary import Block, Displayed
-from batchfiles.workers import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
+from batchfiles.workers import MOST_WORKERS, PROCESSES_FROM_BYTES, Spec, cores
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
@@ -306,7 +306,7 @@ class TableOptions:
         if self.workers is not None:
             return self.workers
         most = cores() if parts else min(cores(), MOST_WORKERS)
-        return max(1, min(most, size // WORTH_PROCESSES_FROM))
+        return max(1, min(most, size // PROCESSES_FROM_BYTES))
 
     def with_schema_of(self, filesystem: object) -> Self:
         """Return the same options with the schema loaded if it is a path in a filesystem.

@@ -185,12 +185,12 @@ class _Copy:
                 if count:
                     file.write(column.buffers()[1])
         spec = UserTableSpec(path=str(self._path), index=str(self._index), rows=count)
-        twins = pc.indices_nonzero(pc.equal(ordered[1:], ordered[:-1])).to_pylist() if count > 1 else []
-        if twins:
-            self._refuse_twins(spec, sorted({place for twin in twins for place in (twin, twin + 1)}), rows)
+        repeated = pc.indices_nonzero(pc.equal(ordered[1:], ordered[:-1])).to_pylist() if count > 1 else []
+        if repeated:
+            self._refuse_repeated(spec, sorted({place for index in repeated for place in (index, index + 1)}), rows)
         return spec
 
-    def _refuse_twins(self, spec: UserTableSpec, places: list[int], rows: Any) -> None:  # noqa: ANN401 - pyarrow
+    def _refuse_repeated(self, spec: UserTableSpec, places: list[int], rows: Any) -> None:  # noqa: ANN401 - pyarrow
         """Refuse two rows with the same id; two different ids may share a digest."""
         seen: dict[str, int] = {}
         found = UserColumns(spec)
@@ -341,7 +341,7 @@ class AnswerSchema(TypedDict):
     Attributes:
         json_schema: The schema of the answers.
         parse_dates: Whether dates and times become dates and timestamps; without it they stay strings.
-        named: Whether the user named the schema; else it is the first one that a request asks for.
+        named: Whether the user named the schema; else it is the first one that a request has_schema for.
         requests_ask: Whether any request has a schema; then requests without one expect other answers.
     """
 
@@ -367,8 +367,8 @@ def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates
     """
     json_schema = load_schema(source)
     read_schema(json_schema, parse_dates=parse_dates)
-    asks = first_request(inputs, _asks, max_line_bytes=max_line_bytes) is not None
-    return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": asks}
+    has_schema = first_request(inputs, _has_schema, max_line_bytes=max_line_bytes) is not None
+    return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": has_schema}
 
 
 def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
@@ -377,10 +377,10 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     Raises:
         MismatchError: There is none, or its schema can't be converted to a type.
     """
-    found = first_request(inputs, _asks, max_line_bytes=max_line_bytes)
+    found = first_request(inputs, _has_schema, max_line_bytes=max_line_bytes)
     if found is None:
         raise MismatchError(
-            "no request asks for a JSON Schema that could type the answers: use schema=",
+            "no request has_schema for a JSON Schema that could type the answers: use schema=",
             path=inputs[0].name if len(inputs) == 1 else None,
             role="input",
         )
@@ -395,6 +395,6 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     raise MismatchError(reason, path=name, line_number=line_number, role="input")
 
 
-def _asks(line: bytes, request: dict[str, Any] | None) -> bool:
+def _has_schema(line: bytes, request: dict[str, Any] | None) -> bool:
     """Return whether a request asks for a schema; before it is decoded, whether it may."""
     return may_ask(line) if request is None else schema_of_request(request.get("body")) is not None

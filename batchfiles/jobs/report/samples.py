@@ -136,7 +136,7 @@ def place_of(row: Mapping[str, Any]) -> str:
     return ""
 
 
-class Said(NamedTuple):
+class LabeledText(NamedTuple):
     """One text of a request or an answer, with a label such as `user` or `refusal`."""
 
     label: str
@@ -152,8 +152,8 @@ class FailedRow:
     result: str
     custom_id: str | None
     attempts: int | None
-    request: tuple[Said, ...]
-    answer: tuple[Said, ...]
+    request: tuple[LabeledText, ...]
+    answer: tuple[LabeledText, ...]
 
 
 class FailedRows:
@@ -191,21 +191,21 @@ class FailedRows:
             "" if result is None else f"{result}:{cells['result_line_number']}",
             cells["custom_id"] if self._texts else None,
             cells["attempts"],
-            tuple(_limited(said_in_request(cells["request_body"]))) if self._texts else (),
-            tuple(_limited(said_in_answer(cells))) if self._texts else (),
+            tuple(_limited(texts_of_request(cells["request_body"]))) if self._texts else (),
+            tuple(_limited(texts_of_answer(cells))) if self._texts else (),
         )
 
 
-def _limited(said: Iterator[Said]) -> Iterator[Said]:
+def _limited(texts: Iterator[LabeledText]) -> Iterator[LabeledText]:
     """Cut texts so that all of them together have a limited size."""
     left = SIDE_BYTES
-    for label, text in said:
+    for label, text in texts:
         if left < 100:
-            yield Said("", "…")
+            yield LabeledText("", "…")
             return
         shown = cut_bytes(text, min(left, TEXT_BYTES))
         left -= len(escape(shown).encode()) + 80
-        yield Said(cut_bytes(label, 60), shown)
+        yield LabeledText(cut_bytes(label, 60), shown)
 
 
 def _decoded(body: str | None) -> Any:  # noqa: ANN401 - any JSON value
@@ -222,13 +222,13 @@ CONTENT: Final = ("instructions", "system", "messages", "input", "prompt")
 """Keys of a request that hold what the user wrote to the model."""
 
 
-def said_in_request(body: str | None) -> Iterator[Said]:
+def texts_of_request(body: str | None) -> Iterator[LabeledText]:
     """Yield the texts of a request in the order of a conversation, and then its other parameters."""
     if body is None:
         return
     value = _decoded(body)
     if value is None:
-        yield Said("body", body)
+        yield LabeledText("body", body)
         return
     for key in CONTENT:
         content = value.get(key)
@@ -236,13 +236,13 @@ def said_in_request(body: str | None) -> Iterator[Said]:
             for each in content:
                 yield from _of_message(each)
         elif content is not None:
-            yield Said(key, _as_text(content))
+            yield LabeledText(key, _as_text(content))
     others = {key: each for key, each in value.items() if key not in CONTENT}
     if others:
-        yield Said("parameters", _as_text(others))
+        yield LabeledText("parameters", _as_text(others))
 
 
-def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
+def _of_message(message: Mapping[str, Any]) -> Iterator[LabeledText]:
     label = str(message.get("role") or message.get("type") or "message")
     content = message.get("content")
     if isinstance(content, list):
@@ -250,20 +250,20 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
         content = "\n".join(each if isinstance(each, str) else _as_text(part) for each, part in zip(texts, content, strict=True))
     others = {key: each for key, each in message.items() if key not in ("role", "content") and each is not None}
     if content is not None:
-        yield Said(label, _as_text(content))
+        yield LabeledText(label, _as_text(content))
     if others:
-        yield Said(f"{label}, more", _as_text(others))
+        yield LabeledText(f"{label}, more", _as_text(others))
 
 
-def said_in_answer(cells: Mapping[str, Any]) -> Iterator[Said]:
+def texts_of_answer(cells: Mapping[str, Any]) -> Iterator[LabeledText]:
     """Yield the texts of an answer."""
     if cells["error_message"] is not None:
-        yield Said("error", cells["error_message"])
+        yield LabeledText("error", cells["error_message"])
     found = [name for name in ("reasoning", "text", "refusal", "tool_calls") if cells.get(name)]
     for name in found:
-        yield Said(name.replace("_", " "), _as_text(cells[name]))
+        yield LabeledText(name.replace("_", " "), _as_text(cells[name]))
     if cells["response_body"] is not None and not found:  # else it repeats them
-        yield Said("response body", cells["response_body"])
+        yield LabeledText("response body", cells["response_body"])
 
 
 def _as_text(value: object) -> str:

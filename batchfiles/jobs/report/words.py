@@ -88,10 +88,10 @@ def verdict(facts: Facts, report: TableReport | None, command: str) -> Verdict:
     if lost:
         listed = ", ".join(f"{count:,} {name}" for name, count in lost.items())
         others.append(f"{sum(lost.values()):,} would not succeed unchanged: {listed}.")
-    if odd := list(_odd(report)):
-        others.append(f"Check also: {'; '.join(odd)}.")
+    if problems := list(_problems(report)):
+        others.append(f"Check also: {'; '.join(problems)}.")
     return Verdict(
-        "bad" if odd or is_wrong else "work" if lost or again else "good",
+        "bad" if problems or is_wrong else "work" if lost or again else "good",
         headline,
         "All succeeded." if succeeded == total else f"{succeeded:,} succeeded ({share(succeeded, total)}).",
         f"{again:,} may succeed if sent again{':' if command else '.'}" if again else "",
@@ -100,7 +100,7 @@ def verdict(facts: Facts, report: TableReport | None, command: str) -> Verdict:
     )
 
 
-def _odd(report: TableReport | None) -> Iterator[str]:
+def _problems(report: TableReport | None) -> Iterator[str]:
     """Yield the findings that need a decision."""
     if isinstance(report, JoinReport):
         if report.unknown:

@@ -23,7 +23,7 @@ from batchfiles.jobs.join.repeated_requests import find_repeated
 from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.retry.lines import RetryChoice, RetryLines
-from batchfiles.jobs.retry.output import RetryTargets, TwinCheck
+from batchfiles.jobs.retry.output import DuplicateCheck, RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jobs.retry.units import Unit, Units
 from batchfiles.jsontext.edits import Edit
@@ -110,21 +110,21 @@ class RetryByResults:
         try:
             with (
                 WorkerPool(self._options.workers_for(size, parts=False)) as pool,
-                TwinCheck(units.again, spool, by_file=False, has_all=has_all) as twins,
+                DuplicateCheck(units.again, spool, by_file=False, has_all=has_all) as duplicates,
                 closing(units.opened()) as opened,
             ):
                 for unit in opened:
                     if self._by_part:
-                        with TwinCheck(unit.roles.inputs, unit.spool, by_file=True, has_all=False) as own:
+                        with DuplicateCheck(unit.roles.inputs, unit.spool, by_file=True, has_all=False) as own:
                             self._take(pool, unit, range(len(unit.numbers)), own, progress)
                             own.refuse()
                     else:
-                        self._take(pool, unit, unit.numbers, twins, progress)
+                        self._take(pool, unit, unit.numbers, duplicates, progress)
                 if self._listed is not None and known is not None:
                     self._unclaimed["unknown"] = _unknown_ids(*self._listed, [file for file, _ in known.files])
-                self._refuse_strangers()
+                self._refuse_foreign_results()
                 if not self._by_part:
-                    twins.refuse()
+                    duplicates.refuse()
         finally:
             self._close_listed()
         self._totals.findings[:0] = [*self._of_files, *self._of_results]
@@ -139,9 +139,9 @@ class RetryByResults:
         )
 
     def _take(
-        self, pool: WorkerPool, unit: Unit, numbers: Sequence[int], twins: TwinCheck, progress: Callable[[int], None]
+        self, pool: WorkerPool, unit: Unit, numbers: Sequence[int], duplicates: DuplicateCheck, progress: Callable[[int], None]
     ) -> None:
-        """Choose from the requests of a unit; `numbers` are those of its request files in `twins`."""
+        """Choose from the requests of a unit; `numbers` are those of its request files in `duplicates`."""
         roles = unit.roles
         of_unit = zip(roles.results, roles.result_files(), strict=True) if self._known is None else self._known.of(unit)
         known = list(of_unit)
@@ -168,7 +168,7 @@ class RetryByResults:
                     products.clear()
                     number = unit.numbers[ranges[at]["file"]]
                     self._targets.add(number, text, product["counts"].get("written", 0))
-                    twins.add(*packed)
+                    duplicates.add(*packed)
                     self._totals.add(product)
                     self._lines[number] += sum(count for *_, count in product["groups"])
                     step(product["bytes"])
@@ -280,7 +280,7 @@ class RetryByResults:
         counts = accounting.counts
         self._unclaimed.update(unknown=counts["unknown"], unclaimed=counts["unknown"] + counts["malformed_unmatched"])
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_foreign_results(self) -> None:
         """Refuse results, or a table, of other requests.
 
         Raises:

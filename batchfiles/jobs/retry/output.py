@@ -126,13 +126,13 @@ class RetryTargets:
             return
         folder = self._output.key.parent
         manifest = read_manifest(folder)
-        are_beside = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
+        are_in_folder = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
         if manifest is None:
-            if not changed or not are_beside or (folder / MANIFEST).is_file():
+            if not changed or not are_in_folder or (folder / MANIFEST).is_file():
                 return
             manifest = Manifest()
         known = {folder / part.file for part in manifest.parts}
-        if changed and are_beside:
+        if changed and are_in_folder:
             missing = [number for number, file in enumerate(self._inputs) if file.original not in known]
             manifest = replace(manifest, parts=(*manifest.parts, *(self._part(number, lines) for number in missing)))
         elif not known.issuperset(file.original for file in origins):
@@ -219,7 +219,7 @@ def _not_in(folder: Path) -> str:
     )
 
 
-class TwinCheck:
+class DuplicateCheck:
     """Collects where lines are, and then looks for ids that are not unique.
 
     Args:
@@ -278,11 +278,11 @@ class TwinCheck:
                     for place in wanted.intersection(places) if len(places) > 1 else ():
                         custom_id = id_at(place)
                         # Lines are read until one has the same id: the second mostly has it, for digests are rarely shared.
-                        twin = next((each for each in places if each != place and id_at(each) == custom_id), None)
-                        if twin is not None:
-                            raise self._twin(str(custom_id), sorted((place, twin)))
+                        duplicate = next((each for each in places if each != place and id_at(each) == custom_id), None)
+                        if duplicate is not None:
+                            raise self._duplicate_error(str(custom_id), sorted((place, duplicate)))
 
-    def _twin(self, custom_id: str, places: Sequence[LineRef]) -> DuplicateCustomIdError:
+    def _duplicate_error(self, custom_id: str, places: Sequence[LineRef]) -> DuplicateCustomIdError:
         first, second = places
         paths = [self._files[place.file].name for place in (first, second)]
         where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"

@@ -92,7 +92,7 @@ class ListedLines:
                 if not self._are_apart and not self.found.isdisjoint(here):
                     return False
                 self.found |= here
-        except (_Unusual, InvalidLineError, LineTooLongError, MismatchError):
+        except (_NeedsIndexError, InvalidLineError, LineTooLongError, MismatchError):
             return False
         check_unchanged(inputs)
         return True
@@ -101,7 +101,7 @@ class ListedLines:
         """Take the lines of one file, and return their ids.
 
         Raises:
-            _Unusual: A line has no readable id, or a repeated one.
+            _NeedsIndexError: A line has no readable id, or a repeated one.
             InvalidLineError: A line can't be decoded, or an edit can't be made in it.
             LineTooLongError: A line is longer than `max_line_bytes`.
             MismatchError: The first line is not a request.
@@ -114,7 +114,7 @@ class ListedLines:
             written += len(chosen)
             found.update([custom_id for custom_id, _, _ in chosen])
             if len(found) < written:
-                raise _Unusual
+                raise _NeedsIndexError
             new = [self._checked(line, is_request=is_request) for _, line, is_request in chosen]
             self._targets.add(number, b"".join(new), len(new))
             changed += sum(line is not old for line, (_, old, _) in zip(new, chosen, strict=True))
@@ -130,12 +130,12 @@ class ListedLines:
         """Yield the id and the line of listed requests, and whether it is a request for certain.
 
         Raises:
-            _Unusual: A line has no readable id.
+            _NeedsIndexError: A line has no readable id.
         """
         if self._native is None:
             for custom_id, line in zip(map(id_in, run.whole_lines), run.whole_lines, strict=True):
                 if custom_id is None:
-                    raise _Unusual
+                    raise _NeedsIndexError
                 if custom_id in self._listed:
                     yield custom_id, line, False
             return
@@ -146,7 +146,7 @@ class ListedLines:
                 continue
             own_id = id_in(line)
             if own_id is None:
-                raise _Unusual
+                raise _NeedsIndexError
             if own_id in self._listed:
                 yield own_id, line, False
 
@@ -161,7 +161,7 @@ class ListedLines:
         return edited(line[:-1], self._edits) + b"\n" if self._edits else line
 
 
-class _Unusual(Exception):
+class _NeedsIndexError(Exception):
     """The fast path is not enough."""
 
 
