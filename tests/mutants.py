@@ -91,6 +91,25 @@ EQUIVALENT = {
     ("io/compression.py", "at_last = False", "(True)"): "the first piece is smaller",
     ("io/texts.py", "held, size = [], 0", "(1)"): "a line of almost the longest length is read in the other way",
     ("io/threads.py", "self._next = 0.0", "(1.0)"): "the first call sets it",
+    ("codec.py", 'custom_id, method, url, body = value["custom_id"], value["method"], value["url"], value["body"]', "('')"): (
+        "the exact way makes the record"
+    ),
+    ("codec.py", 'record.id = value["id"]', "('')"): "the exact way makes the record",
+    ("io/threads.py", "whole = sum(cost for size, cost in phases if size) or 1.0", "(2.0)"): "without bytes nothing is divided",
+    ("ids/unique.py", "self._hash_count = 0", "(1)"): "hashes are written one hash earlier",
+    ("ids/index.py", "if self._held_count > self._in_memory:", "(self._held_count >= self._in_memory)"): (
+        "entries are written one entry earlier"
+    ),
+    (
+        "ids/index.py",
+        "self._views = [part.cast(code) for part, (_, code) in zip(_split(view, count), COLUMNS, strict=True)]",
+        ("(False)"),
+    ): "there is a part for each column",
+    (
+        "outcome.py",
+        'if ("response" not in value and "error" not in value) or type(value.get("custom_id")) not in ID_TYPES:',
+        "('')",
+    ): ("a line with a response is readable"),
 }
 """Changes after which nothing is different but time or memory, with the reason: the module, the line, and the new code."""
 
