@@ -103,13 +103,8 @@ EQUIVALENT = {
     (
         "ids/index.py",
         "self._views = [part.cast(code) for part, (_, code) in zip(_split(view, count), COLUMNS, strict=True)]",
-        ("(False)"),
+        "(False)",
     ): "there is a part for each column",
-    (
-        "outcome.py",
-        'if ("response" not in value and "error" not in value) or type(value.get("custom_id")) not in ID_TYPES:',
-        "('')",
-    ): ("a line with a response is readable"),
 }
 """Changes after which nothing is different but time or memory, with the reason: the module, the line, and the new code."""
 
