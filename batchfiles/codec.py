@@ -99,7 +99,7 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
     """Decode a line that orjson refused, or raise `reason`. Not `json.loads`: how deep it reads depends on the caller's stack."""
     try:
         text = SURROGATE.sub("\ufffd", line).encode() if isinstance(line, str) else str(line, "utf-8").encode()
-        value = orjson.loads(TOKEN.sub(_repaired_token, text))
+        value = orjson.loads(TOKEN.sub(_repaired_token, text) if REPAIRABLE.search(text) else text)
         if type(value) is dict:
             return Repaired(value)
         reason = NOT_AN_OBJECT
@@ -137,6 +137,8 @@ TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*
 
 ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 """An escape in a string; the group is half of a surrogate pair."""
+REPAIRABLE = re.compile(rb"\\u[dD]|NaN|Infinity|[0-9][eE]\+?[0-9]{2}|[0-9]{300}")
+"""What a line has that is changed. Other lines, such as those that were cut, are not searched for tokens, which takes longer."""
 
 
 def _repaired_token(match: re.Match[bytes]) -> bytes:

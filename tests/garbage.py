@@ -8,6 +8,7 @@ for every line. With `BATCHFILES_NATIVE=1` the jobs use compiled code.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -102,6 +103,17 @@ def is_deep(line: bytes, most: int = DEEP) -> bool:
     return max(line.count(b"["), line.count(b"{")) >= most
 
 
+def expected(line: bytes) -> dict[str, Any] | None:
+    """Decode an object with the simple program; without its hooks where they have nothing to do, which is faster."""
+    if any(sign in line for sign in (b"\\u", b"NaN", b"Infinity")):
+        return oracle.decode(line)[0]
+    try:
+        value = json.loads(line.decode())
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def decoded(line: bytes, decode: Any, encode: Any) -> Any:
     """Decode a line, compare the value with that of the simple program, and write the record again.
 
@@ -115,11 +127,10 @@ def decoded(line: bytes, decode: Any, encode: Any) -> Any:
         value: dict[str, Any] | None = loads(line)
     except InvalidLineError:
         value = None
-    deep = is_deep(line)
-    if not deep:
-        expected, _ = oracle.decode(line)
-        if repr(value) != repr(expected):
-            assert repr(value) == repr(expected and rounded(expected)), line
+    if not is_deep(line):
+        simple = expected(line)
+        if repr(value) != repr(simple):
+            assert repr(value) == repr(simple and rounded(simple)), line
     try:
         record = decode(line)
     except InvalidLineError:
@@ -204,8 +215,8 @@ def steps(requests: Path, results: Path) -> dict[str, Any]:
     }
 
 
-def check(seed: int, folder: Path) -> Counter[str]:
-    """Do everything with the lines of a seed.
+def check(seed: int, folder: Path, *, jobs: bool = True) -> Counter[str]:
+    """Do everything with the lines of a seed; without `jobs` only decode and read them.
 
     Returns:
         How many lines there were, how many are records, and the errors of the jobs.
@@ -215,14 +226,14 @@ def check(seed: int, folder: Path) -> Counter[str]:
     """
     asked, answered, requests, results = files_of(seed, folder)
     counts = Counter(lines=len(asked) + len(answered))
-    jobs = steps(requests, results)
-    jobs["read_inputs"] = lambda: counts.update(
+    chosen = steps(requests, results) if jobs else {}
+    chosen["read_inputs"] = lambda: counts.update(
         requests=read(asked, requests, batchfiles.read_inputs, batchfiles.decode_input, batchfiles.encode_input)
     )
-    jobs["read_outputs"] = lambda: counts.update(
+    chosen["read_outputs"] = lambda: counts.update(
         results=read(answered, results, batchfiles.read_outputs, batchfiles.decode_output, batchfiles.encode_output)
     )
-    for name, step in jobs.items():
+    for name, step in chosen.items():
         begin = time.monotonic()
         try:
             step()
@@ -234,10 +245,10 @@ def check(seed: int, folder: Path) -> Counter[str]:
     return counts
 
 
-def check_alone(seed: int) -> Counter[str]:
-    """Do everything with the lines of a seed, in a temporary folder."""
+def check_alone(seed: int, *, jobs: bool) -> Counter[str]:
+    """Do the same in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        return check(seed, Path(folder))
+        return check(seed, Path(folder), jobs=jobs)
 
 
 def main() -> None:
@@ -247,20 +258,23 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=60, help="no new batch is started after this time")
     options.add_argument("--seed", type=int, default=1, help="of the first batch; the next ones follow")
     options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--reading", action="store_true", help="decode and read the lines only, without the jobs")
     chosen = options.parse_args()
     os.environ.setdefault(SWITCH, "0")
     counts: Counter[str] = Counter()
     begin, seed = time.monotonic(), chosen.seed * 1_000_000
     running: set[Future[Counter[str]]] = set()
     with ProcessPoolExecutor(chosen.processes, get_context("forkserver")) as pool:
-        while running or not seed % 1_000_000:
+        while True:
             while (
                 len(running) < chosen.processes
                 and counts["lines"] + 2 * LINES * len(running) < chosen.lines
                 and time.monotonic() - begin < chosen.minutes * 60
             ):
-                running.add(pool.submit(check_alone, seed))
+                running.add(pool.submit(check_alone, seed, jobs=not chosen.reading))
                 seed += 1
+            if not running:
+                break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
                 counts += each.result()

@@ -49,7 +49,13 @@ WHOLE = {
     "codec": ["tests/test_codec.py", "tests/test_reading.py", "tests/test_writing.py", "tests/test_fast_paths.py"],
     "io": ["tests/io", "tests/remote"],
     "ids": ["tests/ids", "tests/native/test_ids.py", "tests/jobs/test_validate.py"],
-    "outcome": ["tests/test_outcome.py", "tests/test_outcome_of.py", "tests/test_fast_paths.py", "tests/jobs/test_merge.py"],
+    "outcome": [
+        "tests/test_outcome.py",
+        "tests/test_outcome_of.py",
+        "tests/test_fast_paths.py",
+        "tests/test_display.py",
+        "tests/jobs/test_merge.py",
+    ],
     "join": [
         "tests/jobs/test_join.py",
         "tests/jobs/test_user_columns.py",

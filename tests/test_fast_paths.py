@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchfiles import codec, outcome
@@ -159,6 +159,40 @@ def with_odd_values(value: Any) -> Iterator[Any]:
                 copied = copy.copy(value)
                 copied[key] = changed
                 yield copied
+
+
+PIECES = [
+    '"',
+    "\\",
+    "\\u",
+    "\\ud8",
+    "\\uD83d",
+    "\\ude00",
+    "\\u00e9",
+    "NaN",
+    "Infinity",
+    "-",
+    "1",
+    "9" * 299,
+    "e",
+    "E+",
+    ".",
+    "[",
+    ",",
+    "x",
+    "d8",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=40))
+@example("1e999")
+@example("9" * 310)
+@example('"\\ud83d"')
+def test_lines_without_a_sign_of_it_have_nothing_to_repair(text: str) -> None:
+    """Damaged lines are searched for half surrogate pairs and the like only if they may have one, since that takes long."""
+    line = text.encode()
+    if codec.REPAIRABLE.search(line) is None:
+        assert codec.TOKEN.sub(codec._repaired_token, line) == line
 
 
 def test_each_odd_value_in_each_place_is_read_in_the_exact_way() -> None:
