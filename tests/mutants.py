@@ -103,6 +103,11 @@ EQUIVALENT = {
     ("codec.py", 'record.id = value["id"]', "('')"): "the exact way makes the record",
     ("io/threads.py", "whole = sum(cost for size, cost in phases if size) or 1.0", "(2.0)"): "without bytes nothing is divided",
     ("ids/unique.py", "self._hash_count = 0", "(1)"): "hashes are written one hash earlier",
+    (
+        "ids/index.py",
+        "edges = [bisect_left(digests, (n << 64) // PARTITIONS) for n in range(PARTITIONS)] + [len(digests)]",
+        "((n << 64) * PARTITIONS)",
+    ): "all entries are in one partition",
     ("ids/index.py", "if self._held_count > self._in_memory:", "(self._held_count >= self._in_memory)"): (
         "entries are written one entry earlier"
     ),
