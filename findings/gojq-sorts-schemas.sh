@@ -6,8 +6,9 @@
 # What happens: gojq writes the keys of every object in alphabetical order, and has no option against it. jsonb stores the shortest keys
 #   first. GenerateSchemaForType of go-openai keeps properties in a Go map, so they are sorted, while `required` keeps the order of the struct.
 # Version: gojq 0.12.17 and go-openai 1.43.0 with Go 1.26, PostgreSQL 18.7 (PGlite 0.5.17) with Node.js 20.20, 2026-11-28.
-# Why it matters for batch files: with Structured Outputs a model writes the keys in the order of the schema. One that was asked to reason
-#   first now answers first and gives reasons afterwards. The request is equal as JSON, it is accepted, and the answers are worse.
+# Why it matters for batch files: with Structured Outputs a model writes the keys in the order of the schema (OpenAI's guide). One that was
+#   asked to reason first now answers first and gives reasons afterwards. The request is equal as JSON and it is accepted, so only the
+#   answers show the change.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
