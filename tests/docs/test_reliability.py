@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,24 @@ def test_a_long_check_passes_fails_or_does_not_finish() -> None:
     assert result == "FAILED"
     assert "ZeroDivisionError" in output
     assert long.run(long.Check("", "python -c 'import time; time.sleep(60)'"), 1, 0.2)[0] == "not finished"
+
+
+def test_another_order_is_that_of_its_seed_which_is_printed(tmp_path: Path) -> None:
+    """A failure can be repeated: the check had a fixed seed once, and quiet runs did not show it."""
+    for name in ("one", "two", "three"):
+        (tmp_path / f"test_{name}.py").write_text("".join(f"def test_{letter}(): pass\n" for letter in "abcdef"))
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
+
+    def order(seed: str) -> list[str]:
+        environment = {**os.environ, "BATCHFILES_TEST_ORDER": seed}
+        ran = subprocess.run([*command, "-v", tmp_path], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        assert f"To repeat this order: BATCHFILES_TEST_ORDER={seed}" in ran.stdout
+        return re.findall(r"test_\w+\.py::test_\w", ran.stdout)
+
+    first, other = order("1"), order("2")
+    assert order("1") == first != other
+    assert sorted(first) == sorted(other) == sorted(set(first))
+    assert len(first) == 18
 
 
 @pytest.mark.parametrize("command", COMMANDS)
