@@ -147,7 +147,7 @@ for longest in map(int, sys.argv[4:]):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("job", LIST_JOBS)
 def test_a_line_of_many_small_lists_takes_thirty_times_its_bytes_at_most(job: str, tmp_path: Path) -> None:
-    """A list of 3 bytes is an object of 56 and a pointer; a line above the limit is not decoded, and reading goes on."""
+    """A list of 3 bytes is an object of 56 and a pointer; a line above the limit is not decoded, and the next line is read."""
     for name, count in (("ordinary", 1), ("hostile", LISTS // 3)):
         many = b"[" + b",".join([b"[]"] * count) + b"]"
         lines = [line.replace(b'"many"', many) for line in (request("a", metadata="many"), success("a", "many"))]
