@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import groupby
 from random import Random
 
 import pytest
 from hypothesis import settings
+
+from tests.canary import findings
 
 # readline sets it in the process that starts the workers of pytest-xdist, and terminals export it: then tables would be cut.
 os.environ.pop("COLUMNS", None)
@@ -32,6 +35,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
         random.shuffle(files)
         items[:] = [test for tests in files for test in random.sample(tests, len(tests))]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the seed of the order, also in quiet runs."""
+    if ORDER is not None:
+        terminalreporter.write_line(f"To repeat this order: BATCHFILES_TEST_ORDER={ORDER}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Search for the key in what a test printed and logged; only failing tests have it there."""
+    report = yield
+    for name, text in report.sections:
+        if report.outcome == "passed" and findings(text):
+            report.outcome, report.longrepr = "failed", f"The key is in the {name.lower()}: {findings(text)}"
+    return report
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -70,6 +70,9 @@ class Request:
     timeout_factor: int = 1
     is_keyed: bool = True
 
+    def __repr__(self) -> str:
+        return f"<Request {self.name}>"
+
     @property
     def name(self) -> str:
         """The request as people call it, such as `GET /v1/batches`; parameters may be secret."""

@@ -60,6 +60,16 @@ CUT = (httpx2.HTTPError, httpx2.StreamError, Deadline)
 """What may be raised where the body of an answer is read."""
 
 
+class QuietURL(httpx2.URL):
+    """An address that shows no parameters: httpx2 logs the address of each request, and those of gateways are often secret."""
+
+    def __str__(self) -> str:
+        return str(self.copy_with(query=None))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
 class KeyAuth(httpx2.Auth):
     """Puts the key on a request as it leaves.
 
@@ -71,6 +81,7 @@ class KeyAuth(httpx2.Auth):
         self._header, self._before = config.key_header
         self._key = key
         self._sent = b""
+        self._has_parameters = bool(config.query)
 
     @property
     def is_renewable(self) -> bool:
@@ -85,6 +96,8 @@ class KeyAuth(httpx2.Auth):
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
         self._sent = request.headers[self._header].removeprefix(self._before).encode()
+        if self._has_parameters:
+            request.url = QuietURL(request.url)
         yield request
 
     def hidden(self, body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchfiles.cli.main import exit_code
+from tests.canary import CANARY, findings_in, watch
 
 if TYPE_CHECKING:
     from batchfiles.testing import Server
 
 Outcome = tuple[int, str, str]
 
-KEY = "sk-canary-7b1f9d"
+KEY = CANARY
 
 
 class Time:
@@ -41,7 +43,10 @@ class Time:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    """Run a local server that the environment names; batches are done at the first look unless `stage_seconds` is set."""
+    """Run a local server that the environment names; batches are done at the first look unless `stage_seconds` is set.
+
+    At the end the key is searched for in what clients raised and logged, and in files.
+    """
     for needed in ("starlette", "uvicorn", "httpx2"):
         pytest.importorskip(needed)
     from batchfiles.client import synchronous
@@ -54,7 +59,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setattr(synchronous, "time", Time(running))
-        yield running
+        with contextlib.contextmanager(watch)(monkeypatch):
+            yield running
+        assert findings_in(tmp_path) == []
 
 
 @pytest.fixture

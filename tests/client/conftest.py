@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from batchfiles.client import asynchronous, synchronous
 from batchfiles.testing import Clock, Server, Service
-from tests.client.canary import CANARY, everything_of, findings, told_by
+from tests.canary import CANARY, findings, findings_in, watch
 from tests.client.drivers import Awaited, Turned, opened
 
 Opener = Callable[..., contextlib.AbstractContextManager[Any]]
@@ -84,48 +83,9 @@ def requests(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def the_key_is_never_seen(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[str]]:
     """Search for the key in all that a test printed, logged, raised and wrote."""
-    seen: list[str] = []
-    caplog.set_level(logging.DEBUG)
-    for name in ("batchfiles", "httpx2", "httpcore2", "h11", "asyncio"):
-        caplog.set_level(logging.DEBUG, name)
-    for kind in (synchronous.Client, asynchronous.AsyncClient):
-        monkeypatch.setattr(kind, "__init__", watched(kind.__init__, seen))
-    monkeypatch.setattr(synchronous.Client, "run", watched(synchronous.Client.run, seen))
-    monkeypatch.setattr(asynchronous.AsyncClient, "run", watched_async(asynchronous.AsyncClient.run, seen))
-    yield seen
+    yield from watch(monkeypatch)
     printed = capfd.readouterr()
-    for text in (*seen, caplog.text, printed.out, printed.err, everything_of(tmp_path)):
-        assert findings(text) == []
-
-
-def watched(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
-    """Keep what the exceptions of a method show, and how its client prints itself."""
-
-    def called(self: Any, *args: Any, **options: Any) -> Any:
-        try:
-            answer = method(self, *args, **options)
-        except Exception as error:
-            seen.append(told_by(error))
-            raise
-        seen.append(repr(self) + str(self) + repr(vars(self)) + repr(answer))
-        return answer
-
-    return called
-
-
-def watched_async(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
-    """As `watched`, for awaitables."""
-
-    async def called(self: Any, *args: Any, **options: Any) -> Any:
-        try:
-            answer = await method(self, *args, **options)
-        except Exception as error:
-            seen.append(told_by(error))
-            raise
-        seen.append(repr(self) + repr(vars(self)) + repr(answer))
-        return answer
-
-    return called
+    assert findings(printed.out) + findings(printed.err) + findings_in(tmp_path) == []

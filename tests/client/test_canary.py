@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from batchfiles import InternalServerError, RetryPolicy
 from batchfiles.testing import Fault, Server
-from tests.client.canary import CANARY, everything_of, findings, told_by
+from tests.canary import CANARY, findings, findings_in, told_by
 from tests.client.conftest import Opener
 from tests.client.raw import RawServer, answered_with, response
 
@@ -53,7 +55,7 @@ def test_it_is_found_in_files(tmp_path: Path) -> None:
     """Anywhere below the folder."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_text(f"key={CANARY}")
-    assert findings(everything_of(tmp_path))
+    assert findings_in(tmp_path) == [str(tmp_path / "a" / "b")]
     (tmp_path / "a" / "b").unlink()
 
 
@@ -93,3 +95,38 @@ def test_it_is_in_no_line_of_the_log(client: Any, requests: Path, caplog: pytest
     assert any("uploading" in words for words in ours)
     assert any(words.endswith(" bytes") for words in ours)
     assert findings(caplog.text) == []
+
+
+def test_parameters_of_a_gateway_are_in_no_log_and_no_exception(
+    open_client: Opener, server: Server, the_key_is_never_seen: list[str]
+) -> None:
+    """httpx2 logged the address of each request with them, and a request in a traceback showed them."""
+    with open_client(query={"code": CANARY}, policy=RetryPolicy(max_retries=0)) as client:
+        assert client.batches.list() == []
+        server.faults.always("batches.list", Fault("status", 500))
+        with pytest.raises(InternalServerError):
+            client.batches.list()
+    assert any("HTTP Request: GET" in text for text in the_key_is_never_seen)
+
+
+def test_a_test_whose_output_shows_the_key_fails(tmp_path: Path) -> None:
+    """In each folder, what a test has printed or logged is searched, unless it took it away itself."""
+    test = tmp_path / "test_one.py"
+    test.write_text("from tests.canary import CANARY\ndef test_one(): print(CANARY)\ndef test_other(): print(CANARY[1:])\n")
+    root = Path(__file__).parents[2]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(root),
+        test,
+    ]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "The key is in the captured stdout call" in ran.stdout
+    assert "1 failed, 1 passed" in ran.stdout

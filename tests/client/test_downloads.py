@@ -21,7 +21,7 @@ import pytest
 from batchfiles import APIConnectionError, APIError, FileError, IncompleteDownloadError, RetryPolicy
 from batchfiles.client import Client, disk
 from batchfiles.testing import Fault, Faults, Server
-from tests.client.canary import CANARY
+from tests.canary import CANARY
 from tests.client.drivers import Turned
 
 SMALL = b'{"custom_id": "r0", "response": "a line of an output file"}\n'

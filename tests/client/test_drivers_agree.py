@@ -11,7 +11,7 @@ import pytest
 from batchfiles import BatchFilesError
 from batchfiles.client import asynchronous, synchronous
 from batchfiles.testing import Clock, Faults, Quirks, Server, Service
-from tests.client.canary import CANARY
+from tests.canary import CANARY
 from tests.client.drivers import Turned, opened
 
 SEEDS = int(os.environ.get("BATCHFILES_SEEDS", "20"))

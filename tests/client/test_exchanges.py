@@ -28,7 +28,7 @@ from batchfiles import (
 from batchfiles.api import AzureConfig, FilePart
 from batchfiles.api.submitting import upload
 from batchfiles.testing import Fault, Server
-from tests.client.canary import CANARY
+from tests.canary import CANARY
 from tests.client.conftest import Opener
 from tests.client.raw import RawServer, answered_with, head_of, response
 

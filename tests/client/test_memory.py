@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.canary import CANARY
+from tests.canary import CANARY
 from tests.client.raw import RawServer, head_of, response
 
 MB = 1_000_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchfiles.client.transport import CHUNK
-from tests.client.canary import CANARY
+from tests.canary import CANARY
 from tests.client.drivers import opened
 from tests.client.raw import RawServer, head_of, response
 

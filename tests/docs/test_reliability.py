@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,9 +21,9 @@ GROUPS = {"D": 9, "U": 3, "J": 3, "F": 8, "N": 11, "S": 6, "T": 5}
 ROWS = [f"{group}{number}" for group, count in GROUPS.items() for number in range(1, count + 1)]
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 LONG = re.findall(
-    r"^\| (.+) \| (.+) \| `([^`]+)` \|$", PAGE.partition("\n## Long checks\n")[2].partition("\n## ")[0], re.MULTILINE
+    r"^\| (.+) \| (.+) \| (.+) \| `([^`]+)` \|$", PAGE.partition("\n## Long checks\n")[2].partition("\n## ")[0], re.MULTILINE
 )
-COMMANDS = [command for _, _, command in LONG]
+COMMANDS = [command for *_, command in LONG]
 WITHOUT = ["T1", "T2", "T3", "T5"]
 """Promises about the tests, which have commands instead of tests."""
 
@@ -47,7 +51,14 @@ def test_each_promise_has_one_row_with_a_test_or_says_that_there_is_none() -> No
 
 def test_the_page_lists_the_long_checks_of_the_command() -> None:
     """Their names, how much they check, and their commands with the first seed."""
-    assert [(name, check.amount, long.shown(check)) for name, check in long.CHECKS.items()] == LONG
+    listed = [(name, amount, command) for name, amount, _, command in LONG]
+    assert [(name, check.amount, long.shown(check)) for name, check in long.CHECKS.items()] == listed
+
+
+def test_the_page_says_how_far_each_long_check_was_run() -> None:
+    """Nobody knew which of them had been run: the column has a result, with an amount if it was less than the whole."""
+    result = re.compile(r"passed(, (a part: )?[\d,.]+ .+)?|[\d.]+ % noticed, see T2|not run to its end")
+    assert {name: reached for name, _, reached, _ in LONG if not result.fullmatch(reached)} == {}
 
 
 def test_a_long_check_gets_its_variables_and_its_seed() -> None:
@@ -68,6 +79,26 @@ def test_a_long_check_passes_fails_or_does_not_finish() -> None:
     assert long.run(long.Check("", "python -c 'import time; time.sleep(60)'"), 1, 0.2)[0] == "not finished"
 
 
+def test_another_order_is_that_of_its_seed_which_is_printed(tmp_path: Path) -> None:
+    """A failure can be repeated: the check had a fixed seed once, and quiet runs did not show it."""
+    for name in ("one", "two", "three"):
+        (tmp_path / f"test_{name}.py").write_text("".join(f"def test_{letter}(): pass\n" for letter in "abcdef"))
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
+
+    def order(seed: str) -> list[str]:
+        environment = {**os.environ, "BATCHFILES_TEST_ORDER": seed}
+        ran = subprocess.run([*command, "-v", tmp_path], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        assert f"To repeat this order: BATCHFILES_TEST_ORDER={seed}" in ran.stdout
+        return re.findall(r"test_\w+\.py::test_\w", ran.stdout)
+
+    first = order("1")
+    assert order("1") == first
+    assert sorted(first) == sorted(set(first)) != first
+    assert len(first) == 18
+    files = [test.partition("::")[0] for test in first]
+    assert len(list(groupby(files))) == 3
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_long_check_runs_what_is_there_with_the_variables_that_it_reads(command: str) -> None:
     """The file or module exists, and reads the variable."""
@@ -80,6 +111,8 @@ def test_each_long_check_runs_what_is_there_with_the_variables_that_it_reads(com
     assert [place for place in places if not (ROOT / place).exists()] == []
     variables = VARIABLE.findall(command)
     assert variables
+    if not places:
+        places = [str(file.relative_to(ROOT)) for file in (ROOT / "tests").glob("test_*.py")]
     texts = [(ROOT / place).read_text("utf-8") for place in [*places, "tests/conftest.py"] if place.endswith(".py")]
     assert [name for name in variables if not any(f'"{name}"' in text for text in texts)] == []
     (chosen,) = re.findall(r"-k (\w+)", command) or ("",)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -87,6 +89,78 @@ def test_rows_with_long_results_are_in_small_batches(tmp_path: Path) -> None:
     batches = list(batchfiles.join(inputs, results, bodies="none").to_batches())
     assert sum(batch.num_rows for batch in batches) == count
     assert max(batch.nbytes for batch in batches) < 64_000_000
+
+
+LISTS = 1_000_000
+"""Bytes of a line with many small lists."""
+
+
+def read_all(folder: Path, longest: int) -> list[str]:
+    """Return what is wrong with the results."""
+    errors: list[batchfiles.DataError] = []
+    results = batchfiles.read_outputs(folder / "output.jsonl", max_line_bytes=longest, on_error=errors.append)
+    assert [record.custom_id for record in results][-1] == "b"
+    return [error.code for error in errors]
+
+
+def validated(folder: Path, longest: int) -> list[str]:
+    """Return the findings that are errors."""
+    report = batchfiles.validate(folder / "requests.jsonl", max_line_bytes=longest)
+    assert report.files[0].requests == 2
+    return [finding.code for finding in report.findings if finding.severity == "error"]
+
+
+def joined(folder: Path, longest: int) -> list[str]:
+    """Return the findings of a join, which reads the second request and its result in any case."""
+    report = batchfiles.join(folder, max_line_bytes=longest).to_parquet(folder.with_suffix(".parquet"), overwrite=True)
+    assert report.outcomes["succeeded"] == 2 - bool(report.findings)
+    return [finding.code for finding in report.findings]
+
+
+def retried(folder: Path, longest: int) -> list[str]:
+    """Return the findings of a retry of all requests."""
+    output = folder.with_suffix(".jsonl")
+    report = batchfiles.retry(folder, output=output, only=["succeeded", "malformed"], overwrite=True, max_line_bytes=longest)
+    return [finding.code for finding in report.findings]
+
+
+LIST_JOBS = {"read_outputs": (read_all, 1), "validate": (validated, 1), "join": (joined, 2), "retry": (retried, 2)}
+"""Jobs, and how many decoded lines they hold: a request and its result are held together."""
+
+PEAKS = """
+import sys
+from pathlib import Path
+from tests.jobs.test_long_lines import LIST_JOBS
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+
+job, ordinary, hostile = LIST_JOBS[sys.argv[1]][0], Path(sys.argv[2]), Path(sys.argv[3])
+job(ordinary, int(sys.argv[4]))
+before = peak()
+for longest in map(int, sys.argv[4:]):
+    found = job(hostile, longest)
+    print(peak() - before, "line_too_long" in found)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("job", LIST_JOBS)
+def test_a_line_of_many_small_lists_takes_thirty_times_its_bytes_at_most(job: str, tmp_path: Path) -> None:
+    """A list of 3 bytes is an object of 56 and a pointer; a line above the limit is not decoded, and the next line is read."""
+    for name, count in (("ordinary", 1), ("hostile", LISTS // 3)):
+        many = b"[" + b",".join([b"[]"] * count) + b"]"
+        lines = [line.replace(b'"many"', many) for line in (request("a", metadata="many"), success("a", "many"))]
+        put(tmp_path / name / "requests.jsonl", lines[0], request("b"))
+        put(tmp_path / name / "output.jsonl", lines[1], success("b"))
+    folders = [str(tmp_path / "ordinary"), str(tmp_path / "hostile")]
+    command = [sys.executable, "-c", PEAKS, job, *folders, str(LISTS // 2), str(LISTS + 1000)]
+    ran = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    (above, was_above), (below, was_below) = (line.split() for line in ran.stdout.splitlines())
+    assert (was_above, was_below) == ("True", "False")
+    assert float(above) <= 16
+    assert float(below) <= 16 + 30 * LIST_JOBS[job][1] * LISTS / 2**20
 
 
 def test_more_text_than_a_batch_takes_is_in_several(monkeypatch: pytest.MonkeyPatch) -> None:

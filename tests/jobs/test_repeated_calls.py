@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +15,17 @@ import pytest
 
 import batchfiles
 
-CALLS = int(os.environ.get("BATCHFILES_CALLS", "20"))
+CALLS = int(os.environ.get("BATCHFILES_CALLS", "30"))
 """Calls of each job; 10000 are the whole test."""
 
-MOST = 40_000 if CALLS < 100 else 1_000_000
-"""Bytes of Python objects after all calls, for caches of a fixed size."""
+TRACED = max(20, CALLS // 10)
+"""Calls whose Python objects are counted, which makes them slow."""
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "chat_completions"
+MOST = 40_000 if TRACED < 100 else 1_000_000
+"""Bytes of Python objects after these calls, for caches of a fixed size."""
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "fixtures" / "chat_completions"
 REQUESTS = FOLDER / "requests.jsonl"
 RESULTS = [str(path) for path in sorted(FOLDER.glob("batch_*.jsonl"))]
 
@@ -41,10 +47,39 @@ def test_memory_does_not_grow_with_the_number_of_calls(job: str, tmp_path: Path)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(CALLS):
+        for _ in range(TRACED):
             JOBS[job](tmp_path)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     assert grown < MOST
+
+
+GROWTH = """
+import gc
+import sys
+from pathlib import Path
+from tests.jobs.test_repeated_calls import JOBS
+
+def resident():
+    gc.collect()
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+
+call, folder = JOBS[sys.argv[1]], Path(sys.argv[2])
+for _ in range(20):
+    call(folder)
+before = resident()
+for _ in range(int(sys.argv[3])):
+    call(folder)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("job", JOBS)
+def test_the_process_does_not_grow_with_the_number_of_calls(job: str, tmp_path: Path) -> None:
+    """What pyarrow and orjson allocate is not counted by Python: the memory of the process is, after 20 calls."""
+    command = [sys.executable, "-c", GROWTH, job, str(tmp_path), str(CALLS)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) <= 4 * 1024

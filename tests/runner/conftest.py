@@ -14,6 +14,7 @@ pytest.importorskip("uvicorn")
 
 from batchfiles.client import synchronous
 from batchfiles.testing import Clock, Server, Service
+from tests.canary import findings_in, watch
 from tests.runner.questions import write_requests
 
 
@@ -39,6 +40,13 @@ def turning(monkeypatch: pytest.MonkeyPatch) -> TurningTime:
     found = TurningTime()
     monkeypatch.setattr(synchronous, "time", found)
     return found
+
+
+@pytest.fixture(autouse=True)
+def the_key_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Search for the key in all that a test logged, raised and wrote."""
+    yield from watch(monkeypatch)
+    assert findings_in(tmp_path) == []
 
 
 @pytest.fixture

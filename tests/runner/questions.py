@@ -11,6 +11,7 @@ from typing import Any
 from batchfiles import OPENAI, Client
 from batchfiles.api.submitting import marker_of
 from batchfiles.testing import Server
+from tests.canary import CANARY
 
 
 def write_requests(path: Path, count: int = 20, **changes: Any) -> Path:
@@ -25,7 +26,7 @@ def write_requests(path: Path, count: int = 20, **changes: Any) -> Path:
 
 def client_of(server: Server) -> Client:
     """Return a client of a server."""
-    return Client("sk-local", base_url=server.base_url)
+    return Client(CANARY, base_url=server.base_url)
 
 
 def batches_per_part(server: Server) -> Counter[str]:

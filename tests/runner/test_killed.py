@@ -21,6 +21,7 @@ pytest.importorskip("httpx2")
 pytest.importorskip("uvicorn")
 
 from batchfiles.testing import Quirks, Server, Service
+from tests.canary import CANARY
 from tests.runner.questions import batches_per_part, outcomes_of, rows_of, write_requests
 
 KILLS = int(os.environ.get("BATCHFILES_KILLS", "3"))
@@ -87,7 +88,7 @@ def finished_or_killed(server: Server, requests: Path, after: float | None) -> i
         "--interval",
         "0.02",
     ]
-    environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-local"}
+    environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": CANARY}
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -108,7 +109,7 @@ def test_two_runs_at_once_are_kept_apart(tmp_path: Path) -> None:
     """The second one ends with exit code 3 and sends nothing."""
     requests = write_requests(tmp_path / "requests.jsonl")
     with Server(Service(stage_seconds=60)) as server:
-        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-local"}
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": CANARY}
         command = [sys.executable, "-c", PROGRAM, "run", str(requests), "-o", str(tmp_path / "table.parquet")]
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
             end = time.monotonic() + 30
@@ -138,7 +139,7 @@ def test_a_killed_run_resumes_with_the_same_and_with_other_options(
     Path("own.csv").write_text("number,topic\n3,sea\n")
     command = [sys.executable, "-c", PROGRAM, "run", "requests.jsonl", "-o", "table.parquet", "--max-requests", "6"]
     with Server(Service(stage_seconds=0.4)) as server:
-        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-local"}
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": CANARY}
         with subprocess.Popen(
             [*command, *OPTIONS], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as first:

@@ -27,6 +27,7 @@ from batchfiles.errors import (
 )
 from batchfiles.runner.journal import LOCK, locked
 from batchfiles.testing import Fault, Faults, Server
+from tests.canary import CANARY
 from tests.runner.questions import SIX, client_of, write_requests
 
 Serve = Callable[..., Server]
@@ -81,7 +82,7 @@ def unreachable() -> Client:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    return Client("sk-local", base_url=address, policy=RetryPolicy(max_retries=0))
+    return Client(CANARY, base_url=address, policy=RetryPolicy(max_retries=0))
 
 
 def test_a_line_that_fits_into_no_part_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
@@ -184,6 +185,6 @@ def test_no_lock_is_left_by_a_run_or_a_refused_submit(
     part.write_bytes(part.read_bytes() * 2)
     before = names_in(tmp_path)
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     assert exit_code(["submit", str(tmp_path / "parts")]) == 1
     assert names_in(tmp_path) == before

@@ -17,6 +17,7 @@ import pytest
 from batchfiles import OPENAI, AsyncClient, RunReport, RunStatus, run, run_async
 from batchfiles.errors import AlreadySubmittedError, BatchFailedError, FileError, InvalidLineError
 from batchfiles.testing import Quirks, Server, Service
+from tests.canary import CANARY
 from tests.runner.questions import SIX, batches_per_part, client_of, rows_of, write_requests
 
 
@@ -29,7 +30,7 @@ def server() -> Iterator[Server]:
 
 def async_client(server: Server) -> AsyncClient:
     """Return a client of a server."""
-    return AsyncClient("sk-local", base_url=server.base_url)
+    return AsyncClient(CANARY, base_url=server.base_url)
 
 
 def events_in(folder: Path) -> list[tuple[str, str | None]]:

@@ -13,6 +13,7 @@ import pytest
 
 from batchfiles.client import Client
 from batchfiles.testing import Clock, Server, Service
+from tests.canary import CANARY, findings_in, watch
 from tests.testing.description import check_answer
 
 CHAT = "/v1/chat/completions"
@@ -32,6 +33,13 @@ def write_lines(path: Path, *lines: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def the_key_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Search for the key in all that a test logged, raised and wrote."""
+    yield from watch(monkeypatch)
+    assert findings_in(tmp_path) == []
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Run a server with a stopped clock and stages of ten seconds."""
@@ -44,7 +52,7 @@ def http(server: Server) -> Iterator[httpx2.Client]:
     """Call the server with a key; every answer is checked against the description of the API."""
     with httpx2.Client(
         base_url=server.base_url,
-        headers={"Authorization": "Bearer sk-test"},
+        headers={"Authorization": f"Bearer {CANARY}"},
         trust_env=False,
         verify=False,
         event_hooks={"response": [described]},
@@ -56,7 +64,7 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 def client(server: Server) -> Iterator[Client]:
     """Return a `Client` of the server."""
     # Reading the machine's certificates takes a tenth of a second, and nobody needs them here.
-    with httpx2.Client(trust_env=False, verify=False) as http, Client("sk-test", base_url=server.base_url, http=http) as client:
+    with httpx2.Client(trust_env=False, verify=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
         yield client
 
 

@@ -22,6 +22,7 @@ import batchfiles
 from batchfiles.client import Client, synchronous
 from batchfiles.errors import APIConnectionError, APIError, StillRunningError
 from batchfiles.testing import Fault, Faults, Quirks, Server, Service
+from tests.canary import CANARY
 from tests.testing.conftest import CHAT, chat_line, write_lines
 
 SEEDS = range(int(os.environ.get("BATCHFILES_SEEDS", "40")))
@@ -64,7 +65,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Client]]:
     monkeypatch.setattr(synchronous, "time", TurningTime())
     quirks = Quirks(failing={"r3": 429}, missing={"r7"})
     http = httpx2.Client(trust_env=False, verify=False)
-    with Server(Service(quirks=quirks)) as server, http, Client("sk-test", base_url=server.base_url, http=http) as client:
+    with Server(Service(quirks=quirks)) as server, http, Client(CANARY, base_url=server.base_url, http=http) as client:
         yield server, client
 
 

@@ -21,6 +21,7 @@ import batchfiles
 from batchfiles.client import AsyncClient, Client, asynchronous, synchronous
 from batchfiles.errors import APIError, NotFoundError, StillRunningError
 from batchfiles.testing import QUIRKS, Clock, Fault, Faults, Quirks, Server, Service
+from tests.canary import CANARY
 from tests.client.drivers import Awaited, Turned
 from tests.testing.conftest import CHAT, START, chat_line, write_lines
 
@@ -161,7 +162,7 @@ def requests(tmp_path: Path) -> Path:
 def ours(kind: str, server: Server, case: Case) -> Iterator[Any]:
     """Open one of our clients."""
     http: Any = (httpx2.Client if kind == "sync" else httpx2.AsyncClient)(trust_env=False, verify=False)
-    made = (Client if kind == "sync" else AsyncClient)("sk-test", base_url=server.base_url, http=http, **case.needs)
+    made = (Client if kind == "sync" else AsyncClient)(CANARY, base_url=server.base_url, http=http, **case.needs)
     made._owned = True
     with made if isinstance(made, Client) else Awaited(made) as client:
         yield client
@@ -173,7 +174,7 @@ def official(server: Server, case: Case) -> Iterator[openai.OpenAI]:
     kind = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)
     more = {"default_headers": case.needs.get("headers"), "default_query": case.needs.get("query")}
     with openai.OpenAI(
-        api_key="sk-test", base_url=server.base_url, http_client=kind(trust_env=False, verify=False), **more
+        api_key=CANARY, base_url=server.base_url, http_client=kind(trust_env=False, verify=False), **more
     ) as client:
         yield client
 

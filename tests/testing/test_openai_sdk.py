@@ -14,6 +14,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
 from batchfiles.client import Client
 from batchfiles.testing import Server
+from tests.canary import CANARY
 from tests.testing.conftest import CHAT, START, chat_line, described, write_lines
 
 openai = pytest.importorskip("openai")
@@ -25,7 +26,7 @@ def sdk(server: Server) -> Iterator[openai.OpenAI]:
     http = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)(
         trust_env=False, verify=False, event_hooks={"response": [described]}
     )
-    with openai.OpenAI(api_key="sk-test", base_url=server.base_url, max_retries=0, http_client=http) as sdk:
+    with openai.OpenAI(api_key=CANARY, base_url=server.base_url, max_retries=0, http_client=http) as sdk:
         yield sdk
 
 
