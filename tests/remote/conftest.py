@@ -28,12 +28,15 @@ def server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(300):
+        # On a busy machine it needs more than half a minute.
+        for _ in range(1800):
             assert process.poll() is None, "the S3 server ended"
             with socket.socket() as client:
                 if client.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
+        else:
+            pytest.fail("the S3 server does not listen")
         yield f"127.0.0.1:{port}"
     finally:
         process.kill()
