@@ -28,7 +28,7 @@ def server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        # On a busy machine it needs more than half a minute.
+        # Imports take long on a busy machine.
         for _ in range(1800):
             assert process.poll() is None, "the S3 server ended"
             with socket.socket() as client:
