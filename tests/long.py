@@ -140,6 +140,10 @@ CHECKS = {
         "each test of threads and locks 50 times",
         "BATCHFILES_TEST_REPEAT=50 pytest -q tests/io/test_threads.py tests/table/test_background.py tests/runner/test_lock.py",
     ),
+    "pythons": Check(
+        "all tests with Python 3.12, 3.13 and 3.14 in new environments; needs uv, and most of an hour",
+        "python -m tests.pythons 3.12 3.13 3.14",
+    ),
     "mutants": Check(
         "30 small faults in each of six areas of the code",
         "python -m tests.mutants --each 30 --minutes 600 --seed SEED",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import signal
 import subprocess
@@ -359,3 +360,13 @@ def test_an_invalid_place_for_temporary_files_is_reported(bucket: Bucket, tmp_pa
     words = "name another place for temporary files"
     with pytest.raises(FileError, match=words), Target.at(bucket.url("x")).open(temp_dir=tmp_path / "none"):
         pytest.fail("the block was entered")
+
+
+def test_an_upload_that_is_cut_does_not_end_the_server_of_the_tests() -> None:
+    """On Python 3.12 the server ended when an upload was killed, so that each test after that failed."""
+    server = pytest.importorskip("tests.remote.server")
+    body = server.Input(io.BytesIO(b"400000\r\n" + b"x" * 1000))
+    with pytest.raises(ValueError, match="different structures"):
+        body.read(65536)
+    whole = server.Input(io.BytesIO(b"3\r\nabc\r\n0\r\n\r\n"))
+    assert whole.read() == b"abc"
