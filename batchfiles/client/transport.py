@@ -292,7 +292,9 @@ class Exchange(Generic[Http]):
         if trace is not None:
             extensions["trace"] = trace
         if not request.is_keyed:
-            return httpx2.Request(request.method, request.url, headers=headers, extensions=extensions)
+            built = httpx2.Request(request.method, request.url, headers=headers, extensions=extensions)
+            built.url = QuietURL(built.url)
+            return built
         return self._http.build_request(
             request.method, request.url, headers=headers, content=body, timeout=timeout, extensions=extensions
         )
