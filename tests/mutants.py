@@ -96,6 +96,12 @@ EQUIVALENT = {
     ("ids/index.py", "self._held_count = 0", "(1)"): "entries are written one entry earlier",
     ("io/compression.py", "at_last = False", "(True)"): "the first piece is smaller",
     ("io/texts.py", "held, size = [], 0", "(1)"): "a line of almost the longest length is read in the other way",
+    ("io/compression.py", "PIECE = 4096", "(4097)"): "pieces are larger",
+    (
+        "io/texts.py",
+        "if held > max_line_bytes or (len(text) > max_line_bytes and max(map(len, split(text))) > max_line_bytes):",
+        ("(held >= max_line_bytes)"),
+    ): "a line of the longest length is read in the other way",
     ("io/threads.py", "self._next = 0.0", "(1.0)"): "the first call sets it",
     ("codec.py", 'custom_id, method, url, body = value["custom_id"], value["method"], value["url"], value["body"]', "('')"): (
         "the exact way makes the record"

@@ -19,6 +19,7 @@ from batchfiles.codec import (
     dumps,
     encode_input,
     encode_output,
+    glued_objects,
     input_of,
     loads,
     output_of,
@@ -670,3 +671,9 @@ def test_garbage_raises_invalid_line_and_nothing_else(seed):
             assert record.custom_id is None or type(record.custom_id) is str
             assert decode(encode(record)) == record
     assert read > 1000
+
+
+def test_objects_on_one_line_are_counted_also_if_a_text_is_not_utf_8():
+    """The count is for a message about the line, which may be damaged in more than one way."""
+    assert glued_objects(b'{"a": "\xff"} {"b": 1}') == 2
+    assert glued_objects(b'{"a": "\xff"}') == 0

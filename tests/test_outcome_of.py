@@ -53,3 +53,11 @@ def test_a_decoded_line_is_taken_as_it_is() -> None:
 def test_a_record_made_by_hand_has_an_outcome(record: BatchRequestOutput, outcome: str) -> None:
     """Records need not come from a file."""
     assert outcome_of(record).outcome == outcome
+
+
+def test_a_body_that_is_a_list_with_one_answer_is_that_answer() -> None:
+    """A stream of Gemini that was read as a whole is a list of chunks; with several of them there is no answer to choose."""
+    chunk = {"candidates": [{"content": {"parts": [{"text": "Yes."}], "role": "model"}, "finishReason": "STOP", "index": 0}]}
+    found = outcome_of({"response": {"status_code": 200, "body": [chunk]}})
+    assert (found.outcome, found.answer.text) == ("succeeded", "Yes.")
+    assert outcome_of({"response": {"status_code": 200, "body": [chunk, chunk]}}).answer.text is None

@@ -162,6 +162,19 @@ def test_no_file_is_left(tmp_path, monkeypatch, fails):
     assert ids._file is None
 
 
+def test_ids_that_are_cleared_leave_no_open_file(tmp_path, monkeypatch):
+    """One object checks file after file."""
+    monkeypatch.setattr(unique, "BUFFER", 0)
+    with UniqueIds(in_memory=0, temp_dir=tmp_path) as ids:
+        ids.add("a", 1)
+        file = ids._file
+        assert file is not None
+        ids.clear()
+        assert file.closed
+        ids.add("a", 1)
+        assert list(ids.duplicates()) == []
+
+
 def test_a_missing_temporary_folder_is_a_file_error(tmp_path, monkeypatch):
     """The message names the folder."""
     monkeypatch.setattr(unique, "BUFFER", 0)
