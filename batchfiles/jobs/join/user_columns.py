@@ -341,7 +341,7 @@ class AnswerSchema(TypedDict):
     Attributes:
         json_schema: The schema of the answers.
         parse_dates: Whether dates and times become dates and timestamps; without it they stay strings.
-        named: Whether the user named the schema; else it is the first one that a request has_schema for.
+        named: Whether the user named the schema; else it is the first one that a request asks for.
         requests_ask: Whether any request has a schema; then requests without one expect other answers.
     """
 
@@ -380,7 +380,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     found = first_request(inputs, _has_schema, max_line_bytes=max_line_bytes)
     if found is None:
         raise MismatchError(
-            "no request has_schema for a JSON Schema that could type the answers: use schema=",
+            "no request asks for a JSON Schema that could type the answers: use schema=",
             path=inputs[0].name if len(inputs) == 1 else None,
             role="input",
         )
