@@ -81,7 +81,7 @@ class KeyAuth(httpx2.Auth):
         self._header, self._before = config.key_header
         self._key = key
         self._sent = b""
-        self._has_parameters = bool(config.query)
+        self.has_parameters = bool(config.query)
 
     @property
     def is_renewable(self) -> bool:
@@ -96,8 +96,6 @@ class KeyAuth(httpx2.Auth):
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
         self._sent = request.headers[self._header].removeprefix(self._before).encode()
-        if self._has_parameters:
-            request.url = QuietURL(request.url)
         yield request
 
     def hidden(self, body: bytes) -> bytes:
@@ -291,10 +289,12 @@ class Exchange(Generic[Http]):
         extensions: dict[str, object] = {"timeout": timeout.as_dict()}
         if trace is not None:
             extensions["trace"] = trace
-        if not request.is_keyed:
+        if request.is_keyed:
+            built = self._http.build_request(
+                request.method, request.url, headers=headers, content=body, timeout=timeout, extensions=extensions
+            )
+        else:
             built = httpx2.Request(request.method, request.url, headers=headers, extensions=extensions)
+        if not request.is_keyed or self._auth.has_parameters:
             built.url = QuietURL(built.url)
-            return built
-        return self._http.build_request(
-            request.method, request.url, headers=headers, content=body, timeout=timeout, extensions=extensions
-        )
+        return built
