@@ -176,9 +176,11 @@ def without_repeats(lines: list[bytes]) -> Iterator[bytes]:
             custom_id = loads(line).get("custom_id")
         except InvalidLineError:
             custom_id = None
-        if not isinstance(custom_id, str) or custom_id not in seen:
-            yield line
-        seen.add(custom_id if isinstance(custom_id, str) else None)
+        if isinstance(custom_id, str):
+            if custom_id in seen:
+                continue
+            seen.add(custom_id)
+        yield line
 
 
 def steps(requests: Path, results: Path) -> dict[str, Any]:

@@ -100,7 +100,7 @@ EQUIVALENT = {
     (
         "io/texts.py",
         "if held > max_line_bytes or (len(text) > max_line_bytes and max(map(len, split(text))) > max_line_bytes):",
-        ("(held >= max_line_bytes)"),
+        "(held >= max_line_bytes)",
     ): "a line of the longest length is read in the other way",
     ("io/threads.py", "self._next = 0.0", "(1.0)"): "the first call sets it",
     ("codec.py", 'custom_id, method, url, body = value["custom_id"], value["method"], value["url"], value["body"]', "('')"): (

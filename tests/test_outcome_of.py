@@ -56,7 +56,7 @@ def test_a_record_made_by_hand_has_an_outcome(record: BatchRequestOutput, outcom
 
 
 def test_a_body_that_is_a_list_with_one_answer_is_that_answer() -> None:
-    """A stream of Gemini that was read as a whole is a list of chunks; with several of them there is no answer to choose."""
+    """A service may return the chunks of a Gemini stream as one list. Several chunks are not read as an answer."""
     chunk = {"candidates": [{"content": {"parts": [{"text": "Yes."}], "role": "model"}, "finishReason": "STOP", "index": 0}]}
     found = outcome_of({"response": {"status_code": 200, "body": [chunk]}})
     assert (found.outcome, found.answer.text) == ("succeeded", "Yes.")

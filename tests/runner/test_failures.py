@@ -34,7 +34,7 @@ def failed(*errors: BatchError) -> Batch:
     return Batch(id="batch_1", status="failed", errors=BatchErrors(data=list(errors)))
 
 
-def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
+def test_a_batch_failed_for_a_full_queue_if_all_its_errors_say_so() -> None:
     """A wrong line stays wrong when the queue is empty."""
     backoff, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
     assert failed_for_full_queue(failed(backoff))
