@@ -29,12 +29,13 @@ def told_by(error: BaseException) -> str:
         shown.append(pickle.dumps(error, 0).decode("latin-1"))
     except (pickle.PicklingError, TypeError, AttributeError):
         shown.append("(not pickled)")
-    todo: list[Any] = [traceback.TracebackException.from_exception(error, capture_locals=True)]
+    todo: list[BaseException] = [error]
     while todo:
-        told = todo.pop()
-        shown += [str(told), *(getattr(told, "__notes__", None) or [])]
-        shown += [str(frame.locals) for frame in told.stack if not frame.filename.startswith(TESTS)]
-        todo += [other for other in (told.__cause__, told.__context__) if other is not None]
+        found = todo.pop()
+        shown += [str(found), *getattr(found, "__notes__", [])]
+        frames = [frame for frame, _ in traceback.walk_tb(found.__traceback__)]
+        shown += [repr(frame.f_locals) for frame in frames if not frame.f_code.co_filename.startswith(TESTS)]
+        todo += [other for other in (found.__cause__, found.__context__) if other is not None]
     return "\n".join(shown)
 
 
