@@ -13,13 +13,14 @@ import errno
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExistsError
-from batchfiles.io.remote_path import Place, file_error, real_path
+from batchfiles.io.remote_path import Place, file_error, mode_of, real_path
 from batchfiles.io.temporary import OLD_SUFFIX, clear_leftovers, unfinished_name
 
 LOG = logging.getLogger(__name__)
@@ -65,9 +66,10 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         FileError: The system does not let us look.
     """
     try:
+        mode = mode_of(path)
         if path.is_symlink():
             _refuse_circle(path)
-        refused = not overwrite and (path.exists() or path.is_symlink()) and not _is_device(path)
+        refused = not overwrite and (mode or path.is_symlink()) and not _is_device(mode)
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
@@ -96,12 +98,13 @@ def refuse_existing_folder(path: Path, *, overwrite: bool, ours: IsOwnFile = no_
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
     try:
-        is_folder = path.is_dir()
+        mode = mode_of(path)
+        is_folder = stat.S_ISDIR(mode)
         entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
     except OSError as error:
         raise file_error(error, path) from None
     refuse_existing(path, overwrite=overwrite or (is_folder and not entries))
-    if path.exists() and not is_folder:
+    if mode and not is_folder:
         raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
     refuse_others_files(path, entries, ours)
 
@@ -126,7 +129,7 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
     try:
-        if _is_device(path):
+        if _is_device(mode_of(path)):
             with path.open("wb") as device:
                 yield cast("BinaryIO", device)
             return
@@ -192,8 +195,8 @@ def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_f
         raise file_error(error, path) from None
 
 
-def _is_device(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
+def _is_device(mode: int) -> bool:
+    return mode != 0 and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _is_foreign(error: OSError, *ours: Path) -> bool:
@@ -220,7 +223,7 @@ def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -
 
 
 def _take_folder_name(temporary: Path, target: Path) -> None:
-    if not target.exists():
+    if not mode_of(target):
         temporary.rename(target)
         return
     aside = unfinished_name(target, OLD_SUFFIX)

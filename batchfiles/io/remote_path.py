@@ -179,6 +179,24 @@ def real_path(path: Place) -> Place:
     return Path(os.path.realpath(path)) if isinstance(path, Path) else path
 
 
+def mode_of(path: Path) -> int:
+    """Return the mode of what a local path leads to, as in `stat.st_mode`; 0 if nothing is there.
+
+    From Python 3.14 on, `Path.exists` and `Path.is_dir` are False where the system does not let us look.
+
+    Raises:
+        OSError: The system does not let us look, or the name is too long.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: the name holds a null character
+        return 0
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return 0
+        raise
+
+
 def is_within(place: Place, folder: Place) -> bool:
     """Return whether a path is a folder, or is somewhere below it; both with symbolic links followed."""
     while place != folder and place.name:

@@ -19,7 +19,7 @@ from batchfiles.io.compression import SUFFIXES as COMPRESSIONS
 from batchfiles.io.compression import compression_of, decompressed
 from batchfiles.io.filesystems import shown_name
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
-from batchfiles.io.remote_path import Place, RemotePath, changed, located, real_path
+from batchfiles.io.remote_path import Place, RemotePath, changed, located, mode_of, real_path
 from batchfiles.limits import LINE_CAP
 
 STDIN = "-"
@@ -294,7 +294,7 @@ def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> li
         if isinstance(place, RemotePath):
             return _expand_remote(place, files_of)
         try:
-            if place.is_dir() and (files := files_of(place)) is not None:
+            if stat.S_ISDIR(mode_of(place)) and (files := files_of(place)) is not None:
                 return files
             return _expand_path(str(place) if text.lower().startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
@@ -321,14 +321,15 @@ def _binary(stream: IO[bytes]) -> BinaryIO:
 
 def _expand_path(text: str) -> list[Source]:
     path = Path(text)
-    if path.is_dir():
+    mode = mode_of(path)
+    if stat.S_ISDIR(mode):
         names = sorted(file for file in path.iterdir() if not file.name.startswith("."))
         files = [file for file in names if is_batch_file(file.name) and file.is_file()]
         others = tuple(file for file in names if not is_batch_file(file.name) or not file.is_file())
         if not files:
             raise FileError(_no_batch_file(others), path=text)
         return _of_folder([Source(_shown(str(file)), path=file, found=True) for file in files], others)
-    if path.exists():
+    if mode:
         return [Source(_shown(text), path=path)]
     if glob.has_magic(text):
         matches = sorted(glob.glob(text, recursive=True))

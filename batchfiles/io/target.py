@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from typing import BinaryIO, TypeAlias, cast
 from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, atomic_file, atomic_folder, no_file, refuse_existing, refuse_existing_folder
 from batchfiles.io.filesystems import as_file_error, shown_name
-from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, real_path
+from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, mode_of, real_path
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 from batchfiles.layout import visible
@@ -228,11 +229,15 @@ class _LocalTarget(PathTarget):
         self.is_folder = means_folder if folder is None else folder
 
     def check(self, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> None:
-        if not self.is_folder and self.place.is_dir():
+        parent = real_path(self.place).parent
+        try:
+            is_folder, has_parent = (stat.S_ISDIR(mode_of(place)) for place in (self.place, parent))
+        except OSError as error:
+            raise file_error(error, self.name) from None
+        if is_folder and not self.is_folder:
             raise FileError("is a folder, and a file is to be written", path=self.name, number=errno.EISDIR)
         self._refuse(overwrite=overwrite, ours=ours)
-        parent = real_path(self.place).parent
-        if not parent.is_dir():
+        if not has_parent:
             raise FileError(f"there is no folder {parent}", path=self.name, number=errno.ENOENT)
 
     def _refuse(self, *, overwrite: bool, ours: IsOwnFile) -> None:

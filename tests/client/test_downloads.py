@@ -174,7 +174,7 @@ def save_beyond_the_limit(path: Path, limit: int) -> None:
     with contextlib.closing(work), work.appended(0) as file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
-            file.write(b"x" * 100_000)
+            file.write(b"x" * 1_000_000)  # more than Python buffers
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
