@@ -219,7 +219,7 @@ COUNTS: Final[dict[str, Count]] = {
     "no_token_counts": Count("answer", "without token counts", (*TABLES, "stats")),
     "token_sum": Count("answer", "with token counts that do not add up to their total", (*TABLES, "stats")),
     "repeated_inputs": Count(
-        "request line", "that repeat a line of another request file: one request, and its results are attempts", JOIN
+        "request line", "repeating a line of another request file: one request, and its results are attempts", JOIN
     ),
     "not_read": Count("path", "not read, in the folders that were given", (*TABLES, "retry", "stats")),
     "no_results": Count("request", "without a result: no result file was found", JOIN),

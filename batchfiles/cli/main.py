@@ -174,6 +174,7 @@ def root_context() -> click.Context:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    _open_closed_streams()
     gc.set_threshold(GC_THRESHOLD)
     # The interpreter would look for cycles among all objects as it ends: 0.1 s, and the system frees all memory anyway.
     atexit.register(gc.freeze)
@@ -184,6 +185,23 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the caller closed (`>&-`), so that no file of a command gets their numbers.
+
+    Reading standard input or writing standard output is then an error, and messages are dropped.
+    """
+    streams = ((0, "stdin", "r", os.O_WRONLY), (1, "stdout", "w", os.O_RDONLY), (2, "stderr", "w", os.O_WRONLY))
+    for number, name, mode, access in streams:
+        if getattr(sys, name) is not None:
+            continue
+        null = os.open(os.devnull, access)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+        os.set_inheritable(number, True)
+        setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open until the end
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
@@ -260,6 +278,10 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, StillRunningError):
         _print(str(error))
         return UNFINISHED
+    if _is_closed_stdout(error):
+        _forget_stdout()
+        _print("error: standard output is closed")
+        return FAILED
     if words := _failure_message(error):
         _print(f"error: {words}")
         return FAILED
@@ -310,8 +332,17 @@ def _is_closed_pipe(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EPIPE
 
 
+def _is_closed_stdout(error: BaseException) -> bool:
+    """Return whether the caller closed standard output, which then is open for reading only."""
+    if not isinstance(error, OSError) or error.errno != errno.EBADF or error.filename is not None:
+        return False
+    import fcntl
+
+    return fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+
+
 def _forget_stdout() -> None:
-    """Redirect standard output, or Python reports the closed pipe again at exit."""
+    """Redirect standard output, or Python reports at exit again that it is closed."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

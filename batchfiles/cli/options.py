@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from batchfiles.cli.completion import with_completion, words_beginning
 from batchfiles.cli.progress import COLOR, log_on_stderr
-from batchfiles.findings import instead_of
+from batchfiles.findings import COUNTS, instead_of, plural
 from batchfiles.io.atomic import IsOwnFile, no_file
 from batchfiles.io.remote_path import Place, is_within
 from batchfiles.io.target import STDOUT, Target
@@ -252,6 +252,10 @@ def edits_of(context: click.Context, values: dict[str, tuple[str, ...]]) -> list
 CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*)?", re.ASCII)
 
 
+OTHER_NOUNS = ("path", "text", "vector")
+"""What is counted besides requests and results: 3 of 16 requests would be wrong for 3 paths."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A condition of `--fail-on`: a count above a limit.
@@ -323,7 +327,13 @@ def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
 def failures(lists: Iterable[Iterable[Condition]], counts: Mapping[str, int], total: int, noun: str) -> list[str]:
     """Return a line for each condition that is true; `total` counts the noun, requests or results."""
     true = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
-    return [f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}" for condition in true]
+    return [f"{condition.text}: {_counted(condition, counts[condition.name], f'{total:,} {noun}')}" for condition in true]
+
+
+def _counted(condition: Condition, count: int, total: str) -> str:
+    """Return a count as a part of the total, or with its own noun if it counts something else."""
+    own = COUNTS[condition.name].noun if condition.name in COUNTS else None
+    return plural(count, own) if own in OTHER_NOUNS and not condition.percent else f"{count:,} of {total}"
 
 
 def check_targets(

@@ -77,8 +77,9 @@ def file_mistake(head: bytes) -> FileMistake | None:
     if found is not None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf")
-    if _is_object(text.lstrip().partition(b"\n")[0]):
-        return None
+    first, _, others = text.lstrip().partition(b"\n")
+    if _is_object(first):
+        return None if others.strip() else _of_one_object(loads(first))
     lines = [line.strip() for line in text.split(b"\n") if line.strip()]
     if not lines:
         return None

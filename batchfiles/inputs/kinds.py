@@ -198,7 +198,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
             break
     if not size:
         return "empty"
-    if unreadable:
+    if unreadable or len(seen) == 1:
         _refuse_mistake(seen, name)
     # A service may write a line with an id and nothing else: it is a result that can't be read.
     is_strange = decoded and not (has_id and otherwise == "results")

@@ -259,6 +259,29 @@ def test_a_full_standard_output_is_an_error() -> None:
     assert (found.returncode, found.stderr) == (3, "batchfiles: error: no space left on device\n")
 
 
+def test_closed_standard_streams_are_an_error_only_if_they_are_used(tmp_path: Path) -> None:
+    """A scheduler that closes standard output (`>&-`) got "a bug in batchfiles" and exit code 70 after the work was done."""
+    path = tmp_path / "requests.jsonl"
+    path.write_text('{"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m", "input": "x"}}\n')
+
+    def closed(streams: str, *arguments: str) -> tuple[int, str, str]:
+        command = ["sh", "-c", f'exec "$@" {streams}', "sh", *PROGRAM, *arguments]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return found.returncode, found.stdout, found.stderr
+
+    error = "batchfiles: error: standard output is closed\n"
+    copy = ("merge", str(path), "-o")
+    assert closed(">&-", *copy, "-") == (3, "", error)
+    assert closed(">&-", "show", str(path)) == (3, "", error)
+    assert closed(">&-", "--version") == (3, "", error)
+    assert closed("2>&-", *copy, "-") == (0, path.read_text(), "")
+    assert closed("<&-", "validate", "-")[0] == 3
+    for number, streams in enumerate((">&-", "2>&-", "<&- >&- 2>&-")):
+        target = tmp_path / f"{number}.jsonl"
+        assert closed(streams, *copy, str(target))[0] == 0
+        assert target.read_text() == path.read_text()
+
+
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_a_running_command(number: signal.Signals, expected: int) -> None:
     """The codes are those that shells know, and there is no traceback."""

@@ -85,6 +85,8 @@ MISTAKES = {
     "a page of a server": ("not_text", lambda objects: b"<!DOCTYPE html>\n<html><body>403</body></html>\n"),
     "an error of S3": ("not_text", lambda objects: b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>\n'),
     "a refusal of the API": ("not_lines", lambda objects: json.dumps({"error": {"message": "No such File"}}, indent=2).encode()),
+    "a refusal of the API in one line": ("not_lines", lambda objects: b'{"error": {"message": "No such File"}}\n'),
+    "an object of the API in one line": ("not_lines", lambda objects: b'{"id": "batch_1", "object": "batch"}'),
     "an object of the API": ("not_lines", lambda objects: json.dumps({"id": "batch_1", "object": "batch"}, indent=2).encode()),
 }
 

@@ -319,6 +319,16 @@ def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
     assert job.summarize().repaired_lines == 4
 
 
+def test_the_summary_names_each_reason_why_a_line_is_repaired(tmp_path: Path) -> None:
+    """A time of 1e400 became null, and the summary spoke only of surrogates and NaN."""
+    line = success("a", created=777).replace(b"777", b"1e400")
+    job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", line))
+    words = " ".join(str(job.summarize()).split())
+    assert (
+        "1 line in JSON that is not strict, read anyway: half a surrogate pair, NaN, or a number too large for a float" in words
+    )
+
+
 def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
     """Request or result, with an id or without: an unusable line is counted once, as malformed."""
     half = b'"\\ud83d"'

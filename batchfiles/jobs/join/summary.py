@@ -147,10 +147,8 @@ def _notes_of_table(report: TableReport, names: Interface, *, csv_safe: bool) ->
         words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, null there; "
         yield "conversion_errors", f"{words}the response_body is kept unless {names.no_bodies}"
     if report.repaired_lines:
-        yield (
-            "repaired",
-            f"{plural(report.repaired_lines, 'line')} that are not strict JSON (half a surrogate pair, NaN), read anyway",
-        )
+        words = f"{plural(report.repaired_lines, 'line')} in JSON that is not strict, read anyway: "
+        yield "repaired", f"{words}half a surrogate pair, NaN, or a number too large for a float"
     if report.blank_lines:
         yield "blank", f"{plural(report.blank_lines, 'blank line')}, skipped"
     empty = [file["path"] for file in report.files if file["role"] == "empty"]

@@ -176,7 +176,7 @@ def notes(report: TableReport | None) -> Iterator[str]:
     yield from _counted(
         (report.parse_errors, "answer", "that did not fit the JSON Schema"),
         (report.conversion_errors, "value", "that did not fit the column"),
-        (report.repaired_lines, "line", "that are not strict JSON, read anyway"),
+        (report.repaired_lines, "line", "in JSON that is not strict, read anyway"),
         (report.blank_lines, "blank line", "skipped"),
     )
     yield from map(str, report.findings[:10])
