@@ -79,6 +79,9 @@ BATCH, BYTES, DONE, FAILED = b"B", b"D", b"R", b"E"
 HEADER = 9
 """A frame is one letter, eight bytes of length, and the payload."""
 
+MOST_PER_CORE = 8
+"""More workers would only fill the memory."""
+
 PIPE_BYTES = 1024 * 1024
 """The buffer of a worker's output; the default of 64 KiB makes ten times as many context switches."""
 
@@ -93,7 +96,7 @@ class WorkerPool:
     stops daemon threads, which may hold locks.
 
     Args:
-        workers: The number of processes; 1 for only this one.
+        workers: The number of processes; 1 for only this one. There are at most eight for each core.
         main_works: Whether this process is one of several. This saves the start of one process and the transfer of its batches,
             10 % of the processor time of an export of 500 MB. Not for jobs that hash ids: this process has another hash key.
         in_threads: Whether the workers are threads of this process: for jobs that run mostly without the interpreter lock.
@@ -102,6 +105,7 @@ class WorkerPool:
     def __init__(self, workers: int = 1, *, main_works: bool = False, in_threads: bool = False) -> None:
         if workers < 1:
             raise ValueError("workers must be 1 or more")
+        workers = min(workers, MOST_PER_CORE * cores())
         self._wanted = workers
         self._threads = workers if in_threads and workers > 1 else int(main_works)
         self._processes = 0 if in_threads else workers - main_works

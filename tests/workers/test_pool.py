@@ -265,6 +265,13 @@ def test_a_crew_of_nobody_is_a_mistake() -> None:
     assert cores() >= 1
 
 
+def test_there_are_at_most_eight_workers_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--workers 99999` started a process for each, and the machine stood still."""
+    monkeypatch.setattr(pool, "cores", lambda: 1)
+    with WorkerPool(99_999) as many:
+        assert len(many._workers) == 8
+
+
 # What goes wrong
 
 
