@@ -152,8 +152,9 @@ overwrite_option = click.option("--force", "overwrite", is_flag=True, help="Repl
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes, at most 8 a core.  [default: auto]"
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes, at most 8 for each core.  [default: auto]"
 )
+
 
 if TYPE_CHECKING:
     SizeBase = click.ParamType[int]
