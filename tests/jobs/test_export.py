@@ -94,6 +94,16 @@ def test_values_that_are_not_results_are_malformed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("gone", [b'"custom_id": null, ', b""])
+def test_a_result_without_an_id_is_a_finding_and_a_row(tmp_path: Path, gone: bytes) -> None:
+    """The row had no id and no word warned of it; only `join` reported such lines."""
+    without = success("b").replace(b'"custom_id": "b", ', gone)
+    export = batchfiles.export(put(tmp_path / "output.jsonl", success("a"), without))
+    rows = export.to_arrow().select(["custom_id", "outcome"]).to_pylist()
+    assert rows == [{"custom_id": "a", "outcome": "succeeded"}, {"custom_id": None, "outcome": "succeeded"}]
+    assert [(finding.code, finding.line_number) for finding in export.report.findings] == [("missing_required_parameter", 2)]
+
+
 def test_a_line_that_is_too_long_is_a_row_of_its_batch(tmp_path: Path) -> None:
     """Also as the first line of a file, and in the second of two files."""
     long = success("x", "y" * 5_000)

@@ -36,7 +36,7 @@ from batchfiles.jobs.join.scan import with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import NativeRows
-from batchfiles.outcome import id_of_line, read_result
+from batchfiles.outcome import MALFORMED, id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, ResultRef
@@ -45,6 +45,14 @@ from batchfiles.workers import Product, Spec, WorkerPool
 if TYPE_CHECKING:
     from batchfiles.table.parsed_schema import SchemaLike
     from batchfiles.table.rows import TableName
+
+
+WITHOUT_ID = Finding(
+    code="missing_required_parameter",
+    message="The result has no custom_id, so it belongs to no request.",
+    severity="warning",
+    json_path="$.custom_id",
+)
 
 
 class ExportRows(RowWork):
@@ -93,6 +101,8 @@ class ExportRows(RowWork):
             else:
                 if type(value) is not dict:
                     self._counts["repaired_json"] += 1
+                if value.get("custom_id") is None and result.outcome != MALFORMED:
+                    self._notice(replace(WITHOUT_ID, path=name, line_number=number, byte_offset=offset))
                 outcomes[result.outcome] += 1
                 add(None, ResultRef(result, line, value, name, number, batch_id, None))
             number += 1
