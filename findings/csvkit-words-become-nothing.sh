@@ -3,7 +3,7 @@
 #
 # One would guess: `in2csv --no-inference` writes the strings of a JSONL file as they are; with inference, a column that holds words stays
 #   text.
-# What happens: with --no-inference the strings "none", "null", "n/a", "na" and "." still become empty cells; with inference the ids
+# What happens: with --no-inference the strings "none", "null" and "n/a" still become empty cells; with inference the ids
 #   "00123" and "0123" become one and the same 123 as well. Only `--blanks` keeps the words, and it is another option.
 # Version: csvkit 2.2.0 (agate 1.14.2), Python 3.11, 2026-11-27.
 # Why it matters for batch files: one-word answers are usual in classification batches. "none" is then the same as no answer at all, and

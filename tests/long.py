@@ -37,7 +37,7 @@ class Check(NamedTuple):
 
 CHECKS = {
     "flips": Check(
-        "100,000 flipped bits for each compression",
+        "100,000 flipped bits in a file of each compression",
         "BATCHFILES_TEST_FLIPS=100000 pytest -q tests/io/test_compression.py -k flipped",
     ),
     "urls": Check(

@@ -242,7 +242,8 @@ def run(
     \b
     Exit codes:
         0   the table is complete; failed requests don't change the exit code
-        2   wrong usage, requests that changed since the campaign was started, or an output that exists
+        2   wrong usage, requests that changed since the campaign was started, an output that exists, or a batch that
+            the campaign folder does not know
         3   failed: invalid requests, a refused part, no service, a full disk; repeat the command
         4   not finished yet (--once): repeat the command
     """
@@ -321,7 +322,7 @@ def run(
             report = run_files(*sources, client=service.connect, on_update=shown.update, progress=shown.progress, **options)
     except AlreadySubmittedError as error:
         words = f"{error.batch_id} has the same requests and is {error.status}: nothing was sent"
-        raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
+        raise click.UsageError(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
     print_notes(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
