@@ -294,7 +294,7 @@ def find_repeated_files(
 def _shared_lines(
     index: Index, inputs: Sequence[LocalFile], totals: Counter[int]
 ) -> tuple[AbstractSet[tuple[int, ...]], AbstractSet[int]]:
-    """Return which files have a line in common, and which files have a line of their own.
+    """Return which files have a line in common, and which files have a line that no other file has.
 
     A line that occurs twice in one file counts as its own, for a retry never writes one.
     """
