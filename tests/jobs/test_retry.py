@@ -520,17 +520,30 @@ def test_a_common_retry_file_repeats_several_parts(tmp_path: Path, names: tuple[
     assert sorted(row["custom_id"] for row in batchfiles.join(folder)) == ["1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("lines", [("12", "23"), ("11", "11"), ("112", "112")])
-def test_files_that_share_only_some_requests_are_refused_as_parts(tmp_path: Path, lines: tuple[str, str]) -> None:
+@pytest.mark.parametrize("lines", [("12", "23"), ("11", "11"), ("112", "112"), ("15", "35", "19", "38")])
+def test_files_that_share_only_some_requests_are_refused_as_parts(tmp_path: Path, lines: tuple[str, ...]) -> None:
     """As parts of a campaign both would have them, and join would count them twice."""
     folder = tmp_path / "batch"
-    for name, ids in zip("ab", lines, strict=True):
+    for name, ids in zip("abcd", lines, strict=False):
         put(folder / f"{name}.jsonl", *map(request, ids))
     put(folder / "results.jsonl", failure("2", 500), failure("3", 500))
     before = sorted(folder.iterdir())
     with pytest.raises(MismatchError, match="batchfiles merge") as caught:
         batchfiles.retry(folder, output=folder)
     assert (caught.value.path, sorted(folder.iterdir())) == (str(folder / "b.jsonl"), before)
+
+
+def test_no_file_is_refused_as_a_part_of_the_manifest_of_another_program(tmp_path: Path) -> None:
+    """It is not changed, so equal lines stay one request."""
+    folder = tmp_path / "batch"
+    for name, ids in (("a", "12"), ("b", "23")):
+        put(folder / f"{name}.jsonl", *map(request, ids))
+    put(folder / "results.jsonl", success("1"), failure("2", 500), failure("3", 500))
+    put(folder / "manifest.json", b"{}")
+    report = batchfiles.retry(folder, output=tmp_path / "batch" / "again.jsonl", values={"body.n": 2})
+    assert (report.written, (folder / "manifest.json").read_bytes()) == (2, b"{}\n")
+    with pytest.raises(FileError, match="another program"):
+        batchfiles.retry(folder / "a.jsonl", folder / "b.jsonl", folder / "results.jsonl", output=folder)
 
 
 def test_a_file_that_was_added_to_a_campaign_becomes_a_part(batch: Path) -> None:
