@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import batchfiles
+from batchfiles.campaign import read_manifest
 from batchfiles.errors import DuplicateCustomIdError, FileError, InvalidLineError, MismatchError, OutputExistsError
 from batchfiles.jobs.retry import retry
 from batchfiles.jobs.retry.report import GROUPS_KEPT, GroupCounts
@@ -420,6 +423,144 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     assert (joined.summarize().superseded, joined.summarize().unknown, joined.summarize().duplicate_inputs) == (3, 0, 0)
     third = batchfiles.retry(campaign, output=campaign)
     assert (third.written, third.files) == (0, ())
+
+
+def parts_in(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the parts of a manifest, with the parts that each of them repeats."""
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return {part.file: part.retry_of for part in manifest.parts}
+
+
+@pytest.mark.parametrize("name", ["again.jsonl", "retry.jsonl", "zz.jsonl", "requests-retry-1.jsonl"])
+@pytest.mark.parametrize("way", ["folder", "set"])
+def test_an_earlier_retry_file_does_not_become_a_part(batch: Path, name: str, way: str) -> None:
+    """A new manifest made a part of it, and then join had a second row for each request that was sent again."""
+    batchfiles.retry(batch, output=batch / name)
+    assert batchfiles.join(batch).summarize().rows == len(IDS)
+    if way == "folder":
+        report = batchfiles.retry(batch, output=batch)
+    else:
+        report = batchfiles.retry(batch, output=batch / "changed.jsonl", values={"body.user": "me"})
+    (file,) = report.files
+    assert (report.written, report.inputs) == (len(RETRYABLE), len(IDS))
+    expected = {"requests.jsonl": (), name: ("requests.jsonl",), Path(file.path).name: ("requests.jsonl",)}
+    assert parts_in(batch) == expected
+    assert [row["custom_id"] for row in batchfiles.join(batch)] == IDS
+    put(batch / f"{Path(name).stem}_output.jsonl", success("slow", created=9))
+    put(batch / f"{Path(file.path).stem}_output.jsonl", success("late", created=9))
+    rows = {row["custom_id"]: (row["outcome"], row["attempts"]) for row in batchfiles.join(batch)}
+    assert (list(rows), rows["slow"], rows["late"]) == (IDS, (SUCCEEDED, 2), (SUCCEEDED, 2))
+    later = batchfiles.retry(batch, output=batch / "later.jsonl")
+    assert (later.written, batchfiles.join(batch).summarize().rows) == (len(RETRYABLE) - 2, len(IDS))
+
+
+def test_a_manifest_has_the_facts_of_an_earlier_retry_file(batch: Path) -> None:
+    """Its lines, its size and its digest, which join compares."""
+    again = batch / "again.jsonl"
+    batchfiles.retry(batch, output=again)
+    batchfiles.retry(batch, output=batch)
+    manifest = read_manifest(batch)
+    assert manifest is not None
+    (part,) = (part for part in manifest.parts if part.file == again.name)
+    text = again.read_bytes()
+    assert (part.requests, part.bytes, part.sha256) == (len(RETRYABLE), len(text), hashlib.sha256(text).hexdigest())
+
+
+@pytest.mark.parametrize("way", ["ids", "table"])
+def test_listed_requests_are_found_next_to_an_earlier_retry_file(batch: Path, tmp_path: Path, way: str) -> None:
+    """The table has the rows under the name of the retry file, which is read first."""
+    batchfiles.retry(batch, output=batch / "again.jsonl")
+    if way == "ids":
+        report = batchfiles.retry(batch, output=batch, ids=put(tmp_path / "ids.txt", b"late", b"ok"))
+        assert (report.written, report.unknown_ids) == (2, 0)
+    else:
+        batchfiles.join(batch).to_parquet(tmp_path / "t.parquet")
+        requests = [batch / "again.jsonl", batch / "requests.jsonl"]
+        report = batchfiles.retry(*requests, tmp_path / "t.parquet", output=batch / "changed.jsonl", values={"body.n": 1})
+        assert (report.written, report.not_in_table) == (len(RETRYABLE), 0)
+    assert parts_in(batch)["again.jsonl"] == ("requests.jsonl",)
+    assert batchfiles.join(batch).summarize().rows == len(IDS)
+
+
+@pytest.mark.parametrize("names", list(permutations("abc")))
+def test_a_retry_of_a_retry_repeats_the_first_requests(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """In every order of the names, also if all requests were sent again."""
+    folder = tmp_path / "batch"
+    for name, ids in zip(names, (["1", "2", "3"], ["2", "3"], ["3"]), strict=True):
+        put(folder / f"{name}.jsonl", *map(request, ids))
+    put(folder / "results.jsonl", success("1"), failure("2", 500), failure("3", 500))
+    batchfiles.retry(folder, output=folder)
+    first, second, third = (f"{name}.jsonl" for name in names)
+    assert parts_in(folder) == {
+        first: (),
+        second: (first,),
+        third: (first,),
+        f"{names[0]}-retry-3.jsonl": (first,),
+    }
+    assert [row["custom_id"] for row in batchfiles.join(folder)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("names", list(permutations("abc")))
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_a_common_retry_file_repeats_several_parts(tmp_path: Path, names: tuple[str, ...], size: int) -> None:
+    """Also one that has all requests of a file, or of both."""
+    folder = tmp_path / "batch"
+    lines = [request(each) for each in "1234"]
+    for name, part in zip(names, (lines[:2], lines[2:], lines[1:3] if size == 2 else lines[-size:]), strict=True):
+        put(folder / f"{name}.jsonl", *part)
+    put(folder / "results.jsonl", *(failure(each, 500) for each in "1234"))
+    batchfiles.retry(folder, output=folder)
+    parts = parts_in(folder)
+    one, other, common = (f"{name}.jsonl" for name in names)
+    if size == 4:  # nothing shows which of them were first: the one with all requests is taken
+        assert (parts[one], parts[other], parts[common]) == ((common,), (common,), ())
+    else:
+        assert (parts[one], parts[other], parts[common]) == ((), (), tuple(sorted((one, other))))
+    assert sorted(row["custom_id"] for row in batchfiles.join(folder)) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("lines", [("12", "23"), ("11", "11"), ("112", "112"), ("15", "35", "19", "38")])
+def test_files_that_share_only_some_requests_are_refused_as_parts(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    """As parts of a campaign both would have them, and join would count them twice."""
+    folder = tmp_path / "batch"
+    for name, ids in zip("abcd", lines, strict=False):
+        put(folder / f"{name}.jsonl", *map(request, ids))
+    put(folder / "results.jsonl", failure("2", 500), failure("3", 500))
+    before = sorted(folder.iterdir())
+    with pytest.raises(MismatchError, match="batchfiles merge") as caught:
+        batchfiles.retry(folder, output=folder)
+    assert (caught.value.path, sorted(folder.iterdir())) == (str(folder / "b.jsonl"), before)
+
+
+def test_no_file_is_refused_as_a_part_of_the_manifest_of_another_program(tmp_path: Path) -> None:
+    """It is not changed, so equal lines stay one request."""
+    folder = tmp_path / "batch"
+    for name, ids in (("a", "12"), ("b", "23")):
+        put(folder / f"{name}.jsonl", *map(request, ids))
+    put(folder / "results.jsonl", success("1"), failure("2", 500), failure("3", 500))
+    put(folder / "manifest.json", b"{}")
+    report = batchfiles.retry(folder, output=tmp_path / "batch" / "again.jsonl", values={"body.n": 2})
+    assert (report.written, (folder / "manifest.json").read_bytes()) == (2, b"{}\n")
+    with pytest.raises(FileError, match="another program"):
+        batchfiles.retry(folder / "a.jsonl", folder / "b.jsonl", folder / "results.jsonl", output=folder)
+
+
+def test_a_file_that_was_added_to_a_campaign_becomes_a_part(batch: Path) -> None:
+    """Its retry repeated a part that the manifest did not name, and then no request had the results of the retry."""
+    batchfiles.retry(batch, output=batch)
+    put(batch / "requests-retry-1_output.jsonl", *map(success, RETRYABLE))
+    put(batch / "added.jsonl", request("new"))
+    put(batch / "added_output.jsonl", failure("new", 500))
+    put(batch / "again.jsonl", request("new"), request("slow"))
+    batchfiles.retry(batch, output=batch)
+    parts = parts_in(batch)
+    assert (parts["added.jsonl"], parts["again.jsonl"]) == ((), ("added.jsonl", "requests.jsonl"))
+    assert parts["added-retry-2.jsonl"] == ("added.jsonl",)
+    put(batch / "added-retry-2_output.jsonl", success("new"))
+    joined = batchfiles.join(batch)
+    rows = {row["custom_id"]: row["outcome"] for row in joined}
+    assert (sorted(rows), rows["new"], joined.summarize().unknown) == (sorted([*IDS, "new"]), SUCCEEDED, 0)
 
 
 def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import NamedTuple
 
+from batchfiles.errors import MismatchError
 from batchfiles.ids.index import OFFSET_BITS, Index, LineRef
 from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
@@ -170,6 +173,18 @@ def _compare(
 ) -> RepeatedRequests:
     """Compare the lines of each id that is in several files, and add those ids to the contests that mean different requests."""
     repeats, positions, files = array("Q"), array("Q"), array("Q")
+    for digest, lines in _lines_by_id(index, inputs):
+        for place, origin in _repetitions(lines, apart):
+            repeats.append(_position(place))
+            positions.append(_position(origin))
+            files.append(place.file)
+        if (other := _other(lines)) is not None:
+            contests.add(digest, lines[0][0], other)
+    return RepeatedRequests(*_sorted(repeats), *_sorted(positions, files))
+
+
+def _lines_by_id(index: Index, inputs: Sequence[LocalFile]) -> Iterator[tuple[int, list[tuple[LineRef, bytes]]]]:
+    """Yield the lines of each id that may be in several files, in the order of their places, with the digest of the id."""
     with OpenFiles(inputs) as descriptors:
         for run in index.repeated():
             # A line that is too long is not read, so it is not a request. The index has it under the id at its beginning.
@@ -182,13 +197,7 @@ def _compare(
                 by_id.setdefault(id_of_request(line), []).append((place, line.strip()))
             by_id.pop(None, None)  # lines that can't be read
             for lines in by_id.values():
-                for place, origin in _repetitions(lines, apart):
-                    repeats.append(_position(place))
-                    positions.append(_position(origin))
-                    files.append(place.file)
-                if (other := _other(lines)) is not None:
-                    contests.add(index.digests[run.start], lines[0][0], other)
-    return RepeatedRequests(*_sorted(repeats), *_sorted(positions, files))
+                yield index.digests[run.start], lines
 
 
 def _sorted(*columns: array[int]) -> list[array[int]]:
@@ -230,3 +239,118 @@ def _other(lines: list[tuple[LineRef, bytes]]) -> LineRef | None:
     first, text = lines[0]
     differing = [place for place, line in lines if line != text]
     return next((place for place in differing if place.file != first.file), differing[0])
+
+
+class RepeatedFile(NamedTuple):
+    """A request file whose lines are all in other files, such as an earlier retry file.
+
+    Attributes:
+        requests: How many lines it has.
+        originals: The numbers of the files that have them, none of which is such a file.
+    """
+
+    requests: int
+    originals: tuple[int, ...]
+
+
+def find_repeated_files(
+    pool: WorkerPool, inputs: Sequence[LocalFile], spool: Spool, *, max_line_bytes: int, parts: AbstractSet[int]
+) -> dict[int, RepeatedFile]:
+    """Find the request files that only repeat lines of other files, whatever the order of the files is.
+
+    Args:
+        pool: The workers.
+        inputs: The request files.
+        spool: Where the index goes.
+        max_line_bytes: The longest line that is read, in bytes.
+        parts: The numbers of the files that are parts of a campaign, and repeat nothing.
+
+    Returns:
+        These files, by their numbers.
+
+    Raises:
+        MismatchError: Two files have lines in common, and each of them has other lines too.
+        FileError: A file can't be read, or the disk is full.
+    """
+    path = spool.new_path("requests.index")
+    scanned = scan_results(pool, inputs, path, max_line_bytes=max_line_bytes, progress=lambda _: None)
+    index = scanned.index
+    try:
+        totals = Counter(position >> OFFSET_BITS for position in index.positions)
+        totals.update(place.file for place, _ in scanned.unkeyed)
+        shared, own = _shared_lines(index, inputs, totals)
+    finally:
+        index.close()
+        index.path.unlink(missing_ok=True)
+    originals = _originals(shared, {*parts, *own}, sorted(totals, key=lambda file: (-totals[file], file)))
+    _refuse_shared(shared, originals, parts, inputs)
+    first = {files: next(file for file in files if file in originals) for files in shared}
+    return {
+        file: RepeatedFile(totals[file], tuple(sorted({first[files] for files in shared if file in files})))
+        for file in sorted(set().union(*shared) - originals)
+    }
+
+
+def _shared_lines(
+    index: Index, inputs: Sequence[LocalFile], totals: Counter[int]
+) -> tuple[AbstractSet[tuple[int, ...]], AbstractSet[int]]:
+    """Return which files have a line in common, and which files have a line that no other file has.
+
+    A line that occurs twice in one file counts as its own, for a retry never writes one.
+    """
+    shared: set[tuple[int, ...]] = set()
+    once: Counter[int] = Counter()
+    for _, lines in _lines_by_id(index, inputs):
+        by_text: dict[bytes, Counter[int]] = {}
+        for place, line in lines:
+            by_text.setdefault(line, Counter())[place.file] += 1
+        for files in by_text.values():
+            if len(files) > 1:
+                shared.add(tuple(sorted(files)))
+                once.update(file for file, count in files.items() if count == 1)
+    return shared, {file for file in totals if once[file] < totals[file]}
+
+
+def _originals(shared: AbstractSet[tuple[int, ...]], known: AbstractSet[int], files: Iterable[int]) -> set[int]:
+    """Return the files that together have each line once, if there are any such files.
+
+    A file that shares a line with one of them repeats it. A file with a line that otherwise only such files have is one of them.
+    Where this leaves a choice, it is the largest file.
+
+    Args:
+        shared: Which files have a line in common.
+        known: Files that are among them.
+        files: All files, the largest first.
+    """
+    originals = set(known)
+    while True:
+        repeating = {file for group in shared if not originals.isdisjoint(group) for file in group} - originals
+        left = [[file for file in group if file not in repeating] for group in shared if originals.isdisjoint(group)]
+        more = {group[0] for group in left if len(group) == 1}
+        if not more:
+            undecided = set().union(*left)
+            more = {next(file for file in files if file in undecided)} if undecided else set()
+        if not more:
+            return originals
+        originals |= more
+
+
+def _refuse_shared(
+    shared: AbstractSet[tuple[int, ...]], originals: AbstractSet[int], parts: AbstractSet[int], inputs: Sequence[LocalFile]
+) -> None:
+    """Make sure that each line is in one of the originals, or only in parts, where equal lines are separate requests.
+
+    Raises:
+        MismatchError: It is not.
+    """
+    for group in sorted(shared):
+        having = [file for file in group if file in originals]
+        if len(having) == 1 or (having and parts >= set(having)):
+            continue
+        one, other = (inputs[file].name for file in (having or group)[:2])
+        raise MismatchError(
+            f"has some requests in common with {one}, and each of the two has others too: in a manifest both would be parts, and "
+            "these requests would count twice. Merge the request files into one first (`batchfiles merge`), or write one file "
+            "with unchanged lines, which needs no manifest",
+            path=other,
+        )

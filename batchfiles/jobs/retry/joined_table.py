@@ -21,6 +21,7 @@ from batchfiles.io.lines import blocks
 from batchfiles.io.remote_path import Place, files_in
 from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.io.temporary import Spool
+from batchfiles.jobs.retry.units import EarlierRetry
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 from batchfiles.table.open import BINARY_SUFFIXES, Peeked, endings_of, recognized
@@ -175,13 +176,18 @@ def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
 
 
 def table_as_outcomes(
-    table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, words: Iterable[str] = ()
+    table: JoinedTable,
+    inputs: Sequence[LocalFile],
+    earlier: Sequence[EarlierRetry],
+    spool: Spool,
+    words: Iterable[str] = (),
 ) -> list[tuple[LocalFile, int | None]]:
     """Copy the known outcomes of a joined table to files, one for each request file.
 
     Args:
         table: One that `joined_tables` returned.
         inputs: The request files.
+        earlier: Retry files of them, whose rows are those of the requests that they repeat.
         spool: Where to write.
         words: Outcomes, statuses and error codes that select requests; the table must have their columns.
 
@@ -216,7 +222,9 @@ def table_as_outcomes(
     if rows and not paths:
         raise MismatchError("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
     found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
-    return _assigned(found, inputs, table.name)
+    numbers = [*range(len(inputs)), *(each.retry_of[0] if len(each.retry_of) == 1 else None for each in earlier)]
+    assigned = _assigned(found, [*inputs, *(each.file for each in earlier)], table.name)
+    return [(file, None if number is None else numbers[number]) for file, number in assigned]
 
 
 def _line_of_row(row: dict[str, Any]) -> bytes:

@@ -19,6 +19,7 @@ from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import fetch
 from batchfiles.jobs.retry.report import RetryFile
+from batchfiles.jobs.retry.units import EarlierRetry, last_name
 from batchfiles.outcome import id_in
 from batchfiles.writing import CopyWriter
 
@@ -32,6 +33,7 @@ class RetryTargets:
         output: A file, standard output, or the local folder of the request files.
         by_part: Whether the output is this folder.
         inputs: The request files, by number.
+        earlier: Earlier retry files that a manifest must name too.
         results: The display names of the result files.
         spool: Where lines are kept.
         overwrite: Replace existing files, and send requests again that may be in progress.
@@ -41,6 +43,7 @@ class RetryTargets:
         self,
         output: Target,
         inputs: Sequence[LocalFile],
+        earlier: Sequence[EarlierRetry],
         results: Sequence[str],
         spool: Spool,
         *,
@@ -50,6 +53,7 @@ class RetryTargets:
         self._output = output
         self._by_part = by_part
         self._inputs = inputs
+        self._earlier = earlier
         self._results = results
         self._spool = spool
         self._overwrite = overwrite
@@ -101,18 +105,19 @@ class RetryTargets:
             self._register_file(written, origins, lines, changed=changed)
             return written
         folder = Path(str(self._output.place))
-        manifest = read_manifest(folder) or self._new_manifest(lines, folder)
+        manifest = read_manifest(folder) or self._new_manifest(folder)
         if not self._overwrite:
             self._refuse_while_on_its_way(manifest)
         before = Counter(name for part in manifest.parts for name in set(part.retry_of))
+        before.update(name for each in self._earlier for name in self._names(each.retry_of))
         written = []
         for number in sorted(self._waiting):
             input_file = self._inputs[number]
-            name = Path(input_file.name).name
+            name = last_name(input_file)
             path = folder / _retry_name(name, before[name], folder)
             written.append(self._write([number], Target.at(path, folder=False), self._requests[number], [input_file]))
         if written:
-            self._register(folder, manifest, written)
+            self._register(folder, self._complete(manifest, lines), written)
         return written
 
     def _register_file(
@@ -126,15 +131,14 @@ class RetryTargets:
             return
         folder = self._output.key.parent
         manifest = read_manifest(folder)
-        are_in_folder = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
+        are_in_folder = isinstance(folder, Path) and all(file.original == folder / last_name(file) for file in self._inputs)
         if manifest is None:
             if not changed or not are_in_folder or (folder / MANIFEST).is_file():
                 return
             manifest = Manifest()
         known = {folder / part.file for part in manifest.parts}
         if changed and are_in_folder:
-            missing = [number for number, file in enumerate(self._inputs) if file.original not in known]
-            manifest = replace(manifest, parts=(*manifest.parts, *(self._part(number, lines) for number in missing)))
+            manifest = self._complete(manifest, lines)
         elif not known.issuperset(file.original for file in origins):
             return
         self._register(folder, manifest, written)
@@ -153,8 +157,8 @@ class RetryTargets:
         self._digests[path] = digest.hexdigest()
         return RetryFile(path=path, requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
 
-    def _new_manifest(self, lines: Mapping[int, int], folder: Path) -> Manifest:
-        """Describe the request files as the parts of a campaign.
+    def _new_manifest(self, folder: Path) -> Manifest:
+        """Return the manifest of a folder without one.
 
         Raises:
             FileError: The folder has a file with the manifest's name that belongs to another program.
@@ -162,13 +166,18 @@ class RetryTargets:
         if (folder / MANIFEST).exists():
             words = "belongs to another program, and retry files need a manifest with this name: name one file as output instead"
             raise FileError(words, path=str(folder / MANIFEST), number=errno.EEXIST)
-        return Manifest(parts=tuple(self._part(number, lines) for number in range(len(self._inputs))))
+        return Manifest()
 
-    def _part(self, number: int, lines: Mapping[int, int]) -> Part:
-        """Describe a request file as a part of a campaign."""
-        file = self._inputs[number]
-        digest = file.source.sha256().hex
-        return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
+    def _complete(self, manifest: Manifest, lines: Mapping[int, int]) -> Manifest:
+        """Add the request files that a manifest does not name as parts, and earlier retry files with the parts they repeat."""
+        names = {part.file for part in manifest.parts}
+        missing = [(number, file) for number, file in enumerate(self._inputs) if last_name(file) not in names]
+        parts = [_part_of(file, lines.get(number, 0)) for number, file in missing]
+        parts += [_part_of(file, requests, self._names(retry_of)) for file, requests, retry_of in self._earlier]
+        return replace(manifest, parts=(*manifest.parts, *parts))
+
+    def _names(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(last_name(self._inputs[number]) for number in numbers)
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
         """Add the new files to the manifest, with the parts that they repeat."""
@@ -189,7 +198,7 @@ class RetryTargets:
     def _refuse_while_on_its_way(self, manifest: Manifest) -> None:
         """Make sure that earlier retries have results."""
         stems = {match["stem"] for name in self._results if (match := RESULT_NAME.fullmatch(Path(name).name))}
-        wanted = {Path(self._inputs[number].name).name for number in self._waiting}
+        wanted = {last_name(self._inputs[number]) for number in self._waiting}
         for part in manifest.parts:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise MismatchError(
@@ -197,6 +206,12 @@ class RetryTargets:
                     "they may be in progress, and would be paid for twice; name them too, or use overwrite=True",
                     path=str(self._output),
                 )
+
+
+def _part_of(file: LocalFile, requests: int, retry_of: tuple[str, ...] = ()) -> Part:
+    """Describe a request file as a part of a campaign."""
+    digest = file.source.sha256().hex
+    return Part(file=last_name(file), requests=requests, bytes=file.size, sha256=digest, retry_of=retry_of)
 
 
 def _retry_name(part: str, before: int, folder: Path) -> str:

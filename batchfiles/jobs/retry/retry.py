@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import request_of
@@ -35,7 +36,7 @@ from batchfiles.jobs.retry.joined_table import PARSE_ERROR, JoinedTable, ids_as_
 from batchfiles.jobs.retry.lines import RetryChoice, check_word, words_of
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import NOT_LISTED, RetryCounts, RetryReport
-from batchfiles.jobs.retry.units import AllFiles, PartByPart, ReadTogether, Unit, Units
+from batchfiles.jobs.retry.units import PartByPart, ReadTogether, Unit, Units, files_of_folder
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import native_listed
@@ -218,8 +219,9 @@ def retry(
 
     Raises:
         MismatchError: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
-            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, an
-            earlier retry has no results yet.
+            a request; a value in the table does not fit its column; a file is of the wrong kind; request
+            files that a manifest would name share only some of their lines; or, with a folder, an earlier retry has no
+            results yet.
         DuplicateCustomIdError: An id would be repeated in the file, or could mean the requests of two request files.
         InvalidLineError: A value can't be set in a line.
         OutputExistsError: A file exists and `overwrite` was not given.
@@ -257,7 +259,7 @@ def retry(
                 with suppress(ReadTogether):
                     return job.run(PartByPart(whole, not_read, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes))
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
-        return job.run(AllFiles(roles, spool))
+        return job.run(files_of_folder(roles, spool, job.folder_to_name(), options))
 
 
 class _Retry:
@@ -284,6 +286,16 @@ class _Retry:
         self._spool = spool
         self._overwrite = overwrite
 
+    def folder_to_name(self) -> Path | None:
+        """Return the local folder whose manifest may name all its request files at the end; None if no manifest will.
+
+        Raises:
+            ValueError: The output is a remote folder.
+        """
+        place = self._target.key
+        folder = place if _is_folder(self._target) else place.parent if place is not None and self._edits else None
+        return folder if isinstance(folder, Path) else None
+
     def run(self, units: Units) -> RetryReport:
         """Choose the requests and write them.
 
@@ -296,7 +308,7 @@ class _Retry:
             raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = _is_folder(self._target)
         targets = RetryTargets(
-            self._target, units.requests, units.results, self._spool, by_part=by_part, overwrite=self._overwrite
+            self._target, units.requests, units.earlier, units.results, self._spool, by_part=by_part, overwrite=self._overwrite
         )
         with closing(targets):
             return replace(self._report(units, targets, by_part=by_part), **not_read_fields(units.not_read))
@@ -324,7 +336,7 @@ class _Retry:
         if self._tables:
             if units.results or len(self._tables) > 1:
                 raise MismatchError("a joined table has the outcomes of all requests: name one table, and no results")
-            found = table_as_outcomes(self._tables[0], units.requests, self._spool, self._choice.words)
+            found = table_as_outcomes(self._tables[0], units.requests, units.earlier, self._spool, self._choice.words)
             if units.are_parts and any(number is None for _, number in found):
                 raise ReadTogether
             return KnownOutcomes(found, self._spool)

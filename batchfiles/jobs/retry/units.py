@@ -8,22 +8,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from batchfiles.campaign import Campaigns
+from batchfiles.campaign import MANIFEST, Campaign, Campaigns, Manifest, Part
 from batchfiles.inputs.local import LocalFile, Named
 from batchfiles.inputs.roles import FileRoles, sort_files
 from batchfiles.io.remote_path import Place, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.parts import CampaignPart, WholeCampaign
+from batchfiles.jobs.join.repeated_requests import find_repeated_files
+from batchfiles.jobs.join.report import TableOptions
+from batchfiles.workers import WorkerPool
 
 
 class ReadTogether(Exception):
     """The files are not what the manifest of their campaign says, so all of them must be read together."""
+
+
+class EarlierRetry(NamedTuple):
+    """A request file that no manifest names, and that only repeats lines of others.
+
+    Attributes:
+        file: The file.
+        requests: How many lines it has.
+        retry_of: The numbers of the request files that it repeats.
+    """
+
+    file: LocalFile
+    requests: int
+    retry_of: tuple[int, ...]
 
 
 class Unit(NamedTuple):
@@ -54,6 +71,10 @@ class Units(Protocol):
     @property
     def requests(self) -> Sequence[LocalFile]:
         """The request files of all units, by number; those of a campaign are not copied yet."""
+
+    @property
+    def earlier(self) -> Sequence[EarlierRetry]:
+        """Earlier retry files that a manifest must name too."""
 
     @property
     def again(self) -> Sequence[Named]:
@@ -92,6 +113,7 @@ class AllFiles:
 
     roles: FileRoles
     spool: Spool
+    earlier: Sequence[EarlierRetry] = ()
     are_parts: bool = False
 
     @property
@@ -136,6 +158,68 @@ class AllFiles:
         yield Unit(self.roles, range(len(self.roles.inputs)), asked, self.stored(), self.spool)
 
 
+def files_of_folder(roles: FileRoles, spool: Spool, folder: Path | None, options: TableOptions) -> AllFiles:
+    """Return files that are read together, with earlier retry files as such if a manifest is about to name all files.
+
+    Equal lines in parts of a campaign are separate requests. So a file that only repeats lines of others must not become a part.
+
+    Args:
+        roles: The files.
+        spool: Where temporary files go.
+        folder: The folder whose manifest will name the files; None if none will.
+        options: How the work is done.
+
+    Raises:
+        MismatchError: Two files have lines in common, and each of them has other lines too.
+        BatchFilesError: As `find_repeated_files`.
+    """
+    if folder is None or not _will_be_named(roles, folder):
+        return AllFiles(roles, spool)
+    inputs = roles.inputs
+    with WorkerPool(options.workers_for(sum(file.size for file in inputs), parts=False)) as pool:
+        found = find_repeated_files(pool, inputs, spool, max_line_bytes=options.max_line_bytes, parts=roles.parts.own_batches)
+    if not found:
+        return AllFiles(roles, spool)
+    kept = [number for number in range(len(inputs)) if number not in found]
+    numbers = {number: at for at, number in enumerate(kept)}
+    earlier = [
+        EarlierRetry(inputs[number], repeated.requests, tuple(numbers[each] for each in repeated.originals))
+        for number, repeated in found.items()
+    ]
+    return AllFiles(_without(roles, folder, [inputs[number] for number in kept], earlier), spool, earlier)
+
+
+def _will_be_named(roles: FileRoles, folder: Path) -> bool:
+    """Return whether the manifest of a folder will name several request files of which it does not name all yet."""
+    inputs = roles.inputs
+    if len(inputs) < 2 or any(file.original != folder / last_name(file) for file in inputs):
+        return False
+    if roles.campaigns.of(folder) is None and (folder / MANIFEST).exists():
+        return False  # it belongs to another program
+    return len(roles.parts.own_batches) < len(inputs)
+
+
+def _without(roles: FileRoles, folder: Path, kept: Sequence[LocalFile], earlier: Sequence[EarlierRetry]) -> FileRoles:
+    """Return the files with earlier retry files in their role, as they are after the manifest names them."""
+    campaign = roles.campaigns.of(folder)
+    manifest = campaign.manifest if campaign is not None else Manifest()
+    names = {part.file for part in manifest.parts}
+    parts = [_as_part(file) for file in kept if last_name(file) not in names]
+    parts += [_as_part(file, tuple(last_name(kept[number]) for number in retry_of)) for file, _, retry_of in earlier]
+    known = Campaigns(Campaign(folder, replace(manifest, parts=(*manifest.parts, *parts))))
+    return replace(roles, inputs=tuple(kept), retries=(*roles.retries, *(each.file for each in earlier)), campaigns=known)
+
+
+def _as_part(file: LocalFile, retry_of: tuple[str, ...] = ()) -> Part:
+    """Return what shows to which requests results belong; the rest is not known yet."""
+    return Part(file=last_name(file), requests=0, bytes=file.size, sha256="", retry_of=retry_of)
+
+
+def last_name(file: LocalFile) -> str:
+    """Return the name of a file without its folder."""
+    return Path(file.name).name
+
+
 class PartByPart:
     """The parts of a campaign whose files all belong to a part.
 
@@ -147,6 +231,7 @@ class PartByPart:
         max_line_bytes: The longest line that is read, in bytes.
     """
 
+    earlier = ()
     are_parts = True
     has_empty = False
 
