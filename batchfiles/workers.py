@@ -79,9 +79,6 @@ BATCH, BYTES, DONE, FAILED = b"B", b"D", b"R", b"E"
 HEADER = 9
 """A frame is one letter, eight bytes of length, and the payload."""
 
-MOST_PER_CORE = 8
-"""More workers would only fill the memory."""
-
 PIPE_BYTES = 1024 * 1024
 """The buffer of a worker's output; the default of 64 KiB makes ten times as many context switches."""
 
@@ -105,7 +102,7 @@ class WorkerPool:
     def __init__(self, workers: int = 1, *, main_works: bool = False, in_threads: bool = False) -> None:
         if workers < 1:
             raise ValueError("workers must be 1 or more")
-        workers = min(workers, MOST_PER_CORE * cores())
+        workers = min(workers, 8 * cores())  # more would only fill the memory
         self._wanted = workers
         self._threads = workers if in_threads and workers > 1 else int(main_works)
         self._processes = 0 if in_threads else workers - main_works
