@@ -255,8 +255,8 @@ def edits_of(context: click.Context, values: dict[str, tuple[str, ...]]) -> list
 CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*)?", re.ASCII)
 
 
-OTHER_NOUNS = ("path", "text", "vector")
-"""What is counted besides requests and results: 3 of 16 requests would be wrong for 3 paths."""
+OTHER_NOUNS = ("path", "result", "text", "vector")
+"""What is counted besides requests: 3 of 16 requests would be wrong for 3 paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,13 +330,15 @@ def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
 def failures(lists: Iterable[Iterable[Condition]], counts: Mapping[str, int], total: int, noun: str) -> list[str]:
     """Return a line for each condition that is true; `total` counts the noun, requests or results."""
     true = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
-    return [f"{condition.text}: {_counted(condition, counts[condition.name], f'{total:,} {noun}')}" for condition in true]
+    return [f"{condition.text}: {_counted(condition, counts[condition.name], total, noun)}" for condition in true]
 
 
-def _counted(condition: Condition, count: int, total: str) -> str:
+def _counted(condition: Condition, count: int, total: int, noun: str) -> str:
     """Return a count as a part of the total, or with its own noun if it counts something else."""
     own = COUNTS[condition.name].noun if condition.name in COUNTS else None
-    return plural(count, own) if own in OTHER_NOUNS and not condition.percent else f"{count:,} of {total}"
+    if own in OTHER_NOUNS and f"{own}s" != noun and not condition.percent:
+        return plural(count, own)
+    return f"{count:,} of {total:,} {noun}"
 
 
 def check_targets(

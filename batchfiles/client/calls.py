@@ -27,6 +27,7 @@ from batchfiles.api.files import MAX_PAGE, Order
 from batchfiles.api.responses import FilePart
 from batchfiles.api.submitting import Submission, create, list_batches, submit, upload
 from batchfiles.api.waiting import wait
+from batchfiles.errors import FileError
 from batchfiles.io.remote_path import file_error
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
@@ -172,6 +173,8 @@ class Calls:
         folder = os.fspath(output)
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise FileError("is a file, and a folder was asked for", path=folder, number=error.errno) from None
         except OSError as error:
             raise file_error(error, Path(folder)) from None
         return download(self.config, batch, folder, self.policy)

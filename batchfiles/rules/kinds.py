@@ -113,7 +113,8 @@ def integer(low: int | None = None, high: int | None = None) -> Check:
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
         if type(value) is not int:
-            return wrong_kind(path, "an integer", value)
+            hint = "; an integer has 64 bits at most" if type(value) is float and abs(value) >= 2**63 else ""
+            return wrong_kind(path, "an integer", value, hint)
         return _outside(value, path, low, high)
 
     return described(check, {"integer": (low, high)})

@@ -185,6 +185,8 @@ def test_a_folder_that_can_not_be_is_an_error_of_ours(client: Any, requests: Pat
     assert turned.monotonic() > 0
     with pytest.raises(FileError, match=r"requests\.jsonl"):
         client.download(batch, requests / "results")
+    with pytest.raises(FileError, match="is a file, and a folder was asked for"):
+        client.download(batch, requests)
 
 
 PAIRS = int(os.environ.get("BATCHFILES_PAIRS", "4"))

@@ -331,6 +331,14 @@ def test_a_check_that_is_added_to_a_table_runs_on_every_line(monkeypatch):
     assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 300)]
 
 
+def test_an_integer_of_too_many_digits_is_named_as_such():
+    """A seed of 30 digits was "a number", although an integer was expected."""
+    (finding,) = report_of([line(CHAT, body_for(CHAT, seed=10**29))]).findings
+    assert finding.message.endswith("expected an integer, but got a number instead; an integer has 64 bits at most.")
+    (finding,) = report_of([line(CHAT, body_for(CHAT, seed=1.0))]).findings
+    assert finding.message.endswith("expected an integer, but got a number instead.")
+
+
 SAME_IN_PYTHON = [
     ({"n": 1}, {"n": True}),
     ({"n": 1}, {"n": 1.0}),
