@@ -291,6 +291,39 @@ def test_a_request_that_cannot_be_read_is_left_out_and_reported(tmp_path: Path) 
     assert {group.left_out for group in report.groups if group.outcome == "malformed"} == {"can't be read"}
 
 
+@pytest.mark.parametrize(("native", "workers"), [("0", 1), ("0", 2), ("1", 1)])
+def test_results_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str, workers: int
+) -> None:
+    """A result file in Latin-1 made every request be sent again, and no word said that its lines can't be read."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    lines = [success(each, "caf\xe9").decode().encode("latin-1") for each in ("a", "b", "x")]
+    results = put(tmp_path / "output.jsonl", *lines)
+    report = batchfiles.retry(inputs, results, output=tmp_path / "retry.jsonl", workers=workers)
+    assert (report.written, report.malformed_results, report.unknown_results) == (2, 3, 0)
+    assert report.examples == {"malformed": tuple(f"{results}:{number}" for number in (1, 2, 3))}
+    assert report.findings == batchfiles.join(inputs, results).summarize().findings
+    assert [(each.path, each.line_number, each.code) for each in report.findings] == [
+        (str(results), number, "invalid_json_line") for number in (1, 2, 3)
+    ]
+    words = " ".join(str(report).split())
+    assert f"3 result lines that can't be read: {results}:1, {results}:2, {results}:3 " in words
+    assert f"{results}:1: error: not valid UTF-8" in words
+
+
+def test_unreadable_results_of_a_campaign_are_added_up(tmp_path: Path) -> None:
+    """Each part has its own results; skipped files are among the examples, too."""
+    for part in ("one", "two"):
+        put(tmp_path / f"{part}.jsonl", request("a", part=part), request("b", part=part))
+        put(tmp_path / f"{part}_output.jsonl", success("a"), success("b")[:-9])
+    (tmp_path / "notes.txt").write_text("not read")
+    report = batchfiles.retry(tmp_path, output=tmp_path)
+    places = tuple(f"{tmp_path / part}_output.jsonl:2" for part in ("one", "two"))
+    assert (report.written, report.malformed_results, report.examples["malformed"]) == (2, 2, places)
+    assert report.examples["not_read"] == (str(tmp_path / "notes.txt"),)
+
+
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
     """Otherwise everything would be paid for twice; so with results alone, and with results and a table."""
     with pytest.raises(MismatchError, match="no file holds results"):

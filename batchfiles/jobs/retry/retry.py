@@ -299,7 +299,8 @@ class _Retry:
             self._target, units.requests, units.results, self._spool, by_part=by_part, overwrite=self._overwrite
         )
         with closing(targets):
-            return replace(self._report(units, targets, by_part=by_part), **not_read_fields(units.not_read))
+            report, passed_over = self._report(units, targets, by_part=by_part), not_read_fields(units.not_read)
+            return replace(report, **passed_over | {"examples": {**report.examples, **passed_over["examples"]}})
 
     def _report(self, units: Units, targets: RetryTargets, *, by_part: bool) -> RetryReport:
         if self._lists:
