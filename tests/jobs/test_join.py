@@ -249,20 +249,36 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert [(finding.code, finding.line_number) for finding in job.summarize().findings] == [(code, 2)]
 
 
-def test_a_result_among_the_requests_is_not_a_request(tmp_path: Path) -> None:
-    """A file with requests first and results after them made a request of each result, missing and to be sent again."""
-    inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
+@pytest.mark.parametrize(("native", "workers"), [("0", 1), ("0", 2), ("1", 1)])
+@pytest.mark.parametrize("line", [success("a"), expired("a"), b'{"custom_id": "a", "error": null}', success(None)])
+def test_a_result_among_the_requests_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, native: str, workers: int
+) -> None:
+    """Of a file with requests first and results after them, each result made a row more, and its answer was lost."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), line)
+    joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("b")), workers=workers)
+    with pytest.raises(MismatchError, match=r"jq -c 'select\(\.body\)'") as caught:
+        joined.to_parquet(tmp_path / "table.parquet")
+    assert (caught.value.path, caught.value.line_number) == (str(inputs), 3)
+    assert not (tmp_path / "table.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"custom_id": "b", "params": {}}',
+        b'{"custom_id": "b", "response": {}, "url": "/v1/x"}',
+        b'{"response": {}, "error": null}',
+        b'{"custom_id": "b", "response": {',
+    ],
+)
+def test_a_line_that_is_neither_a_request_nor_a_result_has_a_row(tmp_path: Path, line: bytes) -> None:
+    """Only what is certainly a result refuses the whole file."""
+    inputs = put(tmp_path / "requests.jsonl", request("a", response="error"), line)
     joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
-    assert [(row["custom_id"], row["outcome"], row["retryable"]) for row in joined] == [
-        ("a", "succeeded", False),
-        (None, "malformed", False),
-        (None, "malformed", False),
-    ]
-    assert joined.summarize().malformed_inputs == 2
-    assert [(finding.line_number, finding.code) for finding in joined.summarize().findings] == [
-        (2, "missing_required_parameter"),
-        (3, "missing_required_parameter"),
-    ]
+    assert outcomes(joined) == {"a": "succeeded", None: "malformed"}
+    assert [finding.line_number for finding in joined.summarize().findings] == [2]
 
 
 def test_a_single_path_for_inputs_is_not_a_list_of_letters(tmp_path: Path) -> None:

@@ -72,7 +72,6 @@ NO_REQUESTS = {
     "list": b'{"custom_id": "list", "method": "POST", "url": "/v1/x", "body": []}',
     "null": b'{"custom_id": "null", "method": "POST", "url": "/v1/x", "body": null}',
     "none": b'{"custom_id": "none", "method": "POST", "url": "/v1/x"}',
-    "result": success("result"),
     "later": b'{"custom_id": "later", "method": "POST", "url": "/v1/x", "body": {}, "body": 1}',
     "number": b'{"custom_id": 1, "method": "POST", "url": "/v1/x", "body": {}}',
 }
@@ -102,6 +101,43 @@ def test_a_line_that_is_not_a_request_to_join_is_not_sent_again(tmp_path: Path, 
     malformed = sum(group.requests for group in report.groups if group.outcome == "malformed")
     assert malformed == joined.summarize().malformed_inputs == len(NO_REQUESTS)
     assert len(report.findings) == len(NO_REQUESTS)
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        ([expired("b")], {}),
+        ([success("a"), expired("b")], {}),
+        ([success("a"), expired("b")], {"only": ["expired"]}),
+        ([success("b")], {"only": ["expired"]}),
+        ([], {"ids": b"a"}),
+    ],
+)
+def test_a_result_among_the_requests_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str, lines: list[bytes], options: dict[str, Any]
+) -> None:
+    """Requests whose answers were in the same file were sent again; results that were left out counted as requests."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), success("a"))
+    files = [inputs, put(tmp_path / "output.jsonl", *lines)] if lines else [inputs]
+    if "ids" in options:
+        options = {"ids": put(tmp_path / "ids.txt", options["ids"])}
+    with pytest.raises(MismatchError, match="a result in a file of requests") as caught:
+        batchfiles.retry(*files, output=tmp_path / "retry.jsonl", **options)
+    assert (caught.value.path, caught.value.line_number) == (str(inputs), 3)
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_requests_with_the_keys_of_results_are_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str) -> None:
+    """People add keys of their own; a JSON Schema may have an answer called response."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    lines = [b'{"custom_id": "%d", "error": null, "url": "/v1/x", "body": {"response": {}}}' % number for number in range(3)]
+    inputs = put(tmp_path / "requests.jsonl", *lines)
+    results = put(tmp_path / "output.jsonl", success("0"), expired("1"))
+    report = batchfiles.retry(inputs, results, output=tmp_path / "retry.jsonl", only=["expired"])
+    assert (report.inputs, report.written, ids_in(tmp_path / "retry.jsonl")) == (3, 1, ["1"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])

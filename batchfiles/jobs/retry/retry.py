@@ -218,8 +218,8 @@ def retry(
 
     Raises:
         MismatchError: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
-            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, an
-            earlier retry has no results yet.
+            a request; a value in the table does not fit its column; a file is of the wrong kind; a result is in a file of
+            requests; or, with a folder, an earlier retry has no results yet.
         DuplicateCustomIdError: An id would be repeated in the file, or could mean the requests of two request files.
         InvalidLineError: A value can't be set in a line.
         OutputExistsError: A file exists and `overwrite` was not given.
