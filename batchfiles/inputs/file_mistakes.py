@@ -239,15 +239,14 @@ MIXED = (
     "a result in a file of requests, where its answer would be lost, and paid for again: put them into two files, "
     "with `jq -c 'select(.body)'` for the requests and `jq -c 'select(.body | not)'` for the results"
 )
-RESULT_KEYS = (b'"response"', b'"error"')
-"""A result has one of them, nearly always the first. In a string there is a backslash before the quote."""
+RESPONSE, ERROR = b'"response"', b'"error"'
+"""A result has one of these keys. In a string there is a backslash before the quote."""
 
 
 def may_be_result(line: bytes) -> bool:
     """Return whether a line may be a result: it has `response` or `error`, and no `body` before it."""
-    body = line.find(b'"body"')
-    head = line if body < 0 else line[:body]
-    return any(key in head for key in RESULT_KEYS)
+    body = line.find(b'"body"')  # -1 leaves out the last byte, which is in no key
+    return line.find(RESPONSE, 0, body) >= 0 or line.find(ERROR, 0, body) >= 0
 
 
 def refuse_result(line: bytes, path: str, line_number: int) -> None:
