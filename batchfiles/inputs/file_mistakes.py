@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
-from batchfiles.errors import InvalidLineError
+from batchfiles.errors import InvalidLineError, MismatchError
 
 HEAD = 256 * 1024
 """Bytes of a file that are looked at."""
@@ -233,3 +233,32 @@ def _is_double_encoded(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(inner, str) and _is_object(inner.encode("utf-8", "surrogatepass"))
+
+
+MIXED = (
+    "a result in a file of requests, where its answer would be lost, and paid for again: put them into two files, "
+    "with `jq -c 'select(.body)'` for the requests and `jq -c 'select(.body | not)'` for the results"
+)
+RESPONSE, ERROR = b'"response"', b'"error"'
+"""A result has one of these keys. In a string there is a backslash before the quote."""
+
+
+def may_be_result(line: bytes) -> bool:
+    """Return whether a line may be a result: it has `response` or `error`, and no `body` before it."""
+    body = line.find(b'"body"')  # -1 leaves out the last byte, which is in no key
+    return line.find(RESPONSE, 0, body) >= 0 or line.find(ERROR, 0, body) >= 0
+
+
+def refuse_result(line: bytes, path: str, line_number: int) -> None:
+    """Refuse a result in a file of requests.
+
+    Raises:
+        MismatchError: The line is a result.
+    """
+    try:
+        value = loads(line)
+    except InvalidLineError:
+        return
+    is_result = "custom_id" in value and not value.keys().isdisjoint(("response", "error"))
+    if is_result and value.keys().isdisjoint(("body", "method", "url")):
+        raise MismatchError(MIXED, path=path, line_number=line_number)

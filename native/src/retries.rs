@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
+use memchr::memmem;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -96,7 +97,8 @@ impl Retries {
             let (mut others, mut used, mut missing, mut left_out) = (Others::new(), Vec::new(), 0, LeftOut::new());
             let mut bytes = Vec::new();
             for (number, (id, line)) in lines.iter().enumerate() {
-                let is_left_out = id.is_some_and(|(id, digest)| match self.index.find(digest) {
+                let plain_id = id.filter(|_| !may_be_result(line.bytes));
+                let is_left_out = plain_id.is_some_and(|(id, digest)| match self.index.find(digest) {
                     Found::Nothing if self.choice.leaves_missing => {
                         missing += 1;
                         true
@@ -125,6 +127,13 @@ impl Retries {
     fn take_entries<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.entries.take())
     }
+}
+
+/// Return whether a line may be a result: it has `response` or `error`, and no `body` before it; as in
+/// `batchfiles.inputs.file_mistakes`.
+fn may_be_result(line: &[u8]) -> bool {
+    let head = memmem::find(line, b"\"body\"").and_then(|end| line.get(..end)).unwrap_or(line);
+    memmem::find(head, b"\"response\"").is_some() || memmem::find(head, b"\"error\"").is_some()
 }
 
 impl Retries {

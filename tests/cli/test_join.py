@@ -586,7 +586,7 @@ def test_the_summary_says_what_else_was_found_at_any_width(
         "conflicting 1 of them succeeded with a different answer: campaign/results.jsonl:1",
         "duplicate 1 request with the custom_id of an earlier one; all of them got the same result: campaign/requests",
         "malformed 1 request line that can't be read; each has a row",
-        "malformed 2 result lines that can't be read; 1 of them without a request: campaign/results.jsonl:6",
+        "malformed 2 result lines that can't be read: campaign/results.jsonl:5, campaign/results.jsonl:6; 1 of them without",
     ):
         assert said in words
     for line in err.splitlines()[:-1]:

@@ -139,7 +139,7 @@ def expected(
         "unknown": unknown,
         "superseded": [line for line in found if line in beaten - used],
         "conflicting": [line for line in found if line in contested - used],
-        "malformed": [line for line in malformed if line not in used | beaten],
+        "malformed": malformed,
         "duplicate": repetitions,
     }
     wanted.places = {kind: [line.place for line in lines] for kind, lines in kinds.items()}
@@ -157,7 +157,7 @@ def expected(
         "conflicting": len(kinds["conflicting"]),
         "unknown": len(unknown),
         "malformed_results": len(malformed),
-        "malformed_unmatched": len(kinds["malformed"]),
+        "malformed_unmatched": len([line for line in malformed if line not in used | beaten]),
         "blank_lines": blank_inputs + blank_results,
         "repaired_lines": sum(line.repaired for line in asked if line.value is not None and is_request(line.value))
         + sum(line.repaired for line in readable),

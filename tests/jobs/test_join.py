@@ -249,20 +249,36 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert [(finding.code, finding.line_number) for finding in job.summarize().findings] == [(code, 2)]
 
 
-def test_a_result_among_the_requests_is_not_a_request(tmp_path: Path) -> None:
-    """A file with requests first and results after them made a request of each result, missing and to be sent again."""
-    inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
+@pytest.mark.parametrize(("native", "workers"), [("0", 1), ("0", 2), ("1", 1)])
+@pytest.mark.parametrize("line", [success("a"), expired("a"), b'{"custom_id": "a", "error": null}', success(None)])
+def test_a_result_among_the_requests_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, native: str, workers: int
+) -> None:
+    """Of a file with requests first and results after them, each result made a row more, and its answer was lost."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), line)
+    joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("b")), workers=workers)
+    with pytest.raises(MismatchError, match=r"jq -c 'select\(\.body\)'") as caught:
+        joined.to_parquet(tmp_path / "table.parquet")
+    assert (caught.value.path, caught.value.line_number) == (str(inputs), 3)
+    assert not (tmp_path / "table.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"custom_id": "b", "params": {}}',
+        b'{"custom_id": "b", "response": {}, "url": "/v1/x"}',
+        b'{"response": {}, "error": null}',
+        b'{"custom_id": "b", "response": {',
+    ],
+)
+def test_a_line_that_is_neither_a_request_nor_a_result_has_a_row(tmp_path: Path, line: bytes) -> None:
+    """Only what is certainly a result refuses the whole file."""
+    inputs = put(tmp_path / "requests.jsonl", request("a", response="error"), line)
     joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
-    assert [(row["custom_id"], row["outcome"], row["retryable"]) for row in joined] == [
-        ("a", "succeeded", False),
-        (None, "malformed", False),
-        (None, "malformed", False),
-    ]
-    assert joined.summarize().malformed_inputs == 2
-    assert [(finding.line_number, finding.code) for finding in joined.summarize().findings] == [
-        (2, "missing_required_parameter"),
-        (3, "missing_required_parameter"),
-    ]
+    assert outcomes(joined) == {"a": "succeeded", None: "malformed"}
+    assert [finding.line_number for finding in joined.summarize().findings] == [2]
 
 
 def test_a_single_path_for_inputs_is_not_a_list_of_letters(tmp_path: Path) -> None:
@@ -281,6 +297,43 @@ def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     exported = batchfiles.export(results)
     assert len(exported.summarize().findings) == 100
     assert exported.summarize().findings_not_listed == 150
+
+
+LATIN_1 = success("a", "caf\xe9").decode().encode("latin-1")
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_the_report_says_why_results_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str) -> None:
+    """A file in Latin-1 gave a count and neither a line nor a reason; the findings are those of `export`."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "in.jsonl", request("a"), request("b"))
+    results = put(tmp_path / "out.jsonl", success("b"), LATIN_1, LATIN_1.replace(b'"a"', b'"x"'), b'{"custom_id": 7}', b"[")
+    report = batchfiles.join(inputs, results).summarize()
+    found = [(each.line_number, each.code, each.message) for each in report.findings]
+    byte = LATIN_1.index(b"\xe9") + 1
+    assert found[:3] == [
+        (2, "invalid_json_line", f"not valid UTF-8 (byte {byte})"),
+        (3, "invalid_json_line", f"not valid UTF-8 (byte {byte})"),
+        (4, "missing_required_parameter", "the line has neither 'response' nor 'error'"),
+    ]
+    assert report.findings == batchfiles.export(results).summarize().findings
+    assert report.examples == {"malformed": tuple(f"{results}:{number}" for number in (2, 3, 4, 5))}
+    assert (report.malformed_results, report.malformed_unmatched, report.findings_not_listed) == (4, 3, 0)
+    assert "out.jsonl:2: error: not valid UTF-8" in " ".join(str(report).split())
+
+
+@pytest.mark.usefixtures("small_ranges")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_malformed_results_are_listed_and_the_others_counted(tmp_path: Path, workers: int) -> None:
+    """A hundred have a message; lines that are too long have it from the scan, once."""
+    ids = [str(number) for number in range(120)]
+    lines = [line for each in ids for line in (success(each), LATIN_1.replace(b'"a"', f'"{each}"'.encode()))]
+    results = put(tmp_path / "out.jsonl", *lines, success("0", "y" * 5_000), success("x", "y" * 5_000))
+    inputs = put(tmp_path / "in.jsonl", *map(request, ids))
+    report = batchfiles.join(inputs, results, max_line_bytes=1_000, workers=workers).summarize()
+    assert [each.line_number for each in report.findings] == [*range(2, 202, 2), 241, 242]
+    assert (report.malformed_results, report.malformed_unmatched, report.findings_not_listed) == (122, 1, 20)
+    assert report.examples["malformed"] == tuple(f"{results}:{number}" for number in (2, 4, 6, 8, 10))
 
 
 def test_a_line_that_is_too_long_is_a_malformed_line(tmp_path: Path) -> None:

@@ -409,6 +409,7 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
     assert {outcome: count for outcome, count in report.outcomes.items() if count} == wanted.outcomes
     assert report.inputs == sum(report.outcomes.values())
     assert report.result_lines == report.used + report.superseded + report.unknown + report.malformed_unmatched
+    assert {f"{each.path}:{each.line_number}" for each in report.findings} >= set(wanted.places["malformed"])
     for kind, places in wanted.places.items():
         if kind == "superseded":
             continue  # a report names none of them

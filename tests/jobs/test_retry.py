@@ -75,7 +75,6 @@ NO_REQUESTS = {
     "list": b'{"custom_id": "list", "method": "POST", "url": "/v1/x", "body": []}',
     "null": b'{"custom_id": "null", "method": "POST", "url": "/v1/x", "body": null}',
     "none": b'{"custom_id": "none", "method": "POST", "url": "/v1/x"}',
-    "result": success("result"),
     "later": b'{"custom_id": "later", "method": "POST", "url": "/v1/x", "body": {}, "body": 1}',
     "number": b'{"custom_id": 1, "method": "POST", "url": "/v1/x", "body": {}}',
 }
@@ -105,6 +104,43 @@ def test_a_line_that_is_not_a_request_to_join_is_not_sent_again(tmp_path: Path, 
     malformed = sum(group.requests for group in report.groups if group.outcome == "malformed")
     assert malformed == joined.summarize().malformed_inputs == len(NO_REQUESTS)
     assert len(report.findings) == len(NO_REQUESTS)
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        ([expired("b")], {}),
+        ([success("a"), expired("b")], {}),
+        ([success("a"), expired("b")], {"only": ["expired"]}),
+        ([success("b")], {"only": ["expired"]}),
+        ([], {"ids": b"a"}),
+    ],
+)
+def test_a_result_among_the_requests_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str, lines: list[bytes], options: dict[str, Any]
+) -> None:
+    """Requests whose answers were in the same file were sent again; results that were left out counted as requests."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), success("a"))
+    files = [inputs, put(tmp_path / "output.jsonl", *lines)] if lines else [inputs]
+    if "ids" in options:
+        options = {"ids": put(tmp_path / "ids.txt", options["ids"])}
+    with pytest.raises(MismatchError, match="a result in a file of requests") as caught:
+        batchfiles.retry(*files, output=tmp_path / "retry.jsonl", **options)
+    assert (caught.value.path, caught.value.line_number) == (str(inputs), 3)
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_requests_with_the_keys_of_results_are_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str) -> None:
+    """People add keys of their own; a JSON Schema may have an answer called response."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    lines = [b'{"custom_id": "%d", "error": null, "url": "/v1/x", "body": {"response": {}}}' % number for number in range(3)]
+    inputs = put(tmp_path / "requests.jsonl", *lines)
+    results = put(tmp_path / "output.jsonl", success("0"), expired("1"))
+    report = batchfiles.retry(inputs, results, output=tmp_path / "retry.jsonl", only=["expired"])
+    assert (report.inputs, report.written, ids_in(tmp_path / "retry.jsonl")) == (3, 1, ["1"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -292,6 +328,39 @@ def test_a_request_that_cannot_be_read_is_left_out_and_reported(tmp_path: Path) 
         (4, "missing_required_parameter"),
     ]
     assert {group.left_out for group in report.groups if group.outcome == "malformed"} == {"can't be read"}
+
+
+@pytest.mark.parametrize(("native", "workers"), [("0", 1), ("0", 2), ("1", 1)])
+def test_results_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: str, workers: int
+) -> None:
+    """A result file in Latin-1 made every request be sent again, and no word said that its lines can't be read."""
+    monkeypatch.setenv("BATCHFILES_NATIVE", native)
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    lines = [success(each, "caf\xe9").decode().encode("latin-1") for each in ("a", "b", "x")]
+    results = put(tmp_path / "output.jsonl", *lines)
+    report = batchfiles.retry(inputs, results, output=tmp_path / "retry.jsonl", workers=workers)
+    assert (report.written, report.malformed_results, report.unknown_results) == (2, 3, 0)
+    assert report.examples == {"malformed": tuple(f"{results}:{number}" for number in (1, 2, 3))}
+    assert report.findings == batchfiles.join(inputs, results).summarize().findings
+    assert [(each.path, each.line_number, each.code) for each in report.findings] == [
+        (str(results), number, "invalid_json_line") for number in (1, 2, 3)
+    ]
+    words = " ".join(str(report).split())
+    assert f"3 result lines that can't be read: {results}:1, {results}:2, {results}:3 " in words
+    assert f"{results}:1: error: not valid UTF-8" in words
+
+
+def test_unreadable_results_of_a_campaign_are_added_up(tmp_path: Path) -> None:
+    """Each part has its own results; skipped files are among the examples, too."""
+    for part in ("one", "two"):
+        put(tmp_path / f"{part}.jsonl", request("a", part=part), request("b", part=part))
+        put(tmp_path / f"{part}_output.jsonl", success("a"), success("b")[:-9])
+    (tmp_path / "notes.txt").write_text("not read")
+    report = batchfiles.retry(tmp_path, output=tmp_path)
+    places = tuple(f"{tmp_path / part}_output.jsonl:2" for part in ("one", "two"))
+    assert (report.written, report.malformed_results, report.examples["malformed"]) == (2, 2, places)
+    assert report.examples["not_read"] == (str(tmp_path / "notes.txt"),)
 
 
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:

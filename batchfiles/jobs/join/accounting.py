@@ -6,16 +6,18 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import nsmallest
 from typing import Any, BinaryIO
 
-from batchfiles.codec import Repaired, glued_objects, glued_words, loads
+from batchfiles.codec import GLUED, Repaired, glued_objects, glued_words, loads
+from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import Index, LineRef, ResultFlags
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lookup import fetch, glued_finding
-from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex
+from batchfiles.jobs.join.scan import FINDINGS_KEPT, UNTIL_NEWLINE, ResultIndex
 from batchfiles.outcome import read_result
 
 EXAMPLES = 5
@@ -23,7 +25,7 @@ EXAMPLES = 5
 
 LINES_LOOKED_AT = 1000
 LONGEST_LOOKED_AT = 64 * 1024 * 1024
-"""Malformed lines that are checked for several results, and the longest of them in bytes."""
+"""Malformed lines that are read again for the reason, and the longest of them in bytes."""
 
 
 class Accounting:
@@ -37,7 +39,10 @@ class Accounting:
     Attributes:
         counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`, `repaired`.
         examples: The first places by kind.
-        glued: Findings about lines that hold several results, of which at most one was found.
+        findings: Why the first malformed lines can't be read, in the order of the files. The scan has findings about those that
+            are too long.
+        findings_not_listed: How many more malformed lines there are.
+        glued: The findings about lines that hold several results, of which at most one was found.
 
     Raises:
         FileError: A result file changed while it was being read.
@@ -50,12 +55,14 @@ class Accounting:
         self._files = files
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
-        self.glued: list[Finding] = []
+        self.findings: list[Finding] = []
+        self.findings_not_listed = 0
         self._unclaimed: list[LineRef] = []
         self._count_marks()
         self._count_unclaimed()
         if self.counts["malformed_results"]:
-            self._find_glued()
+            self._explain_malformed()
+        self.glued = [finding for finding in self.findings if finding.code == GLUED]
 
     def rejected(self) -> Iterator[LineRef]:
         """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
@@ -111,11 +118,10 @@ class Accounting:
         try:
             for scalar in _in_order_of_files(index, unclaimed):
                 place = index.place(scalar.as_py())
-                if place.length == UNTIL_NEWLINE:
-                    self._count_unclaimed_line(place, malformed=True)
-                    continue
-                line = fetch(descriptors[place.file], place, self._files[place.file].name)
-                value, _ = read_result(line)
+                value = None
+                if place.length != UNTIL_NEWLINE:
+                    line = fetch(descriptors[place.file], place, self._files[place.file].name)
+                    value, _ = read_result(line)
                 self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
                 if value is None and len(self._unclaimed) < LINES_LOOKED_AT:
@@ -129,23 +135,54 @@ class Accounting:
             self.counts["malformed_unmatched"] += 1
         else:
             self.counts["unknown"] += 1
-        self._name("malformed" if malformed else "unknown", place)
+            self._name("unknown", place)
 
-    def _find_glued(self) -> None:
-        """Name the malformed lines that are several results without a newline between them."""
-        places = [place for place, malformed in self._unkeyed if malformed and place.length <= LONGEST_LOOKED_AT]
+    def _explain_malformed(self) -> None:
+        """Name the first malformed lines, and read them again for the reason."""
+        places = self._malformed_places()
+        self.examples["malformed"] = [self._shown(place) for place in places[:EXAMPLES]]
+        with OpenFiles(self._files) as descriptors:
+            for place in places:
+                if place.length <= LONGEST_LOOKED_AT:
+                    name = self._files[place.file].name
+                    self._explain(fetch(descriptors[place.file], place, name), name, place)
+        self.findings_not_listed = self.counts["malformed_results"] - self._too_long() - len(self.findings)
+
+    def _malformed_places(self) -> list[LineRef]:
+        """Return the places of the first malformed lines, in the order of the files."""
+        places = {*self._unclaimed, *nsmallest(LINES_LOOKED_AT, (place for place, malformed in self._unkeyed if malformed))}
         if self._index.count:
             entries = _in_order_of_files(self._index, self._flags.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
-            places += [self._index.place(entry) for entry in entries]
-        with OpenFiles(self._files) as descriptors:
-            for place in sorted({*places, *self._unclaimed})[:LINES_LOOKED_AT]:
-                name = self._files[place.file].name
-                if count := glued_objects(fetch(descriptors[place.file], place, name)):
-                    self.glued.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
+            places.update(map(self._index.place, entries))
+        return sorted(places)[:LINES_LOOKED_AT]
+
+    def _explain(self, line: bytes, name: str, place: LineRef) -> None:
+        """Add the finding about a malformed line, if it holds several results or is one of the first lines."""
+        if count := glued_objects(line):
+            self.findings.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
+        elif len(self.findings) < FINDINGS_KEPT:
+            _, result = read_result(line)
+            error = InvalidLineError(result.error_message or "", code=result.error_code or "")
+            self.findings.append(Finding.of(error, path=name, line_number=place.line_number, byte_offset=place.offset))
+
+    def _too_long(self) -> int:
+        """Count the lines above `max_line_bytes`, all of which are malformed."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        index = self._index
+        unkeyed = sum(place.length == UNTIL_NEWLINE for place, _ in self._unkeyed)
+        if not index.count:
+            return unkeyed
+        lengths = pa.Array.from_buffers(pa.uint32(), index.count, [None, pa.py_buffer(index.lengths)])
+        return unkeyed + (pc.sum(pc.equal(lengths, UNTIL_NEWLINE)).as_py() or 0)
 
     def _name(self, kind: str, place: LineRef) -> None:
         if len(self.examples[kind]) < EXAMPLES:
-            self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
+            self.examples[kind].append(self._shown(place))
+
+    def _shown(self, place: LineRef) -> str:
+        return f"{self._files[place.file].name}:{place.line_number}"
 
 
 def _in_order_of_files(index: Index, mask: Any) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -92,7 +92,7 @@ def join(
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
         MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
-            which of them it belongs; or there are results, but none belongs to a request.
+            which of them it belongs; there are results, but none belongs to a request; or a result is in a file of requests.
         InvalidLineError: With `dimensions`: a vector has another length.
 
     Example:

@@ -279,9 +279,9 @@ class Join(LazyTable[JoinReport]):
         fields = totals.fields()
         fields["blank_lines"] += result_index.blank_lines
         fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
-        found = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        found = (*self._roles.findings, *accounting.findings, *result_index.findings, *fields["findings"])
         fields["findings"] = Findings(found)
-        fields["findings_not_listed"] += result_index.findings_not_listed
+        fields["findings_not_listed"] += result_index.findings_not_listed + accounting.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         if not result_index.lines > result_index.blank_lines:

@@ -17,6 +17,7 @@ from batchfiles import codec
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding, add_example
 from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, digests_of_bytes
+from batchfiles.inputs.file_mistakes import refuse_result
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
@@ -248,8 +249,7 @@ class RequestParts(NamedTuple):
         """Decode one line.
 
         Raises:
-            InvalidLineError: It is not a JSON object with a string `custom_id` and an object `body`, or it is a result: its row
-                would be a request that nobody made.
+            InvalidLineError: It is not a JSON object with a string `custom_id` and an object `body`.
         """
         value = codec.request_of(line)
         url = value.get("url")
@@ -384,6 +384,7 @@ class JoinRows(RowWork):
             try:
                 custom_id, url, decoded, body, is_repaired = RequestParts.of(line, with_text=with_text)
             except InvalidLineError as error:
+                refuse_result(line, name, number)
                 keys.append(None)
                 self._refuse(file, line, error, number, offset)
             else:

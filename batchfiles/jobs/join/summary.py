@@ -120,10 +120,10 @@ def _notes_of_join(report: JoinReport, names: Interface) -> Iterator[Note]:
     if report.malformed_inputs:
         yield "malformed", f"{plural(report.malformed_inputs, 'request line')} that can't be read; each has a row"
     if report.malformed_results:
-        words = f"{plural(report.malformed_results, 'result line')} that can't be read"
+        words = f"{plural(report.malformed_results, 'result line')} that can't be read{_places(report, 'malformed')}"
         if report.malformed_unmatched:
             words += f"; {report.malformed_unmatched:,} of them without a request"
-        yield "malformed", words + _places(report, "malformed")
+        yield "malformed", words
 
 
 def _notes_of_table(report: TableReport, names: Interface, *, csv_safe: bool) -> Iterator[Note]:

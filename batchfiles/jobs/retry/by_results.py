@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchfiles.errors import MismatchError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, add_example
 from batchfiles.ids.index import ResultFlags
 from batchfiles.inputs.folders import attributed
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
@@ -90,6 +90,7 @@ class RetryByResults:
         self._names: dict[str, None] = {}
         self._of_files: list[Finding] = []
         self._of_results: list[Finding] = []
+        self._examples: dict[str, list[str]] = {}
         self._listed: tuple[ResultIndex, ResultFlags] | None = None
 
     def run(self, spool: Spool) -> RetryReport:
@@ -135,6 +136,8 @@ class RetryByResults:
             words=self._choice.words,
             unknown_ids=unknown if self._choice.listed else 0,
             unknown_results=0 if self._choice.listed else unknown,
+            malformed_results=self._unclaimed["malformed"],
+            examples={name: tuple(found) for name, found in self._examples.items()},
             seconds=round(time.perf_counter() - started, 3),
         )
 
@@ -260,7 +263,7 @@ class RetryByResults:
         }
 
     def _count_unknown(self, result_index: ResultIndex, flags: ResultFlags, result_files: Sequence[ResultFile]) -> None:
-        """Count results, or rows of a table, without a request.
+        """Count results, or rows of a table, without a request, and results that can't be read.
 
         Raises:
             MismatchError: A line is several results.
@@ -278,7 +281,14 @@ class RetryByResults:
                 path=glued.path,
             )
         counts = accounting.counts
-        self._unclaimed.update(unknown=counts["unknown"], unclaimed=counts["unknown"] + counts["malformed_unmatched"])
+        self._unclaimed.update(
+            unknown=counts["unknown"],
+            unclaimed=counts["unknown"] + counts["malformed_unmatched"],
+            malformed=counts["malformed_results"],
+        )
+        self._of_results += accounting.findings
+        if malformed := accounting.examples.get("malformed"):
+            add_example(self._examples, "malformed", *malformed)
 
     def _refuse_foreign_results(self) -> None:
         """Refuse results, or a table, of other requests.

@@ -14,6 +14,7 @@ from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding, nearest
 from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest, digests_of_bytes
+from batchfiles.inputs.file_mistakes import may_be_result, refuse_result
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
@@ -273,11 +274,14 @@ class RetryLines(Job):
         """Take the wanted lines of a block, and return the digests of all.
 
         Flat on purpose: it runs once a line of every input without compiled code.
+
+        Raises:
+            MismatchError: A line is a result.
         """
         lines, best, why_missing = block.lines, self._lookup.best, self._why_missing
         ids = list(map(id_in, lines))
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
-        absent = 0
+        absent, checks_all = 0, not self._choice.listed
         number, offset = block.line_number - 1, block.byte_offset
         end = offset
         for custom_id, key, line in zip(ids, keys, lines, strict=True):
@@ -285,6 +289,8 @@ class RetryLines(Job):
             if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
                 continue
+            if checks_all and may_be_result(line):  # lines that are left out are not decoded
+                refuse_result(line, block.path, number)
             found = best(custom_id, key, file, line)
             if found is MISSING and why_missing is not None:
                 absent += 1
@@ -347,13 +353,18 @@ class RetryLines(Job):
         self._groups.add((outcome, status, code and code[:CODE_LENGTH], why), more)
 
     def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
-        """Report a line that is not a request; a blank one is only counted."""
+        """Report a line that is not a request; a blank one is only counted.
+
+        Raises:
+            MismatchError: It is a result.
+        """
         if not line.strip():
             self._counts["blank_line"] += 1
             return
         try:
             request_of(line)
         except InvalidLineError as error:
+            refuse_result(line, path, number)
             self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
 
     def _notice(self, finding: Finding) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from batchfiles.findings import Finding, Findings, first_findings, not_read_lines, plural, sentence_of
@@ -95,8 +96,9 @@ class RetryReport(Displayed):
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
         seconds: How long it took.
+        malformed_results: Result lines that can't be read; 0 if the outcomes come from a joined table.
         not_read: Files and folders in the given folders that were skipped.
-        examples: The first names of these, under `not_read`.
+        examples: The first places of malformed results, under `malformed`, and the first names under `not_read`.
     """
 
     inputs: int
@@ -112,6 +114,7 @@ class RetryReport(Displayed):
     blank_lines: int
     findings: tuple[Finding, ...]
     seconds: float
+    malformed_results: int = 0
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -174,6 +177,8 @@ class RetryCounts:
         unknown_ids: int,
         seconds: float,
         unknown_results: int = 0,
+        malformed_results: int = 0,
+        examples: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> RetryReport:
         """Return the sums.
 
@@ -183,6 +188,8 @@ class RetryCounts:
             unknown_ids: Listed ids that no request has.
             seconds: How long it took.
             unknown_results: Results without a request.
+            malformed_results: Result lines that can't be read.
+            examples: Their first places.
         """
         groups = [
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
@@ -204,6 +211,8 @@ class RetryCounts:
             blank_lines=self.counts["blank_line"],
             findings=Findings(self.findings),
             seconds=seconds,
+            malformed_results=malformed_results,
+            examples=dict(examples),
         )
 
 
@@ -216,6 +225,8 @@ def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
 GROUPS = 20
 """How many groups the summary shows."""
 CODE_WIDTH = 32
+PLACES = 3
+"""How many malformed results the summary names."""
 HEADINGS = ("outcome", "status", "error", "requests", "")
 
 
@@ -237,7 +248,7 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Blo
         HEADINGS, rows, texts=("outcome", "error", ""), whole=("outcome",), optional=("status",), sentences=("",), has_total=True
     )
     lines = [f"… {len(report.groups) - GROUPS:,} more: {names.all_of_them}"] if len(report.groups) > GROUPS else []
-    lines += ["", *first_findings(report.findings, names)]
+    lines += ["", *_malformed_lines(report), *first_findings(report.findings, names)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
     lines += not_read_lines(report.not_read, report.examples)
@@ -248,6 +259,14 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Blo
     if report.unknown_ids:
         lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
     yield Sentences([*lines, *_file_lines(report)])
+
+
+def _malformed_lines(report: RetryReport) -> Iterator[str]:
+    """Yield the line about results that can't be read, if any: their requests are sent again."""
+    if count := report.malformed_results:
+        places = ", ".join(report.examples.get("malformed", ())[:PLACES])
+        more = ", …" if count > PLACES else ""
+        yield visible(f"{plural(count, 'result line')} that can't be read: {places}{more}")
 
 
 def _file_lines(report: RetryReport) -> list[str]:

@@ -219,9 +219,9 @@ def retry(
 
     Raises:
         MismatchError: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
-            a request; a value in the table does not fit its column; a file is of the wrong kind; request
-            files that a manifest would name share only some of their lines; or, with a folder, an earlier retry has no
-            results yet.
+            a request; a value in the table does not fit its column; a file is of the wrong kind; a result is in a file of
+            requests; request files that a manifest would name share only some of their lines; or, with a folder, an earlier
+            retry has no results yet.
         DuplicateCustomIdError: An id would be repeated in the file, or could mean the requests of two request files.
         InvalidLineError: A value can't be set in a line.
         OutputExistsError: A file exists and `overwrite` was not given.
@@ -311,7 +311,8 @@ class _Retry:
             self._target, units.requests, units.earlier, units.results, self._spool, by_part=by_part, overwrite=self._overwrite
         )
         with closing(targets):
-            return replace(self._report(units, targets, by_part=by_part), **not_read_fields(units.not_read))
+            report, passed_over = self._report(units, targets, by_part=by_part), not_read_fields(units.not_read)
+            return replace(report, **passed_over | {"examples": {**report.examples, **passed_over["examples"]}})
 
     def _report(self, units: Units, targets: RetryTargets, *, by_part: bool) -> RetryReport:
         if self._lists:
