@@ -266,7 +266,7 @@ def test_a_crew_of_nobody_is_a_mistake() -> None:
 
 
 def test_there_are_at_most_eight_workers_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--workers 99999` started a process for each, and the machine stood still."""
+    """`--workers 99999` started a process for each, and the machine ran out of memory."""
     monkeypatch.setattr(pool, "cores", lambda: 1)
     with WorkerPool(99_999) as many:
         assert len(many._workers) == 8
