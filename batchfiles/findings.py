@@ -150,7 +150,7 @@ def first_findings(findings: Sequence[Finding], names: Interface) -> Iterator[st
     for finding in findings[:FINDINGS_IN_SUMMARY]:
         yield visible(str(finding))
     if len(findings) > FINDINGS_IN_SUMMARY:
-        yield f"{len(findings) - FINDINGS_IN_SUMMARY:,} more findings: {names.all_of_them}"
+        yield f"{plural(len(findings) - FINDINGS_IN_SUMMARY, 'more finding')}: {names.all_of_them}"
 
 
 def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:

@@ -622,7 +622,7 @@ def test_a_result_file_that_changes_between_two_passes_is_an_error(tmp_path: Pat
 def append(path: Path) -> None:
     """Let a file grow by a line."""
     with path.open("ab") as file:
-        file.write(success("c") + b"\n")
+        file.write((request if path.name == "in.jsonl" else success)("c") + b"\n")
 
 
 def rewrite(path: Path) -> None:

@@ -347,7 +347,7 @@ def test_results_that_cannot_be_read_are_named(
         (str(results), number, "invalid_json_line") for number in (1, 2, 3)
     ]
     words = " ".join(str(report).split())
-    assert f"3 result lines that can't be read: {results}:1, {results}:2, {results}:3 " in words
+    assert f"3 result lines that can't be read {results}:1: error: " in words
     assert f"{results}:1: error: not valid UTF-8" in words
 
 

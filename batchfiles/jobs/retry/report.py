@@ -225,8 +225,6 @@ def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
 GROUPS = 20
 """How many groups the summary shows."""
 CODE_WIDTH = 32
-PLACES = 3
-"""How many malformed results the summary names."""
 HEADINGS = ("outcome", "status", "error", "requests", "")
 
 
@@ -264,9 +262,7 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Blo
 def _malformed_lines(report: RetryReport) -> Iterator[str]:
     """Yield the line about results that can't be read, if any: their requests are sent again."""
     if count := report.malformed_results:
-        places = ", ".join(report.examples.get("malformed", ())[:PLACES])
-        more = ", …" if count > PLACES else ""
-        yield visible(f"{plural(count, 'result line')} that can't be read: {places}{more}")
+        yield f"{plural(count, 'result line')} that can't be read"
 
 
 def _file_lines(report: RetryReport) -> list[str]:
