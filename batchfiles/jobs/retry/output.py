@@ -19,7 +19,7 @@ from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.lookup import fetch
 from batchfiles.jobs.retry.report import RetryFile
-from batchfiles.jobs.retry.units import EarlierRetry, last_name
+from batchfiles.jobs.retry.units import EarlierRetry, are_in, last_name
 from batchfiles.outcome import id_in
 from batchfiles.writing import CopyWriter
 
@@ -131,7 +131,7 @@ class RetryTargets:
             return
         folder = self._output.key.parent
         manifest = read_manifest(folder)
-        are_in_folder = isinstance(folder, Path) and all(file.original == folder / last_name(file) for file in self._inputs)
+        are_in_folder = isinstance(folder, Path) and are_in(folder, self._inputs)
         if manifest is None:
             if not changed or not are_in_folder or (folder / MANIFEST).is_file():
                 return

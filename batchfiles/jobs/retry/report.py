@@ -246,7 +246,10 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Blo
         HEADINGS, rows, texts=("outcome", "error", ""), whole=("outcome",), optional=("status",), sentences=("",), has_total=True
     )
     lines = [f"… {len(report.groups) - GROUPS:,} more: {names.all_of_them}"] if len(report.groups) > GROUPS else []
-    lines += ["", *_malformed_lines(report), *first_findings(report.findings, names)]
+    lines.append("")
+    if report.malformed_results:
+        lines.append(f"{plural(report.malformed_results, 'result line')} that can't be read")
+    lines += first_findings(report.findings, names)
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
     lines += not_read_lines(report.not_read, report.examples)
@@ -257,12 +260,6 @@ def retry_blocks(report: RetryReport, names: Interface = PYTHON) -> Iterator[Blo
     if report.unknown_ids:
         lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
     yield Sentences([*lines, *_file_lines(report)])
-
-
-def _malformed_lines(report: RetryReport) -> Iterator[str]:
-    """Yield the line about results that can't be read, if any: their requests are sent again."""
-    if count := report.malformed_results:
-        yield f"{plural(count, 'result line')} that can't be read"
 
 
 def _file_lines(report: RetryReport) -> list[str]:

@@ -192,7 +192,7 @@ def files_of_folder(roles: FileRoles, spool: Spool, folder: Path | None, options
 def _will_be_named(roles: FileRoles, folder: Path) -> bool:
     """Return whether the manifest of a folder will name several request files of which it does not name all yet."""
     inputs = roles.inputs
-    if len(inputs) < 2 or any(file.original != folder / last_name(file) for file in inputs):
+    if len(inputs) < 2 or not are_in(folder, inputs):
         return False
     if roles.campaigns.of(folder) is None and (folder / MANIFEST).exists():
         return False  # it belongs to another program
@@ -218,6 +218,11 @@ def _as_part(file: LocalFile, retry_of: tuple[str, ...] = ()) -> Part:
 def last_name(file: LocalFile) -> str:
     """Return the name of a file without its folder."""
     return Path(file.name).name
+
+
+def are_in(folder: Path, files: Iterable[LocalFile]) -> bool:
+    """Return whether all files are in a folder itself, under their own names."""
+    return all(file.original == folder / last_name(file) for file in files)
 
 
 class PartByPart:
