@@ -318,6 +318,11 @@ def _malformed(code: str, message: str) -> Result:
     return Result(MALFORMED, None, None, code, None, None, message, retryable(MALFORMED, None), None, EMPTY, 0)
 
 
+def why_malformed(result: Result) -> InvalidLineError:
+    """Return the reason of `read_result` for a line that can't be read, as an exception."""
+    return InvalidLineError(result.error_message or "", code=result.error_code or "")
+
+
 def id_of_line(line: bytes) -> str | None:
     """Read the id of a line that can't be read as a result: from its JSON if it is some, else from its beginning."""
     try:

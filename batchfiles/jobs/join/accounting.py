@@ -10,7 +10,6 @@ from heapq import nsmallest
 from typing import Any, BinaryIO
 
 from batchfiles.codec import GLUED, Repaired, glued_objects, glued_words, loads
-from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import Index, LineRef, ResultFlags
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
@@ -18,7 +17,7 @@ from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lookup import fetch, glued_finding
 from batchfiles.jobs.join.scan import FINDINGS_KEPT, UNTIL_NEWLINE, ResultIndex
-from batchfiles.outcome import read_result
+from batchfiles.outcome import read_result, why_malformed
 
 EXAMPLES = 5
 """Places of each kind that a report lists."""
@@ -161,8 +160,7 @@ class Accounting:
         if count := glued_objects(line):
             self.findings.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
         elif len(self.findings) < FINDINGS_KEPT:
-            _, result = read_result(line)
-            error = InvalidLineError(result.error_message or "", code=result.error_code or "")
+            error = why_malformed(read_result(line)[1])
             self.findings.append(Finding.of(error, path=name, line_number=place.line_number, byte_offset=place.offset))
 
     def _too_long(self) -> int:

@@ -36,7 +36,7 @@ from batchfiles.jobs.join.scan import with_line_numbers
 from batchfiles.jobs.join.table_files import NewFolder, in_files
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import NativeRows
-from batchfiles.outcome import MALFORMED, id_of_line, read_result
+from batchfiles.outcome import MALFORMED, id_of_line, read_result, why_malformed
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.plain_rows import PlainRows, plain_reader
 from batchfiles.table.rows import RequestRef, ResultRef
@@ -96,8 +96,7 @@ class ExportRows(RowWork):
         for line in block.lines:
             value, result = read_result(line)
             if value is None:
-                error = InvalidLineError(result.error_message or "", code=result.error_code or "")
-                self._refuse(file, line, error, number, offset)
+                self._refuse(file, line, why_malformed(result), number, offset)
             else:
                 if type(value) is not dict:
                     self._counts["repaired_json"] += 1
