@@ -14,7 +14,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from batchfiles.cli.options import Command, overwrite_option
 from batchfiles.cli.progress import print_note
 from batchfiles.findings import instead_of, plural
-from batchfiles.io.remote_path import file_error
+from batchfiles.io.remote_path import make_folder
 from batchfiles.io.target import PathTarget
 
 NAME = "batchfiles"
@@ -81,10 +81,7 @@ def man(command: str | None, *, folder: str | None, overwrite: bool) -> None:
         return
     if command is not None:
         raise click.UsageError("-o writes the pages of all commands: leave out COMMAND.")
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(error, Path(folder)) from None
+    make_folder(Path(folder))
     targets = {each: PathTarget.at(Path(folder, f"{_called(each)}.1"), folder=False) for each in (None, *COMMANDS)}
     for target in targets.values():
         target.check(overwrite=overwrite)

@@ -27,8 +27,7 @@ from batchfiles.api.files import MAX_PAGE, Order
 from batchfiles.api.responses import FilePart
 from batchfiles.api.submitting import Submission, create, list_batches, submit, upload
 from batchfiles.api.waiting import wait
-from batchfiles.errors import FileError
-from batchfiles.io.remote_path import file_error
+from batchfiles.io.remote_path import file_error, make_folder
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
 Expiry = BatchFileExpirationAfter | int | None
@@ -168,15 +167,10 @@ class Calls:
         """Fetch the results of a batch into a folder, which is made if it isn't there.
 
         Raises:
-            FileError: The folder can't be made.
+            FileError: It is a file, or can't be made.
         """
         folder = os.fspath(output)
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise FileError("is a file, and a folder was asked for", path=folder, number=error.errno) from None
-        except OSError as error:
-            raise file_error(error, Path(folder)) from None
+        make_folder(Path(folder))
         return download(self.config, batch, folder, self.policy)
 
 

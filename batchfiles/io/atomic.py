@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExistsError
-from batchfiles.io.remote_path import Place, file_error, mode_of, real_path
+from batchfiles.io.remote_path import Place, file_error, mode_of, not_a_folder, real_path
 from batchfiles.io.temporary import OLD_SUFFIX, clear_leftovers, unfinished_name
 
 LOG = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def refuse_existing_folder(path: Path, *, overwrite: bool, ours: IsOwnFile = no_
         raise file_error(error, path) from None
     refuse_existing(path, overwrite=overwrite or (is_folder and not entries))
     if mode and not is_folder:
-        raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
+        raise not_a_folder(path)
     refuse_others_files(path, entries, ours)
 
 

@@ -27,7 +27,29 @@ from batchfiles.io.filesystems import (
 
 def file_error(error: OSError, path: Path | str) -> FileError:
     """Turn an error of the operating system into ours, with the name of the file that was asked for."""
-    return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
+    reason = (error.strerror or str(error)).lower()
+    if error.errno == errno.ENOTDIR:
+        reason += next((f": {parent} is a file" for parent in Path(path).parents if parent.is_file()), "")
+    return FileError(reason, path=str(path), number=error.errno)
+
+
+def not_a_folder(path: Path | str) -> FileError:
+    """Return the exception for a file where a folder was asked for."""
+    return FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
+
+
+def make_folder(folder: Path, *, parents: bool = True) -> None:
+    """Make a folder of the local disk, unless it is there.
+
+    Raises:
+        FileError: It is a file, or can't be made.
+    """
+    try:
+        folder.mkdir(parents=parents, exist_ok=True)
+    except FileExistsError:
+        raise not_a_folder(folder) from None
+    except OSError as error:
+        raise file_error(error, folder) from None
 
 
 def changed(name: str) -> FileError:

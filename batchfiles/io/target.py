@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeAlias, cast
 from batchfiles.errors import BatchFilesError, FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, atomic_file, atomic_folder, no_file, refuse_existing, refuse_existing_folder
 from batchfiles.io.filesystems import as_file_error, shown_name
-from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, mode_of, real_path
+from batchfiles.io.remote_path import Place, RemotePath, file_error, files_in, located, make_folder, mode_of, real_path
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.io.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 from batchfiles.layout import visible
@@ -250,10 +250,7 @@ class _LocalTarget(PathTarget):
         return self.place.stat().st_size
 
     def make_folder(self) -> None:
-        try:
-            self.place.mkdir(exist_ok=True)
-        except OSError as error:
-            raise file_error(error, self.name) from None
+        make_folder(self.place, parents=False)
 
     def remove(self) -> None:
         try:

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, cast
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import IsOwnFile, no_file, refuse_others_files
 from batchfiles.io.filesystems import as_file_error
-from batchfiles.io.remote_path import RemotePath, changed
+from batchfiles.io.remote_path import RemotePath, changed, not_a_folder
 from batchfiles.io.temporary import UNFINISHED, new_temporary_folder
 
 CHUNK = 8 * 1024 * 1024
@@ -74,7 +74,7 @@ def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile
 
     kind = target.look().type
     if kind == FileType.File:
-        raise FileError("is a file, and a folder was asked for", path=target.shown, number=errno.ENOTDIR)
+        raise not_a_folder(target.shown)
     if target.has_buckets and "/" not in target.path:
         raise FileError("is a whole bucket: name a folder in it", path=target.shown, number=errno.EISDIR)
     if kind != FileType.Directory:

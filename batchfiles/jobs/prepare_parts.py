@@ -20,6 +20,7 @@ from batchfiles.findings import instead_of
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.filesystems import local_path_of, parse_url
+from batchfiles.io.remote_path import make_folder
 from batchfiles.io.sources import Source
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.prepare import Preparation, read_template, rows_named
@@ -112,7 +113,7 @@ class PartsOfRows:
         limits = changed_limits(profile(self.limits), self.max_requests, self.max_bytes)
         job = self._preparation()
         folder = staging / secrets.token_hex(8)
-        folder.mkdir()
+        make_folder(folder, parents=False)
         try:
             sizer = RequestSizer((), counts_inputs=limits.max_embedding_inputs is not None, tokens=None)
             with rows_named(job), (folder / IDS).open("xb") as ids, UniqueIds() as seen, PartWriter() as writer:
@@ -221,7 +222,7 @@ class NewCampaign:
             raise ValueError(f"{target.name} is remote: write the campaign to a folder that all tasks share")
         target.check(overwrite=overwrite, ours=made_by_split(target.place))
         staging = Path(path).with_name(f".{Path(path).name[:CUT]}.{secrets.token_hex(4)}.batchfiles-tasks")
-        staging.mkdir()
+        make_folder(staging, parents=False)
         return cls(path, staging, rows, overwrite)
 
     def write(self, batches: Iterable[pa.RecordBatch], name: str) -> WrittenParts:

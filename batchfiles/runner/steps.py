@@ -19,7 +19,7 @@ from batchfiles.api.waiting import SLOW
 from batchfiles.campaign import MANIFEST, parts_of
 from batchfiles.client.calls import Calls
 from batchfiles.inputs.folders import FilesToRead, not_read_fields
-from batchfiles.io.remote_path import file_error
+from batchfiles.io.remote_path import make_folder
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.report import JoinReport
@@ -238,10 +238,7 @@ class CampaignRun:
             return
         missing = [self._folder, *self._folder.parents]
         self._created = [path for path in missing if not path.exists()]
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(error, self._folder) from None
+        make_folder(self._folder)
         self._lock()
         journal = Journal(self._folder)
         self._stack.callback(journal.close)

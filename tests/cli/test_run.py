@@ -149,6 +149,7 @@ def test_a_lost_folder_is_told_with_what_can_be_done(
         (("requests.jsonl", "-o", "no/such/t.parquet"), 3, "there is no folder"),
         (("requests.jsonl", "-o", "t.parquet", "--recover", "--again"), 2, "use one of them"),
         (("none.jsonl", "-o", "t.parquet"), 3, "no such file"),
+        (("requests.jsonl", "-o", "t.parquet", "--campaign", "requests.jsonl"), 3, "not a directory: requests.jsonl is a file"),
     ],
 )
 def test_what_can_not_be_done_is_said_before_anything_is_sent(

@@ -203,6 +203,8 @@ def test_man_prints_one_page(pages: Path, ask: Callable[..., Outcome]) -> None:
         f"batchfiles: error: {pages}/batchfiles.1: exists already: choose another name, or use --force\n",
     )
     assert ask("man", "join", "-o", pages)[0] == 2
+    page = pages / "batchfiles.1"
+    assert ask("man", "-o", page)[::2] == (3, f"batchfiles: error: {page}: is a file, and a folder was asked for\n")
 
 
 def test_the_package_is_a_command() -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import atomic_file, atomic_folder
+from batchfiles.io.remote_path import make_folder
 from batchfiles.io.temporary import UNFINISHED
 from batchfiles.writing import OutputWriter
 
@@ -414,6 +416,20 @@ def test_a_folder_that_is_none_of_ours_is_not_replaced(tmp_path):
     with pytest.raises(FileError, match="holds folders"), atomic_folder(tmp_path / "home", overwrite=True):
         pytest.fail("the block must not begin")
     assert (tmp_path / "home" / "documents").is_dir()
+
+
+def test_a_folder_is_made_unless_a_file_is_in_the_way(tmp_path):
+    """A file with the name of the folder was "file exists" for some commands, and below a file nothing named the file."""
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b", parents=False)
+    file = tmp_path / "a" / "file"
+    file.write_bytes(OLD)
+    with pytest.raises(FileError, match="file: is a file, and a folder was asked for"):
+        make_folder(file)
+    with pytest.raises(FileError, match=f"d: not a directory: {re.escape(str(file))} is a file"):
+        make_folder(file / "c" / "d")
+    with pytest.raises(FileError, match="d: no such file or directory"):
+        make_folder(tmp_path / "c" / "d", parents=False)
 
 
 def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
