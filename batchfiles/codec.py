@@ -23,27 +23,6 @@ from batchfiles.records import (
     not_a_record,
 )
 
-__all__ = [
-    "GLUED",
-    "NOT_STRICT",
-    "Repaired",
-    "decode_input",
-    "decode_output",
-    "dumps",
-    "encode_input",
-    "encode_output",
-    "glued_objects",
-    "glued_words",
-    "input_of",
-    "loads",
-    "output_of",
-    "parse",
-    "request_of",
-    "same",
-    "why_no_input",
-    "write",
-]
-
 JSONBytes: TypeAlias = bytes | bytearray | memoryview
 
 JSON_WHITESPACE = b" \t\r\n"
@@ -99,7 +78,7 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
     """Decode a line that orjson refused, or raise `reason`. Not `json.loads`: how deep it reads depends on the caller's stack."""
     try:
         text = SURROGATE.sub("\ufffd", line).encode() if isinstance(line, str) else str(line, "utf-8").encode()
-        value = orjson.loads(TOKEN.sub(_repaired_token, text) if REPAIRABLE.search(text) else text)
+        value = orjson.loads(TOKEN.sub(_repaired_token, text) if is_repairable(text) else text)
         if type(value) is dict:
             return Repaired(value)
         reason = NOT_AN_OBJECT
@@ -132,19 +111,30 @@ def glued_words(count: int) -> str:
     return f"{count:,} JSON objects without a newline between them: 'jq -c . FILE' writes one object to a line"
 
 
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL)
-"""A string or a number, in JSON or in Python's dialect of it."""
+TOKEN = re.compile(
+    rb'(?:"[^"\\]*"[^"0-9NI-]*){1,64}|"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?',
+    re.DOTALL,
+)
+"""Strings without a backslash and what is between them; a string; or a number, in JSON or in Python's dialect of it.
+
+At most 64 strings, so that there is little to go back to: `++` is wrong before Python 3.11.5.
+"""
 
 ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 """An escape in a string; the group is half of a surrogate pair."""
-REPAIRABLE = re.compile(rb"\\u[dD]|NaN|Infinity|[0-9][eE]\+?[0-9]{2}|[0-9]{300}")
-"""What a line has that is changed. Other lines, such as those that were cut, are not searched for tokens, which takes longer."""
+LARGE = re.compile(rb"[0-9](?:[eE]\+?[0-9]{2}|[0-9]{299})")
+"""In numbers that may be too large for a float."""
+
+
+def is_repairable(text: bytes) -> bool:
+    """Return whether a text has what `_repaired_token` may change: others, such as cut lines, are not searched for tokens."""
+    return b"\\u" in text or b"NaN" in text or b"Infinity" in text or LARGE.search(text) is not None
 
 
 def _repaired_token(match: re.Match[bytes]) -> bytes:
     token = match[0]
     if token.startswith(b'"'):
-        return ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], token)
+        return ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], token) if b"\\u" in token else token
     return token if math.isfinite(float(token)) else b"null"
 
 

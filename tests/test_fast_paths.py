@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -191,8 +192,22 @@ PIECES = [
 def test_lines_without_a_sign_of_it_have_nothing_to_repair(text: str) -> None:
     """Damaged lines are searched for half surrogate pairs and the like only if they may have one, since that takes long."""
     line = text.encode()
-    if codec.REPAIRABLE.search(line) is None:
+    if not codec.is_repairable(line):
         assert codec.TOKEN.sub(codec._repaired_token, line) == line
+
+
+EACH_TOKEN = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL
+)
+
+
+@given(st.lists(st.sampled_from([*PIECES, '"a"', '"b":', '"\\ud83d"', '"c"' * 70]), max_size=12).map("".join))
+@example('{"a":"b","c":"\\ude00\\ud83d","d":[1e999,"NaN",NaN]}')
+def test_strings_that_are_skipped_together_hide_no_token(text: str) -> None:
+    """Runs of strings without a backslash are one match: what follows is repaired as if each were matched by itself."""
+    line = text.encode()
+    repair = codec._repaired_token
+    assert codec.TOKEN.sub(repair, line) == EACH_TOKEN.sub(repair, line)
 
 
 def test_each_odd_value_in_each_place_is_read_in_the_exact_way() -> None:
