@@ -257,6 +257,12 @@ def share(count: int, total: int) -> str:
     return f"{count / total:.1%}" if total else "0.0%"
 
 
+def repaired_words(lines: int) -> str:
+    """Return a sentence about lines that are not strictly JSON and were read."""
+    words = "in JSON that is not strict, read anyway: half a surrogate pair, NaN, or a number too large for a float"
+    return f"{plural(lines, 'line')} {words}"
+
+
 def sentence_of(name: str, number: int) -> str:
     """Return the line of the summary for a count: `2 answers without token counts`."""
     count = COUNTS[name]

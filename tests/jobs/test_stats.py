@@ -94,6 +94,16 @@ def test_only_values_that_a_sum_would_take_are_token_conversion_errors(tmp_path:
     assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_conversion_errors == 1
 
 
+def test_a_token_count_too_large_for_a_float_is_in_a_line_that_is_counted(tmp_path: Path) -> None:
+    """1e400 is null after reading, so no conversion fails; its tokens were left out of the sums without a word."""
+    huge = answered("1", 7, 2).replace(b'"prompt_tokens": 7', b'"prompt_tokens":1e400')
+    put(tmp_path / "r_output.jsonl", huge, answered("2", 5, 5))
+    put(tmp_path / "r.jsonl", request("1", seed=0).replace(b'"seed": 0', b'"seed":NaN'), request("2"))
+    found = stats(tmp_path)
+    assert (found.repaired_lines, found.results.models[0].input_tokens) == (2, 5)
+    assert "2 lines in JSON that is not strict, read anyway: half a surrogate pair" in str(found)
+
+
 def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:
     """A failure does not name the model that failed."""
     results = put(tmp_path / "out.jsonl", failure("1"), answered("2", 3, 4, model=None))

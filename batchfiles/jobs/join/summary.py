@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from batchfiles.errors import BatchFilesError
-from batchfiles.findings import counts_of, plural, sentence_of, share
+from batchfiles.findings import counts_of, plural, repaired_words, sentence_of, share
 from batchfiles.layout import cut, cut_in_middle, size, visible
 from batchfiles.summary import (
     PYTHON,
@@ -147,8 +147,7 @@ def _notes_of_table(report: TableReport, names: Interface, *, csv_safe: bool) ->
         words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, null there; "
         yield "conversion_errors", f"{words}the response_body is kept unless {names.no_bodies}"
     if report.repaired_lines:
-        words = f"{plural(report.repaired_lines, 'line')} in JSON that is not strict, read anyway: "
-        yield "repaired", f"{words}half a surrogate pair, NaN, or a number too large for a float"
+        yield "repaired", repaired_words(report.repaired_lines)
     if report.blank_lines:
         yield "blank", f"{plural(report.blank_lines, 'blank line')}, skipped"
     empty = [file["path"] for file in report.files if file["role"] == "empty"]

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import LIMIT, FieldReader, modalities, read_usage
-from batchfiles.codec import request_of
+from batchfiles.codec import Repaired, request_of
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import count_name
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
@@ -176,17 +176,17 @@ class RequestTotals:
 
     Attributes:
         malformed: Lines that can't be read.
+        repaired: Lines that are not strict JSON and were read.
     """
 
     def __init__(self, prices: Prices | None, answered: AnsweredRequests) -> None:
-        self.malformed = 0
+        self.malformed = self.repaired = 0
         self._prices = prices
         self._answered = answered
         self._count = 0
         self._endpoints = _ByName(_Count)
         self.models = _Models(prices)
-        self._line_bytes = LengthHistogram()
-        self._characters = LengthHistogram()
+        self._line_bytes, self._characters = LengthHistogram(), LengthHistogram()
 
     def add(self, line: bytes, file: int) -> bool:
         """Count a line of a file; returns False if it is not a request."""
@@ -196,6 +196,7 @@ class RequestTotals:
         except InvalidLineError:
             self.malformed += 1
             return False
+        self.repaired += type(request) is Repaired
         self.add_request(request.get("custom_id"), request.get("url"), request["body"], file)
         return True
 
@@ -272,10 +273,11 @@ class ResultCounts:
 
     Attributes:
         malformed: Lines that can't be read, with those longer than `max_line_bytes`.
+        repaired: Lines that are not strict JSON and were read.
     """
 
     def __init__(self, prices: Prices | None, answered: AnsweredRequests) -> None:
-        self.malformed = 0
+        self.malformed = self.repaired = 0
         self._prices = prices
         self._answered = answered
         self._count = 0
@@ -283,10 +285,8 @@ class ResultCounts:
         self._outcomes: Counter[str] = Counter()
         self._endpoints = _ByName(_Count)
         self.models = _Models(prices)
-        self._line_bytes = LengthHistogram()
-        self._characters = LengthHistogram()
-        self._input_tokens = LengthHistogram()
-        self._output_tokens = LengthHistogram()
+        self._line_bytes, self._characters = LengthHistogram(), LengthHistogram()
+        self._input_tokens, self._output_tokens = LengthHistogram(), LengthHistogram()
         self._token_conversion_errors = 0
 
     @cached_property
@@ -331,6 +331,7 @@ class ResultCounts:
         """Count a line; returns False if it is not a result."""
         self._line_bytes.add(len(line))
         value, result = read_result(line)
+        self.repaired += type(value) is Repaired
         endpoint = bodies.endpoint_of(result.body) if result.body else None
         return self.add_result(result, None if value is None else value.get("custom_id"), endpoint)
 
@@ -364,10 +365,9 @@ class ResultCounts:
             tokens.parts.update(others)
         if answer.conversion_errors and result.body:
             self._token_conversion_errors += _conversion_errors_of(result.body.get("usage"))
-        if result.outcome != MALFORMED:
-            return True
-        self.malformed += 1
-        return False
+        is_malformed = result.outcome == MALFORMED
+        self.malformed += is_malformed
+        return not is_malformed
 
     def _counted(self, tokens: int | None) -> int | None:
         """Return a count; one below 0 is ignored: it is in the table unchanged, but it is not a refund."""

@@ -260,6 +260,8 @@ class Stats(Displayed):
         not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
         repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
+        repaired_lines: Lines that are not strict JSON and were read anyway: a token count such as 1e400 is null there, so it is
+            in no sum.
         absent_columns: Columns that one of the tables doesn't have: what they hold is not counted.
     """
 
@@ -279,6 +281,7 @@ class Stats(Displayed):
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     repeated_inputs: int = 0
+    repaired_lines: int = 0
     absent_columns: tuple[str, ...] = ()
 
     def models(self) -> list[str]:

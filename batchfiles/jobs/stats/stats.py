@@ -269,6 +269,7 @@ class _Counts:
             malformed=tuple(place for _, place in self._malformed),
             blank_lines=self._blank,
             repeated_inputs=self._repeated,
+            repaired_lines=self._requests.repaired + self._results.repaired,
             price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
             similar_prices={model: name for model, name in near.items() if name is not None},
             tokens_without_own_price=models.without_own_price(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batchfiles.findings import not_read_lines, plural, sentence_of, share
+from batchfiles.findings import not_read_lines, plural, repaired_words, sentence_of, share
 from batchfiles.jobs.stats.price import money
 from batchfiles.layout import PLAIN, Screen, cut, cut_in_middle, size, visible, wrapped
 from batchfiles.summary import PYTHON, WIDTH, Block, Interface, Sentences, Table, html_of, page_part
@@ -46,6 +46,8 @@ def stats_notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
     if found.repeated_inputs:
         yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
+    if found.repaired_lines:
+        yield repaired_words(found.repaired_lines)
     yield from _successes(found)
     yield from not_read_lines(found.not_read, found.examples)
     yield from absent_columns_notes(found.absent_columns)
