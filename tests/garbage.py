@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -254,7 +255,7 @@ def check_alone(seed: int, *, jobs: bool) -> Counter[str]:
 
 
 def main() -> None:
-    """Check many lines, and print how many there were."""
+    """Check many lines, and print how many there were; each million is reported on standard error."""
     options = argparse.ArgumentParser(prog="python -m tests.garbage")
     options.add_argument("--lines", type=int, default=100_000)
     options.add_argument("--minutes", type=float, default=60, help="no new batch is started after this time")
@@ -278,8 +279,11 @@ def main() -> None:
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
+            millions = counts["lines"] // 1_000_000
             for each in done:
                 counts += each.result()
+            if counts["lines"] // 1_000_000 > millions:
+                print(f"{counts['lines']:,} lines in {time.monotonic() - begin:,.0f} s", file=sys.stderr, flush=True)
     seconds = time.monotonic() - begin
     print(f"{counts['lines']:,} lines ({counts['lines'] / seconds:,.0f} a second): no other error than ours")
     print(", ".join(f"{number:,} {name}" for name, number in counts.items() if name != "lines"))
