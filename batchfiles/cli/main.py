@@ -360,6 +360,9 @@ def _is_wrong_usage(error: BaseException) -> bool:
     return type(error) is ValueError and module.startswith("batchfiles.")
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a file that takes no more bytes."""
+
 OUT_OF_MEMORY = ("can't start new thread", "can't allocate", "cannot allocate memory", "failed to map segment", "bad_alloc")
 """Messages of Python, the system and the loader when a limit is reached."""
 
@@ -382,5 +385,8 @@ def _failure_message(error: BaseException) -> str | None:
         return "not enough memory or threads: raise the limits (ulimit -v, ulimit -u), or use --workers 1 if the command has it"
     if isinstance(error, OSError):
         words = (error.strerror or str(error)).lower()
-        return f"{os.fsdecode(error.filename)}: {words}" if isinstance(error.filename, (str, bytes)) else words
+        if isinstance(error.filename, (str, bytes)):
+            return f"{os.fsdecode(error.filename)}: {words}"
+        # Every other file that is written is named in a FileError.
+        return f"<stdout>: {words}" if error.errno in FULL else words
     return None

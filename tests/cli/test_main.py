@@ -254,9 +254,10 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 
 def test_a_full_standard_output_is_an_error() -> None:
     """What could not be written must not look fine, even if it was little."""
-    with Path("/dev/full").open("w") as full:
-        found = subprocess.run([*PROGRAM, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (found.returncode, found.stderr) == (3, "batchfiles: error: no space left on device\n")
+    for command in ("--version", "limits", "completion bash"):
+        with Path("/dev/full").open("w") as full:
+            found = subprocess.run([*PROGRAM, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (found.returncode, found.stderr) == (3, "batchfiles: error: <stdout>: no space left on device\n"), command
 
 
 def test_closed_standard_streams_are_an_error_only_if_they_are_used(tmp_path: Path) -> None:
