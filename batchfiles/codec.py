@@ -76,19 +76,22 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
 
 def _repair(line: JSONBytes | str, reason: str) -> Repaired:
     """Decode a line that orjson refused, or raise `reason`. Not `json.loads`: how deep it reads depends on the caller's stack."""
+    message = reason
     try:
         text = SURROGATE.sub("\ufffd", line).encode() if isinstance(line, str) else str(line, "utf-8").encode()
-        value = orjson.loads(TOKEN.sub(_repaired_token, text) if is_repairable(text) else text)
-        if type(value) is dict:
-            return Repaired(value)
-        reason = NOT_AN_OBJECT
+        if is_repairable(text) or isinstance(line, str):
+            value = orjson.loads(TOKEN.sub(_repaired_token, text))
+            if type(value) is dict:
+                return Repaired(value)
+            message = reason = NOT_AN_OBJECT
     except UnicodeDecodeError as error:
-        reason = f"not valid UTF-8 (byte {error.start + 1})"
+        message = reason = f"not valid UTF-8 (byte {error.start + 1})"
     except orjson.JSONDecodeError as error:  # the reason is that of the original line, with one exception
-        reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
-        count = glued_objects(line) if EXTRA in reason else 0
-        if count:
-            raise InvalidLineError(glued_words(count), code=GLUED) from None
+        message = error.msg
+    if TOO_DEEP.search(message):
+        reason = "nested too deeply to be read"
+    elif EXTRA in reason and (count := glued_objects(line)):
+        raise InvalidLineError(glued_words(count), code=GLUED)
     raise InvalidLineError(reason, code="invalid_json_line")
 
 
