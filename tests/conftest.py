@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import groupby
 from random import Random
@@ -14,6 +15,11 @@ from tests.canary import findings
 
 # readline sets it in the process that starts the workers of pytest-xdist, and terminals export it: then tables would be cut.
 os.environ.pop("COLUMNS", None)
+
+# nohup and background jobs of a shell ignore them, and so would the programs that the tests interrupt.
+for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # The duration of one example is meaningless on a shared machine.
 settings.register_profile("batchfiles", deadline=None)
