@@ -371,7 +371,7 @@ class _Worker:
         output = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
         last = f": {output[-1]}" if output else ""
         return WorkerError(
-            f"a worker process ended with status {self._process.returncode}{last}. If memory is low, try --workers 1"
+            f"a worker process ended with status {self._process.returncode}{last}. If memory is low, use one (--workers 1)"
         )
 
 

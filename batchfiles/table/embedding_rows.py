@@ -10,6 +10,7 @@ from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.bodies.answer import Body
 from batchfiles.bodies.embeddings import FLOAT32, Encoding, encoding_of
 from batchfiles.errors import InvalidLineError
+from batchfiles.findings import plural
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.rows import NOT_OF_VECTORS, REQUESTS, RequestRef, RequestRows, ResultRef, embedding_answers
 
@@ -176,7 +177,7 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
 
 def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLineError:
     return InvalidLineError(
-        f"the vector has {length} dimensions and not {wanted}: use --dimensions {length}, or leave it out for any length",
+        f"the vector has {plural(length, 'dimension')} and not {wanted}: name {length} (--dimensions), or none for any length",
         code="invalid_embedding",
         path=result_ref.source,
         line_number=result_ref.line_number,

@@ -136,7 +136,7 @@ def test_a_vector_of_another_length_names_its_line(tmp_path: Path, workers: int)
     job = joined(
         tmp_path, [ask("a"), ask("b")], [vectors("b", [1.0, 2.0]), vectors("a", [1.0, 2.0, 3.0])], dimensions=2, workers=workers
     )
-    with pytest.raises(InvalidLineError, match="3 dimensions and not 2: use --dimensions 3") as caught:
+    with pytest.raises(InvalidLineError, match=r"3 dimensions and not 2: name 3 \(--dimensions\)") as caught:
         job.to_parquet(tmp_path / "table.parquet")
     assert (caught.value.path, caught.value.line_number) == (str(tmp_path / "out.jsonl"), 2)
     assert caught.value.role == "output"

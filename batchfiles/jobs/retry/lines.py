@@ -132,7 +132,7 @@ class RetryChoice:
             return NOT_IN_TABLE
         if self._only is not None:
             if not self._matches(self._only, result, has_parse_error=has_parse_error):
-                return "succeeded" if result.outcome == SUCCEEDED else "not in --only"
+                return "succeeded" if result.outcome == SUCCEEDED else "not chosen"
         elif result.outcome == SUCCEEDED:
             return "succeeded"
         elif result.outcome == MALFORMED and result.error_code == "line_too_long":
@@ -140,7 +140,7 @@ class RetryChoice:
         elif not self._everything and not result.retryable:
             return "not retryable"
         if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):
-            return "in --except"
+            return "excluded"
         return None
 
     def _matches(self, words: frozenset[str], result: Result, *, has_parse_error: bool) -> bool:

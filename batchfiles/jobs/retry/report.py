@@ -20,7 +20,7 @@ NOT_LISTED = "not in the list of ids"
 NOT_IN_TABLE = "not in the table"
 """Why a request is left out if a table has the outcomes of the others: its rows may have been filtered."""
 
-TOO_LONG = "its result is above --max-line-bytes"
+TOO_LONG = "result line too long"
 """Why a request is left out whose result was not read: it may be an answer that was paid for."""
 
 GROUPS_KEPT = 200
