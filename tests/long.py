@@ -57,8 +57,8 @@ CHECKS = {
         "python -m tests.garbage --lines 1000000 --minutes 600 --seed SEED",
     ),
     "oracle": Check(
-        "500 random batches, compared with the simple program",
-        "ORACLE_SEED=SEED000 pytest -q tests/jobs/test_join_oracle.py",
+        "10,000 random batches, compared with the simple program",
+        "BATCHFILES_TEST_BATCHES=10000 ORACLE_SEED=SEED000 pytest -q tests/jobs/test_join_oracle.py",
     ),
     "ids": Check(
         "10,000,000 ids with less than 64 MiB",

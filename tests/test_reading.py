@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import sys
+import tracemalloc
 
 import orjson
 import pytest
@@ -307,9 +308,16 @@ def test_exceptions_do_not_hold_the_line(write, read, data):
 
 
 def test_findings_are_small(write):
-    """Ten thousand of them from long lines hold none of the lines."""
+    """Those of long lines hold none of the lines, and take less than 512 bytes each."""
     path = write((b'{"custom_id": "' + b"x" * 2000 + b'"\n') * 1000)
     findings = []
-    list(read_outputs(path, on_error=findings.append))
+    tracemalloc.start()
+    try:
+        list(read_outputs(path, on_error=findings.append))
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert len(findings) == 1000
     assert max(len(finding.message) for finding in findings) < 200
+    assert taken < 512 * 1000

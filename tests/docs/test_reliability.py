@@ -66,7 +66,7 @@ def test_a_long_check_gets_its_variables_and_its_seed() -> None:
     variables, command = long.words_of(long.CHECKS["interruptions"], 5)
     assert variables == {"BATCHFILES_INTERRUPTIONS": "50", "BATCHFILES_SEED": "5"}
     assert command[1:4] == ["-m", "pytest", "-q"]
-    assert long.words_of(long.CHECKS["oracle"], 5)[0] == {"ORACLE_SEED": "5000"}
+    assert long.words_of(long.CHECKS["oracle"], 5)[0] == {"BATCHFILES_TEST_BATCHES": "10000", "ORACLE_SEED": "5000"}
     assert long.words_of(long.CHECKS["mutants"], 5)[1][-2:] == ["--seed", "5"]
 
 

@@ -32,6 +32,8 @@ from batchfiles.workers import WorkerPool
 from tests.jobs.oracle import BOM, COLUMNS, Expected, expected
 
 FIRST_SEED = int(os.environ.get("ORACLE_SEED", "0"))
+BATCHES = int(os.environ.get("BATCHFILES_TEST_BATCHES", "500"))
+"""Batches for one process; 10,000 are the whole test."""
 CAP = 2_000
 IDS = ["a", "b", "c", "00123", "café", "x y", "", 'say "a"', "back\\slash", "😀", "half \ufffd", "1234567890123456789", "a" * 300]
 TEXTS = ["Hallo", 'a "quoted" {brace}', '"custom_id": "a"', "\u2028 and \x85", "tab\t and \\", "\ud83d cut", "é" * 40, '"}}']
@@ -418,9 +420,9 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
         assert {place.split(" ")[0] if kind == "duplicate" else place for place in named} <= set(places)
 
 
-@pytest.mark.parametrize("start", range(0, 500, 50))
+@pytest.mark.parametrize("start", range(0, BATCHES, 50))
 def test_one_process_agrees_with_the_oracle(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, outcomes, counts, places and rejects of 500 random batches, for each way to read the table."""
+    """Rows, outcomes, counts, places and rejects of random batches, for each way to read the table."""
     for seed in range(FIRST_SEED + start, FIRST_SEED + start + 50):
         check(seed, tmp_path, monkeypatch, ways=WAYS + ALONE)
 
