@@ -77,7 +77,7 @@ CHECKS = {
         "BATCHFILES_TEST_TEXT=2500 pytest -q tests/jobs/test_long_lines.py -k much_text",
     ),
     "calls": Check(
-        "10,000 calls of each of five functions, after which the process has at most 4 MiB more",
+        "10,000 calls of each of 13 functions, after which the process has at most 4 MiB more",
         "BATCHFILES_CALLS=10000 pytest -q tests/jobs/test_repeated_calls.py",
     ),
     "disk": Check(

@@ -29,12 +29,22 @@ FOLDER = ROOT / "fixtures" / "chat_completions"
 REQUESTS = FOLDER / "requests.jsonl"
 RESULTS = [str(path) for path in sorted(FOLDER.glob("batch_*.jsonl"))]
 
+LINES = REQUESTS.read_bytes().splitlines()
+
 JOBS: dict[str, Callable[[Path], Any]] = {
-    "validate": lambda _: batchfiles.validate(REQUESTS),
+    "decode_input": lambda _: [batchfiles.encode_input(batchfiles.decode_input(line)) for line in LINES],
     "read_outputs": lambda _: [batchfiles.outcome_of(record) for record in batchfiles.read_outputs(*RESULTS)],
+    "validate": lambda _: batchfiles.validate(REQUESTS),
+    "stats": lambda _: batchfiles.stats(REQUESTS, *RESULTS),
+    "error_digest": lambda _: batchfiles.error_digest(REQUESTS, *RESULTS),
+    "get": lambda _: batchfiles.get("a", REQUESTS, *RESULTS),
     "edit": lambda out: batchfiles.edit(REQUESTS, output=out / "e.jsonl", values={"body.model": "m"}, overwrite=True),
+    "merge": lambda out: batchfiles.merge(REQUESTS, output=out / "m.jsonl", overwrite=True),
+    "split": lambda out: batchfiles.split(REQUESTS, output=out / "parts", max_requests=10, overwrite=True),
+    "retry": lambda out: batchfiles.retry(REQUESTS, *RESULTS, output=out / "r.jsonl", every=True, overwrite=True),
     "export": lambda _: batchfiles.export(*RESULTS).to_arrow(),
     "join": lambda _: batchfiles.join(REQUESTS, *RESULTS).to_arrow(),
+    "to_parquet": lambda out: batchfiles.join(REQUESTS, *RESULTS).to_parquet(out / "t.parquet", overwrite=True),
 }
 
 
