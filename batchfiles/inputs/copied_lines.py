@@ -11,6 +11,7 @@ from typing import BinaryIO
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
+from batchfiles.inputs.file_mistakes import refuse_results
 from batchfiles.inputs.kinds import FileRole, classify_lines
 from batchfiles.io.lines import BOM, byte_order_mark, checked_line_bytes, complete_head, missing_newline, split
 from batchfiles.io.sources import Source
@@ -154,7 +155,8 @@ class CopiedLines:
 
         Raises:
             LineTooLongError: A line is above `max_line_bytes`: it can't be left out, nor be kept.
-            MismatchError: The lines are neither requests nor results, or not what is wanted; nothing was yielded.
+            MismatchError: The lines are neither requests nor results, or not what is wanted, and nothing was yielded; or one of
+                the requests is a result.
             FileError: The file is not there or can't be read.
             TruncatedFileError: Its compressed bytes are damaged.
         """
@@ -163,6 +165,8 @@ class CopiedLines:
                 pieces(stream, source.name, self.findings.append, max_line_bytes=self._max_line_bytes), source.name
             ):
                 for run in self._runs(piece):
+                    if self.wanted == "inputs":
+                        refuse_results(run.text, run.path, run.line_number)
                     yield run
                     if self._on_bytes is not None:
                         self._on_bytes(len(run.text))

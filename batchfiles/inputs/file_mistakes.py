@@ -239,14 +239,32 @@ MIXED = (
     "a result in a file of requests, where its answer would be lost, and paid for again: put them into two files, "
     "with `jq -c 'select(.body)'` for the requests and `jq -c 'select(.body | not)'` for the results"
 )
-RESPONSE, ERROR = b'"response"', b'"error"'
-"""A result has one of these keys. In a string there is a backslash before the quote."""
+BODY, KEY = b'"body"', re.compile(rb'"(?:body|response|error)"')
+"""The first of these keys tells a result from a request. In a string there is a backslash before the quote."""
 
 
 def may_be_result(line: bytes) -> bool:
     """Return whether a line may be a result: it has `response` or `error`, and no `body` before it."""
-    body = line.find(b'"body"')  # -1 leaves out the last byte, which is in no key
-    return line.find(RESPONSE, 0, body) >= 0 or line.find(ERROR, 0, body) >= 0
+    found = KEY.search(line)
+    return found is not None and found[0] != BODY
+
+
+def refuse_results(text: bytes, path: str, line_number: int) -> None:
+    """Refuse results among the lines of a file of requests, of which the first has this number.
+
+    Raises:
+        MismatchError: A line is a result.
+    """
+    start = counted = 0
+    while found := KEY.search(text, start):
+        end = text.find(b"\n", found.end())
+        if found[0] != BODY:
+            line_number += text.count(b"\n", counted, found.start())
+            counted = found.start()
+            refuse_result(text[text.rfind(b"\n", 0, counted) + 1 : end if end >= 0 else None], path, line_number)
+        if end < 0:
+            return
+        start = end + 1
 
 
 def refuse_result(line: bytes, path: str, line_number: int) -> None:

@@ -4,13 +4,17 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchfiles.errors import MismatchError
-from batchfiles.inputs.file_mistakes import HEAD, file_mistake
+from batchfiles.inputs.file_mistakes import HEAD, file_mistake, may_be_result, refuse_result, refuse_results
+from batchfiles.jobs.edit import edit
 from batchfiles.jobs.join.export import export
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.merge import merge
 from batchfiles.jobs.retry.retry import retry
+from batchfiles.jobs.split import split
 from batchfiles.jobs.stats.stats import stats
 from batchfiles.jobs.validate import validate
 
@@ -216,3 +220,49 @@ def test_glued_requests_are_a_finding_of_their_line():
     text = plain([request(1)]) + json.dumps(request(2)) + plain([request(3), request(4)])
     (finding,) = validate(io.BytesIO(text.encode())).findings
     assert (finding.code, finding.line_number) == ("glued_lines", 2)
+
+
+@pytest.mark.parametrize("last", ["\n", ""])
+def test_a_result_among_requests_is_refused_by_the_commands_that_copy_lines(tmp_path, last):
+    """`split` made requests of results, and `edit` put a body into them; it is also the last line without a newline."""
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text(plain([request(n) for n in range(3)]) + "\n" + plain([request(3)]) + json.dumps(result(4)) + last)
+    for job in (
+        lambda: split(mixed, output=tmp_path / "parts"),
+        lambda: edit(mixed, output=tmp_path / "edited.jsonl", values={"body.temperature": 0}, bad_lines="copy"),
+        lambda: merge(mixed, output=tmp_path / "merged.jsonl", on_duplicate="keep"),
+    ):
+        with pytest.raises(MismatchError, match="a result in a file of requests") as caught:
+            job()
+        assert (caught.value.path, caught.value.line_number) == (str(mixed), 6)
+    assert [path.name for path in tmp_path.iterdir()] == ["mixed.jsonl"]
+
+
+LINES = [
+    json.dumps(result(1)),
+    json.dumps(request(1)),
+    '{"error": null, "custom_id": "a", "url": "u", "body": {"response": 1}}',
+    '{"custom_id": "a", "error": {}}',
+    '{"custom_id": "a \\"error\\"", "body": {}}',
+    '{"custom_id": "a"}',
+    '"error": {',
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=8), st.sampled_from(["", "\n"]))
+def test_many_lines_are_refused_as_each_would_be(lines, last):
+    """With the number of the first line that is a result."""
+
+    def refused(lines, first=1, whole=False):
+        try:
+            if whole:
+                refuse_results(("\n".join(lines) + last).encode(), "f", first)
+            else:
+                for number, line in enumerate(lines, first):
+                    if may_be_result(line.encode()):
+                        refuse_result(line.encode(), "f", number)
+        except MismatchError as error:
+            return error.line_number
+
+    assert refused(lines, 7, whole=True) == refused(lines, 7)
