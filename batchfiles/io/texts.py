@@ -6,6 +6,7 @@ templates, prices, schemas, limits. They are read at once, local or remote.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -15,6 +16,7 @@ from batchfiles.findings import Finding
 from batchfiles.io.lines import BLOCK_SIZE, BOM, Block, blocks, byte_order_mark, checked_line_bytes, missing_newline, split
 from batchfiles.io.remote_path import RemotePath
 from batchfiles.io.sources import Source
+from batchfiles.layout import cut, visible
 from batchfiles.limits import LINE_CAP
 from batchfiles.native import native_lines
 
@@ -186,10 +188,13 @@ def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object 
         filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Raises:
-        FileError: The file is not there, can't be read, or has more than 16 MiB.
+        FileError: The file is not there, can't be read, or has more than 16 MiB; or `path` is JSON itself.
     """
     source = Source.named(path, filesystem=filesystem)
     text = bytearray()
+    # Not `Path.exists`: it raises for names that are too long, as JSON often is.
+    if isinstance(path, str) and path.lstrip().startswith("{") and not os.path.exists(path):  # noqa: PTH110
+        raise FileError("is JSON, and the name of a file with it is needed", path=cut(visible(path), 40), number=errno.ENOENT)
     with source.stored() as stream:
         while len(text) <= MOST_BYTES and (chunk := stream.read(BLOCK_SIZE)):
             text += chunk

@@ -113,6 +113,15 @@ def test_what_cannot_be_is_wrong_usage(ask, arguments, words):
     assert words in err
 
 
+def test_json_in_place_of_a_file_is_named(ask):
+    """It was a file that is not there, or has a name that is too long."""
+    for template in ('{"model": "m"}', json.dumps({"model": "m", "messages": ["{{question}}"] * 50})):
+        code, _, err = ask("prepare", "t.parquet", "-o", "r.jsonl", "--template", template, "--id", "{{doc}}")
+        assert code == 3
+        assert err.endswith(": is JSON, and the name of a file with it is needed\n")
+        assert len(err) < 130
+
+
 def test_a_file_that_is_there_is_refused_before_any_work(ask, files):
     """Unless forced."""
     (files / "r.jsonl").write_text("mine")
