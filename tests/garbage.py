@@ -8,6 +8,7 @@ for every line. With `BATCHFILES_NATIVE=1` the jobs use compiled code.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import orjson
 
 import batchfiles
 from batchfiles import BatchFilesError, InvalidLineError
@@ -130,7 +133,7 @@ def decoded(line: bytes, decode: Any, encode: Any) -> Any:
         value = None
     if not is_deep(line):
         simple = expected(line)
-        if repr(value) != repr(simple):
+        if not are_same(value, simple):
             assert repr(value) == repr(simple and rounded(simple)), line
     try:
         record = decode(line)
@@ -145,6 +148,14 @@ def decoded(line: bytes, decode: Any, encode: Any) -> Any:
     else:
         assert again == line or decode(again) == record, line
     return record
+
+
+def are_same(one: Any, other: Any) -> bool:
+    """Return whether two decoded values are equal, with the same types and order; an infinite number is like null."""
+    try:
+        return orjson.dumps(one) == orjson.dumps(other)
+    except TypeError:  # an integer of more than 64 bits, half a surrogate pair, or too many levels
+        return repr(one) == repr(other)
 
 
 def rounded(value: Any) -> Any:
@@ -219,7 +230,7 @@ def steps(requests: Path, results: Path) -> dict[str, Any]:
 
 
 def check(seed: int, folder: Path, *, jobs: bool = True) -> Counter[str]:
-    """Do everything with the lines of a seed; without `jobs` only decode and read them.
+    """Do everything with the lines of a seed, `stats` with those of every fourth; without `jobs` only decode and read them.
 
     Returns:
         How many lines there were, how many are records, and the errors of the jobs.
@@ -230,6 +241,8 @@ def check(seed: int, folder: Path, *, jobs: bool = True) -> Counter[str]:
     asked, answered, requests, results = files_of(seed, folder)
     counts = Counter(lines=len(asked) + len(answered))
     chosen = steps(requests, results) if jobs else {}
+    if seed % 4:
+        chosen.pop("stats", None)
     chosen["read_inputs"] = lambda: counts.update(
         requests=read(asked, requests, batchfiles.read_inputs, batchfiles.decode_input, batchfiles.encode_input)
     )
@@ -249,9 +262,12 @@ def check(seed: int, folder: Path, *, jobs: bool = True) -> Counter[str]:
 
 
 def check_alone(seed: int, *, jobs: bool) -> Counter[str]:
-    """Do the same in a temporary folder."""
+    """Do the same in a temporary folder. Cycles are collected at the end, which is faster."""
+    gc.disable()
     with tempfile.TemporaryDirectory() as folder:
-        return check(seed, Path(folder), jobs=jobs)
+        counts = check(seed, Path(folder), jobs=jobs)
+    gc.collect()
+    return counts
 
 
 def main() -> None:
