@@ -115,23 +115,24 @@ def glued_words(count: int) -> str:
 
 
 TOKEN = re.compile(
-    rb'(?:"[^"\\]*"[^"0-9NI-]*){1,64}|"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?',
+    rb'(?:"[^"\\]*"[^"0-9NI-]*){1,64}|"[^"\\]*(?:\\.[^"\\]*)*"?|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?',
     re.DOTALL,
 )
 """Strings without a backslash and what is between them; a string; or a number, in JSON or in Python's dialect of it.
 
-At most 64 strings, so that there is little to go back to: `++` is wrong before Python 3.11.5.
+At most 64 strings, so that there is little to go back to: `++` is wrong before Python 3.11.5. A string that was cut ends with the
+text: otherwise each quote in it would be tried, and the time would grow with the square.
 """
 
 ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 """An escape in a string; the group is half of a surrogate pair."""
-LARGE = re.compile(rb"[0-9](?:[eE]\+?[0-9]{2}|[0-9]{299})")
+LARGE = re.compile(rb"[0-9](?:[eE]\+?[0-9]{2}|(?<![0-9][0-9])[0-9]{299})")
 """In numbers that may be too large for a float."""
 
 
 def is_repairable(text: bytes) -> bool:
     """Return whether a text has what `_repaired_token` may change: others, such as cut lines, are not searched for tokens."""
-    return b"\\u" in text or b"NaN" in text or b"Infinity" in text or LARGE.search(text) is not None
+    return b"\\ud" in text or b"\\uD" in text or b"NaN" in text or b"Infinity" in text or LARGE.search(text) is not None
 
 
 def _repaired_token(match: re.Match[bytes]) -> bytes:

@@ -52,6 +52,10 @@ CHECKS = {
         "each command with lines of 500 levels",
         "BATCHFILES_TEST_DEPTH=500 pytest -q tests/test_deep_lines.py",
     ),
+    "repetitive": Check(
+        "lines of 240 kB that repeat each of 58 pieces through each job, with at most 3.4 s of processor time",
+        "BATCHFILES_TEST_REPETITIVE=240000 pytest -q tests/jobs/test_repetitive_lines.py",
+    ),
     "lines": Check(
         "1,000,000 mutated lines through decoding, reading and the jobs",
         "python -m tests.garbage --lines 1000000 --minutes 600 --seed SEED",

@@ -197,7 +197,7 @@ def test_lines_without_a_sign_of_it_have_nothing_to_repair(text: str) -> None:
 
 
 EACH_TOKEN = re.compile(
-    rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"?|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL
 )
 
 
