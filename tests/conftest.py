@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -57,6 +60,33 @@ def pytest_runtest_makereport() -> Iterator[None]:
         if report.outcome == "passed" and findings(text):
             report.outcome, report.longrepr = "failed", f"The key is in the {name.lower()}: {findings(text)}"
     return report
+
+
+LIBRARIES = ("PYTEST_", "_RJEM_")
+"""Variables that pytest and polars set."""
+
+
+def process_state() -> dict[str, object]:
+    """Return what a test may change for all tests after it."""
+    progress = sys.modules.get("batchfiles.cli.progress")
+    state = progress.STATE if progress is not None else None
+    loggers = [logging.getLogger(name) for name in ("", "batchfiles")]
+    return {
+        "logs": [(each.level, [one for one in each.handlers if "pytest" not in type(one).__module__]) for each in loggers],
+        "messages": (state.is_quiet, state.color, state.drawn) if state is not None else (False, "auto", None),
+        "folder": Path.cwd(),
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_changed() -> Iterator[None]:
+    """Compare the process with what it was before the test: what one leaves made others fail, in some orders only."""
+    before, variables = process_state(), os.environ.copy()
+    yield
+    after = process_state()
+    changed = {item for item in os.environ.items() ^ variables.items() if not item[0].startswith(LIBRARIES)}
+    assert {name: value for name, value in after.items() if value != before[name]} | dict.fromkeys(changed, "changed") == {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import STATE, Progress
 
 
 class Terminal(io.StringIO):
@@ -30,7 +30,8 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 100 columns."""
+    """A terminal of 100 columns, and no line on it: messages of later tests would be written above a line that is left."""
+    monkeypatch.setattr(STATE, "drawn", None)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
 

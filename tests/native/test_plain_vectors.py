@@ -138,7 +138,7 @@ def test_lists_of_one_length() -> None:
     """A null takes the room of a vector, and a vector of another length is refused in Python's words."""
     lines = [FAILURES[0], VECTOR_RESULTS[1], FAILURES[3], VECTOR_RESULTS[2]]
     assert is_same(lines, dimensions=4)
-    with pytest.raises(InvalidLineError, match="the vector has 1 dimensions and not 4"):
+    with pytest.raises(InvalidLineError, match="the vector has 1 dimension and not 4"):
         table_of([*lines, vectors([0.25])], fast=True, dimensions=4)
 
 
