@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -279,3 +280,13 @@ def test_no_value_whatever_makes_another_error_than_ours(value: object, status: 
 def test_a_good_answer_is_its_object() -> None:
     """Any status of success."""
     assert batches.create_response(Response(201, {}, b'{"id": "batch_1", "status": "validating"}')) == Batch(id="batch_1")
+
+
+@pytest.mark.parametrize("piece", ["key-", "pk-", "sk-", "key_a.", "Bearer ", "<Message>", "[", '{"error":', "&lt;", " ", "*"])
+def test_a_long_message_of_any_kind_is_read_at_once(piece: str) -> None:
+    """64 KiB of an error are read; a message of `key-key-…` took 10 s, which no deadline ended."""
+    text = (piece * 65_536)[:60_000]
+    begin = time.process_time()
+    for body in (json.dumps({"error": {"message": text, "code": text, "param": text}}).encode(), text.encode()):
+        assert len(str(error_of(Response(400, {}, body)))) < 1_000
+    assert time.process_time() - begin < 1
