@@ -115,7 +115,7 @@ def glued_words(count: int) -> str:
 
 
 TOKEN = re.compile(
-    rb'(?:"[^"\\]*"[^"0-9NI-]*){1,64}|"[^"\\]*(?:\\.[^"\\]*)*"?|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?',
+    rb'(?:"[^"\\]*"[^"0-9NI-]*){1,64}|"[^"\\]*(?:\\.[^"\\]*)*"?|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?',
     re.DOTALL,
 )
 """Strings without a backslash and what is between them; a string; or a number, in JSON or in Python's dialect of it.

@@ -203,6 +203,7 @@ EACH_TOKEN = re.compile(
 
 @given(st.lists(st.sampled_from([*PIECES, '"a"', '"b":', '"\\ud83d"', '"c"' * 70]), max_size=12).map("".join))
 @example('{"a":"b","c":"\\ude00\\ud83d","d":[1e999,"NaN",NaN]}')
+@example('{"a":01e999}')
 def test_strings_that_are_skipped_together_hide_no_token(text: str) -> None:
     """Runs of strings without a backslash are one match: what follows is repaired as if each were matched by itself."""
     line = text.encode()
