@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate, compress, islice, pairwise
@@ -26,6 +26,8 @@ MASK = (1 << 64) - 1
 PARTITIONS = 64
 BUCKET = 16
 """The average number of entries for each item of the directory."""
+MANY = 16
+"""Entries of one digest that are looked through one by one."""
 COLUMNS: tuple[tuple[str, Literal["Q", "I"]], ...] = (
     ("digests", "Q"),
     ("positions", "Q"),
@@ -314,6 +316,8 @@ class Index(_MappedFile):
         last = first
         while last < self.count and digests[last] == digest:
             last += 1
+            if last - first == MANY:  # a search, for the time of a walk through all entries would grow with the square
+                last = bisect_right(digests, digest, last, self.count)
         return range(first, last)
 
     def repeated(self) -> Iterator[range]:

@@ -149,7 +149,7 @@ def find(
     files = files_and_pairs(others, pairs, filesystem)
     on_not_read(files.not_read)
     requests, are_apart = requests_of_results(files)
-    seen: dict[bytes, list[tuple[str, int]]] = {}
+    seen: dict[bytes, dict[str, int]] = {}  # the first line of each file with these bytes
     for file in classified_files(
         files.sources,
         notice,
@@ -166,11 +166,11 @@ def find(
                     if role == "result":
                         yield Occurrence(path, number, offset, role, line, requests.get(file.name))
                     else:
-                        firsts = seen.setdefault(line.strip(), [])
-                        same = (each for each in firsts if each[0] != path and not are_apart(each[0], path))
+                        firsts = seen.setdefault(line.strip(), {})
+                        same = (each for each in firsts.items() if each[0] != path and not are_apart(each[0], path))
                         repeats = next((f"{each_path}:{each_number}" for each_path, each_number in same), None)
                         if repeats is None:
-                            firsts.append((path, number))
+                            firsts.setdefault(path, number)
                         yield Occurrence(path, number, offset, role, line, None, repeats)
                 offset += len(line) + 1
 

@@ -19,9 +19,9 @@ def _has_spark() -> bool:
     return found is not None and found.origin is not None and (Path(found.origin).parent / "jars").is_dir()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    """The session, with the data source registered."""
+    """The session, with the data source registered. Each file has its own: Sail ends one that is not used for some minutes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyspark's own, about pandas
         if _has_spark():

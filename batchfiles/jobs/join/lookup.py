@@ -16,7 +16,7 @@ from batchfiles import bodies
 from batchfiles.codec import GLUED, loads, same
 from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, digest
+from batchfiles.ids.index import MANY, OFFSET_BITS, Index, LineRef, ResultFlags, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.remote_path import changed, file_error
 from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE
@@ -58,6 +58,10 @@ TOO_LONG = _malformed(
     "line_too_long", "the line is longer than max_line_bytes and was not read: raise it (--max-line-bytes)"
 )._replace(retryable=False)
 """The result of a line longer than `max_line_bytes`. It may be an answer that was paid for, so it is not sent again."""
+
+
+IDS_KEPT = 4096
+"""Ids with many results of which the best is remembered."""
 
 
 def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
@@ -105,6 +109,7 @@ class ResultLookup:
         self._descriptors = self._open.held
         self.also: AbstractSet[int] = frozenset()
         """The numbers of other request files that repeat the current line."""
+        self._known: dict[tuple[object, ...], tuple[int, int]] = {}
 
     def close(self) -> None:
         """Close the result files."""
@@ -116,7 +121,7 @@ class ResultLookup:
         Otherwise results that don't fit into memory cost one disk wait per line.
         """
         positions, lengths = self._positions, self._lengths
-        found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in keys for entry in self._index.run(key))
+        found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in set(keys) for entry in self._index.run(key))
         for position, length in found:
             os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
@@ -133,12 +138,42 @@ class ResultLookup:
             DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
         """
+        run = self._index.run(key)
+        if len(run) > MANY and not self._refuse_duplicates:
+            return self._best_of_many(run, custom_id, input_file, request_ref)
         candidates = [
             (entry, candidate)
-            for entry in self._index.run(key)
+            for entry in run
             if (candidate := self._candidate(entry, custom_id, input_file, request_ref)) is not None
         ]
         return self._best_of(candidates, custom_id) if candidates else MISSING
+
+    def _best_of_many(self, run: range, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef:
+        """Do the same with one result at a time in memory, and remember which was the best.
+
+        All requests of a file may have the same id by mistake. Without the memory of the last ids, each of them would read all
+        results again.
+        """
+        url = _url_in(request_ref) if isinstance(request_ref, bytes) else request_ref
+        key = (custom_id, input_file, frozenset(self.also), url)
+        if (known := self._known.get(key)) is not None:
+            best = self._candidate(known[0], custom_id, input_file, request_ref)
+            return MISSING if best is None else best._replace(attempts=known[1])
+        attempts, best_entry, best, rank = 0, run.start, MISSING, (-1, -1, -1)
+        for entry in run:
+            if (candidate := self._candidate(entry, custom_id, input_file, request_ref)) is not None:
+                attempts += 1
+                if (of_candidate := self._rank((entry, candidate))) > rank:
+                    best_entry, best, rank = entry, candidate, of_candidate
+        if attempts:
+            self._flags.used[best_entry] = 1
+        for entry in run:
+            if entry != best_entry and (other := self._candidate(entry, custom_id, input_file, request_ref)) is not None:
+                self._supersede(entry, other, best)
+        if len(self._known) >= IDS_KEPT:
+            self._known.clear()
+        self._known[key] = best_entry, attempts
+        return best._replace(attempts=attempts) if attempts else MISSING
 
     def _candidate(self, entry: int, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef | None:
         """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
@@ -192,10 +227,13 @@ class ResultLookup:
             return best
         for entry, other in candidates:
             if entry != best_entry:
-                self._flags.superseded[entry] = 1
-                if _differ(best.result, other.result):
-                    self._flags.conflicting[entry] = 1
+                self._supersede(entry, other, best)
         return best._replace(attempts=len(candidates))
+
+    def _supersede(self, entry: int, other: ResultRef, best: ResultRef) -> None:
+        self._flags.superseded[entry] = 1
+        if _differ(best.result, other.result):
+            self._flags.conflicting[entry] = 1
 
     def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:
         """Order by success, then time, then place: the greatest is the best."""
