@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.jobs.join import rows, scan
+from batchfiles.ids import index
+from batchfiles.jobs.join import lookup, rows, scan
 from batchfiles.jobs.join.lazy_join import Join
 from batchfiles.jobs.join.lazy_table import PART_BYTES, LazyTable
 from batchfiles.outcome import OUTCOMES
@@ -425,6 +426,14 @@ def test_one_process_agrees_with_the_oracle(start: int, tmp_path: Path, monkeypa
     """Rows, outcomes, counts, places and rejects of random batches, for each way to read the table."""
     for seed in range(FIRST_SEED + start, FIRST_SEED + start + 50):
         check(seed, tmp_path, monkeypatch, ways=WAYS + ALONE)
+
+
+def test_ids_with_many_results_agree_with_the_oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their results are compared one at a time, and the best is remembered; here for each id with two results."""
+    for module in (index, lookup):
+        monkeypatch.setattr(module, "MANY", 1)
+    for seed in range(FIRST_SEED, FIRST_SEED + 60):
+        check(seed, tmp_path, monkeypatch, ways=WAYS)
 
 
 def test_a_bad_hash_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
