@@ -53,7 +53,7 @@ CHECKS = {
         "BATCHFILES_TEST_DEPTH=500 pytest -q tests/test_deep_lines.py",
     ),
     "repetitive": Check(
-        "lines of 240 kB that repeat each of 58 pieces through each job, with at most 3.4 s of processor time",
+        "lines of 240 kB that repeat each of 58 pieces through each job, with at most 4.4 s of processor time",
         "BATCHFILES_TEST_REPETITIVE=240000 pytest -q tests/jobs/test_repetitive_lines.py",
     ),
     "lines": Check(

@@ -21,7 +21,7 @@ from tests.jobs.wire import failure, put, request, success
 SIZE = int(os.environ.get("BATCHFILES_TEST_REPETITIVE", "30000"))
 """Bytes of the repeated pieces in a line; 240,000 of each piece are the whole test."""
 
-MOST = 1 + SIZE / 100_000
+MOST = 2 + SIZE / 100_000
 """Seconds of processor time; reading the square of a line takes far more."""
 
 HERE = "HERE"
@@ -114,7 +114,7 @@ def test_no_job_takes_long_if_all_requests_have_one_id(tmp_path: Path, monkeypat
         begin = time.process_time()
         with suppress(BatchFilesError):
             job()
-        if (taken := time.process_time() - begin) > 3:
+        if (taken := time.process_time() - begin) > 10:
             slow[name] = taken
     assert slow == {}
     joined = batchfiles.join(requests, results)
