@@ -9,6 +9,7 @@ import mmap
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,18 @@ def findings_in(folder: Path) -> list[str]:
     return found
 
 
+@contextmanager
+def levels_kept(*names: str) -> Iterator[list[logging.Logger]]:
+    """Yield loggers, and give them their levels back at the end."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    try:
+        yield loggers
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Keep what clients show and raise, and what is logged at level DEBUG, and search for the key in it at the end.
 
@@ -71,19 +84,16 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     seen: list[str] = []
     handler = Kept(seen)
-    loggers = [logging.getLogger(name) for name in ("", "batchfiles", "httpx2", "httpcore2", "h11", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.DEBUG)
-    loggers[0].addHandler(handler)
     for kind in (synchronous.Client, asynchronous.AsyncClient):
         monkeypatch.setattr(kind, "__init__", watched(kind.__init__, seen))
     monkeypatch.setattr(synchronous.Client, "run", watched(synchronous.Client.run, seen))
     monkeypatch.setattr(asynchronous.AsyncClient, "run", watched_async(asynchronous.AsyncClient.run, seen))
-    yield seen
-    loggers[0].removeHandler(handler)
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+    with levels_kept("", "batchfiles", "httpx2", "httpcore2", "h11", "asyncio") as loggers:
+        for logger in loggers:
+            logger.setLevel(logging.DEBUG)
+        loggers[0].addHandler(handler)
+        yield seen
+        loggers[0].removeHandler(handler)
     found = [found for text in seen for found in findings(text)]
     assert found == [], found
 

@@ -12,7 +12,6 @@ import ast
 import contextlib
 import dataclasses
 import io
-import logging
 import os
 import re
 import shutil
@@ -37,6 +36,7 @@ from batchfiles.open_strings import STATES, BatchStatus
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks
+from tests.canary import levels_kept
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "howto").glob("*.md"))]
@@ -141,19 +141,9 @@ def test_a_reader_can_start_the_server_of_a_page_and_paste_its_line(page: Path) 
     assert options.stage_seconds == 0
 
 
+@levels_kept("", "batchfiles")
 def run_blocks(page: Path, marks: Collection[str] = ()) -> None:
     """Run the blocks of a page that have no mark or one of these. The levels of the logs are those from before afterwards."""
-    loggers = [logging.getLogger(name) for name in ("", "batchfiles")]
-    levels = [logger.level for logger in loggers]
-    try:
-        run_each_block(page, marks)
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def run_each_block(page: Path, marks: Collection[str]) -> None:
-    """Run the blocks in order; those in Python share their names."""
     names: dict[str, Any] = {}
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"

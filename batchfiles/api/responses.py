@@ -297,10 +297,10 @@ def _fields_of_text(response: Response) -> _ErrorFields:
 def _text(value: object) -> str:
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         return ""
-    return _printable(_without_secrets(str(value)))
+    return _printable(_without_keys(str(value)))
 
 
-def _without_secrets(text: str) -> str:
+def _without_keys(text: str) -> str:
     """Replace what looks like a key. Each byte is read once: a lookahead in one pattern took 10 s for 64 kB of `key-key-…`."""
     found = MAYBE_SECRET.sub(lambda match: "***" if any(letter in "0123456789*" for letter in match[0]) else match[0], text)
     return SECRET.sub("***", found)

@@ -167,9 +167,9 @@ class ResultLookup:
                     best_entry, best, rank = entry, candidate, of_candidate
         if attempts:
             self._flags.used[best_entry] = 1
-        for entry in run:
-            if entry != best_entry and (other := self._candidate(entry, custom_id, input_file, request_ref)) is not None:
-                self._supersede(entry, other, best)
+            for entry in run:
+                if entry != best_entry and (other := self._candidate(entry, custom_id, input_file, request_ref)) is not None:
+                    self._supersede(entry, other, best)
         if len(self._known) >= IDS_KEPT:
             self._known.clear()
         self._known[key] = best_entry, attempts
