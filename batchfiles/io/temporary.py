@@ -90,6 +90,8 @@ def clear_leftovers(folder: Path, *, temporary: bool = False) -> None:
     """
     key, now = (os.path.realpath(folder), temporary), time.monotonic()
     if now - CLEARED_AT.get(key, -CLEAR_SECONDS) >= CLEAR_SECONDS:
+        if len(CLEARED_AT) >= MOST_FOLDERS:
+            CLEARED_AT.clear()
         CLEARED_AT[key] = now
         with suppress(OSError):
             _clear(key[0], temporary=temporary)
@@ -97,6 +99,9 @@ def clear_leftovers(folder: Path, *, temporary: bool = False) -> None:
 
 CLEAR_SECONDS = 60.0
 """Seconds from one look to the next: a manifest may be written many times."""
+
+MOST_FOLDERS = 1000
+"""Folders whose last look is remembered: a process that lives long may write into a new folder each time."""
 
 CLEARED_AT: dict[tuple[str, bool], float] = {}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +30,17 @@ def runner() -> ModuleType:
     return module
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Put back what nbclient sets to the default: coverage handles SIGTERM."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.filterwarnings("default")  # of the libraries of Jupyter
 def test_the_stored_outputs_are_those_of_a_run(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Except sizes and times. `python docs/notebook.py` stores new ones."""
