@@ -59,7 +59,7 @@ def size(snapshot: tracemalloc.Snapshot) -> int:
 
 
 def grown(call: Callable[[Path], Any], folder: Path) -> int:
-    """Return the bytes of Python objects that calls leave behind."""
+    """Return the bytes of Python objects that calls keep."""
     tracemalloc.start()
     try:
         gc.collect()
