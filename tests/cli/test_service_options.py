@@ -212,7 +212,7 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
     code = "import sys; sys.modules['httpx2'] = None; from batchfiles.cli.main import run; run(sys.argv[1:])"
     done = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "the client needs httpx2: pip install 'httpx2>=2.0'" in done.stderr
+    assert "the client needs httpx2: pip install 'httpx2>=2.12'" in done.stderr
     assert done.stderr.count("\n") == 1
     assert subprocess.run([sys.executable, "-c", code, "submit", "-h"], capture_output=True, check=False).returncode == 0
 

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from batchfiles import (
     BatchFilesError,
     Config,
     FileError,
+    InternalServerError,
     RetryPolicy,
 )
 from batchfiles.api import AzureConfig, FilePart
@@ -301,6 +303,20 @@ def test_answers_that_come_compressed_are_read(open_client: Opener, encoding: st
     answer = response("200 OK", body, Content_Encoding=encoding, Content_Type="application/json")
     with RawServer(answered_with(answer)) as server, open_client(base_url=server.base_url) as client:
         assert client.batches.retrieve("batch_1").status == "in_progress"
+
+
+def test_a_compressed_error_that_is_endless_needs_little_memory(open_client: Opener) -> None:
+    """httpx2 before 2.12 decompressed all that had arrived at once: 261 bytes became 829 MiB (GHSA-8xx6-hgc6-gc2m)."""
+    body = gzip.compress(gzip.compress(bytes(64 * 2**20)))
+    answer = response("500 Internal Server Error", body, Content_Encoding="gzip, gzip", Content_Type="application/json")
+    with RawServer(answered_with(answer)) as server, open_client(base_url=server.base_url, policy=ONCE) as client:
+        tracemalloc.start()
+        try:
+            with pytest.raises(InternalServerError, match="65,536 bytes"):
+                client.batches.retrieve("batch_1")
+            assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+        finally:
+            tracemalloc.stop()
 
 
 HOSTILE = {

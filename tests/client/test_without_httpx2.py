@@ -21,7 +21,7 @@ def test_asking_for_a_client_says_what_to_install() -> None:
         "    except batchfiles.MissingDependencyError as error:\n"
         "        print(type(error).__name__, isinstance(error, ImportError), error)"
     )
-    sentence = "MissingDependencyError True the client needs httpx2: pip install 'httpx2>=2.0'\n"
+    sentence = "MissingDependencyError True the client needs httpx2: pip install 'httpx2>=2.12'\n"
     assert run_without_httpx2(code) == sentence * 2
 
 
