@@ -20,7 +20,7 @@ from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
 from batchfiles.client.resources import AsyncBatches, AsyncFiles
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, head_of, httpx2
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, httpx2
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
@@ -197,7 +197,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             problem = await self._send(request)
         if problem is not None:
             raise problem
-        return head_of(self._opened)
+        return self._head
 
     async def read(self, limit: int) -> bytes:
         self._opened_status = self._opened.status_code

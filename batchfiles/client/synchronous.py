@@ -18,7 +18,7 @@ from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
 from batchfiles.client.resources import Batches, Files
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth, head_of, httpx2, limit_stream, until
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth, httpx2, limit_stream, until
 from batchfiles.errors import APIConnectionError, FileError
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
@@ -259,7 +259,7 @@ class _Exchange(Exchange[httpx2.Client]):
             problem = self._send(request)
         if problem is not None:
             raise problem
-        return head_of(self._opened)
+        return self._head
 
     def read(self, limit: int) -> bytes:
         self._opened_status = self._opened.status_code

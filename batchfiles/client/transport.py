@@ -6,6 +6,7 @@ Also what an exchange is in both drivers, except how it waits.
 from __future__ import annotations
 
 import math
+import re
 import ssl
 import threading
 import time
@@ -27,7 +28,6 @@ __all__ = [
     "Exchange",
     "KeyAuth",
     "failure",
-    "head_of",
     "httpx2",
     "limit_stream",
     "operation_timeout",
@@ -80,7 +80,8 @@ class KeyAuth(httpx2.Auth):
     def __init__(self, config: Config, key: Key) -> None:
         self._header, self._before = config.key_header
         self._key = key
-        self._sent = b""
+        self._sent = ""
+        self._text, self._bytes = re.compile("(?!)"), re.compile(b"(?!)")  # nothing was sent yet
         self.has_parameters = bool(config.query)
 
     @property
@@ -95,12 +96,31 @@ class KeyAuth(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
-        self._sent = request.headers[self._header].removeprefix(self._before).encode()
+        sent = request.headers[self._header].removeprefix(self._before)
+        if sent != self._sent:
+            self._sent, self._text, self._bytes = sent, re.compile(_spellings(sent)), re.compile(_spellings(sent).encode())
         yield request
 
-    def hidden(self, body: bytes) -> bytes:
-        """Return a body without the key: some gateways repeat a key that they refuse."""
-        return body.replace(self._sent, b"***") if self._sent else body
+    def hidden(self, text: str) -> str:
+        """Return a header or a reason without the key. A short key is left: it may be a part of any word."""
+        return self._text.sub("***", text) if len(self._sent) >= SHORT else text
+
+    def hidden_body(self, body: bytes, *, is_refusal: bool) -> bytes:
+        """Return a body without the key: some gateways repeat a key that they refuse, also with a status of success."""
+        return self._bytes.sub(b"***", body) if is_refusal or len(self._sent) >= SHORT else body
+
+
+SHORT = 8
+"""Characters below which a key may be a part of an id, such as `test`: then it is replaced in refusals only."""
+
+
+def _spellings(key: str) -> str:
+    """Return a pattern for a key as it is, and with its punctuation written as in JSON, in an address or in XML."""
+    return "".join(char if char.isalnum() else _spelling(re.escape(char), ord(char)) for char in key)
+
+
+def _spelling(char: str, number: int) -> str:
+    return rf"(?:\\?{char}|\\u00(?i:{number:02x})|%(?i:{number:02x})|&\#(?:{number}|x(?i:{number:02x}));)"
 
 
 def operation_timeout(timeout: float) -> httpx2.Timeout:
@@ -163,19 +183,14 @@ def _left(timeout: float | None) -> float | None:
     return timeout if left == math.inf else min(left, math.inf if timeout is None else timeout)
 
 
-def head_of(response: httpx2.Response) -> Response:
-    """Return status and headers as our value."""
-    return Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
-
-
-def failure(error: Exception) -> tuple[str, str]:
-    """Return the phase in which an exchange broke, and why; to be raised where the exception is no longer available.
+def failure(error: Exception, hidden: Callable[[str], str]) -> tuple[str, str]:
+    """Return the phase in which an exchange broke, and why without the key; to be raised where the exception is not available.
 
     The exceptions of httpx2 and of the libraries under it hold the request, and a traceback of their frames its headers.
     """
     if isinstance(error, Deadline):
         return "receive", "the time for the whole request has ended"
-    why = f"{type(error).__name__}: {error}"[:200] if str(error) else type(error).__name__
+    why = f"{type(error).__name__}: {hidden(str(error))}"[:200] if str(error) else type(error).__name__
     if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)):
         return _connecting(error), why
     if isinstance(error, (httpx2.WriteError, httpx2.WriteTimeout)):
@@ -195,11 +210,11 @@ def _connecting(error: Exception) -> str:
     return "connect"
 
 
-def problem_of(error: Exception) -> APIConnectionError | FileError:
+def problem_of(error: Exception, hidden: Callable[[str], str]) -> APIConnectionError | FileError:
     """Return our own new exception for a broken exchange: no frame of its traceback knows the key."""
     if isinstance(error, FileError):
         return FileError(error.reason, path=error.path, number=error.errno)
-    phase, why = failure(error)
+    phase, why = failure(error, hidden)
     kind = APITimeoutError if isinstance(error, (Deadline, httpx2.TimeoutException)) else APIConnectionError
     return kind(f"no answer from the service: {why}", phase=phase)
 
@@ -266,11 +281,17 @@ class Exchange(Generic[Http]):
         """Return our own exception for a broken exchange; an operation that was cut short by the deadline is called so."""
         if isinstance(error, TimeoutError) or (isinstance(error, OPERATIONS) and not self._left):
             error = Deadline()
-        return problem_of(error)
+        return problem_of(error, self._auth.hidden)
+
+    @property
+    def _head(self) -> Response:
+        """Status and headers as our value, without the key."""
+        headers = {name.lower(): self._auth.hidden(value) for name, value in self._opened.headers.items()}
+        return Response(self._opened.status_code, headers)
 
     def _shown(self, body: bytes) -> bytes:
         """Return a body as the flow may see it: messages and logs repeat the text of a refusal."""
-        return body if self._opened_status < 300 else self._auth.hidden(body)
+        return self._auth.hidden_body(body, is_refusal=self._opened_status >= 300)
 
     def _auth_of(self, request: Request) -> KeyAuth | None:
         return self._auth if request.is_keyed else None

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import InternalServerError, RetryPolicy
+from batchfiles import APIError, BatchFilesError, InternalServerError, RetryPolicy
 from batchfiles.testing import Fault, Server
 from tests.canary import CANARY, findings, findings_in, told_by
 from tests.client.conftest import Opener
@@ -82,6 +82,63 @@ def test_a_key_that_the_service_repeats_is_not_repeated_here(open_client: Opener
         pytest.raises(InternalServerError, match=r"\*\*\*"),
     ):
         client.batches.list()
+
+
+KEY = "tok/ab+cd123456789=="
+"""It has punctuation, which JSON, addresses and XML may write in another way."""
+
+REPEATED = {
+    "as it is": (KEY, "401 Unauthorized"),
+    "PHP": (r"tok\/ab+cd123456789==", "401 Unauthorized"),
+    ".NET": (r"tok/ab\u002Bcd123456789\u003D\u003D", "503 Busy"),
+    "an address": ("tok%2Fab%2bcd123456789%3D%3d", "400 Bad Request"),
+    "with success": (KEY, "200 OK"),
+}
+
+
+@pytest.mark.parametrize(("form", "status"), REPEATED.values(), ids=REPEATED)
+def test_a_key_is_found_however_its_punctuation_is_written(
+    open_client: Opener, form: str, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gateways showed it in JSON with escapes, and in errors with status 200."""
+    body = f'{{"error": {{"message": "Incorrect key {form}!"}}}}'.encode()
+    with (
+        RawServer(answered_with(response(status, body, Content_Type="application/json"))) as server,
+        open_client(KEY, base_url=server.base_url, policy=RetryPolicy(max_retries=1)) as client,
+        pytest.raises(APIError) as caught,
+    ):
+        client.batches.list()
+    assert str(caught.value) == f"Incorrect key ***! (status {status[:3]})"
+    assert [record for record in caplog.records if record.name == "batchfiles" and "tok" in record.getMessage()] == []
+
+
+PLACES = {
+    "the name of the request": response("400 Bad Request", b"{}", X_Request_Id=f"req-{KEY}"),
+    "a redirect": response("302 Found", Location=f"https://login.example/{KEY}"),
+    "a line that is no status": f"HTTP/1.1 fine {KEY}\r\n\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("answer", PLACES.values(), ids=PLACES)
+def test_a_key_is_hidden_in_the_head_of_an_answer(open_client: Opener, answer: bytes) -> None:
+    """Identifiers of requests, redirects and what can't be read are quoted, too."""
+    with (
+        RawServer(answered_with(answer)) as server,
+        open_client(KEY, base_url=server.base_url, policy=RetryPolicy(max_retries=0)) as client,
+        pytest.raises(BatchFilesError, match=r"\*\*\*") as caught,
+    ):
+        client.batches.retrieve("batch_1")
+    assert "tok" not in str(caught.value)
+
+
+def test_a_short_key_does_not_change_what_succeeds(open_client: Opener) -> None:
+    """Local servers take any key; `test` may be a part of an id."""
+    body = b'{"id": "batch_test_1", "object": "batch", "status": "completed"}'
+    with (
+        RawServer(answered_with(response("200 OK", body))) as server,
+        open_client("test", base_url=server.base_url) as client,
+    ):
+        assert client.batches.retrieve("batch_test_1").id == "batch_test_1"
 
 
 def test_it_is_in_no_line_of_the_log(client: Any, requests: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
