@@ -98,7 +98,7 @@ def _means_success(error: object) -> bool:
 
 def stated(body: dict[str, Any]) -> bool:
     """Return whether a body contains an error."""
-    if is_error(body.get("error")) or body.get("success") is False:
+    if is_error(body.get("error")) or body.get("success") is False or is_error(body.get("fault")):
         return True
     errors = body.get("errors")
     if type(errors) in (list, dict, str) and is_error(errors):  # a number may be their count

@@ -114,7 +114,7 @@ def read_audio(body: Body) -> Answer:
     reader = FieldReader()
     reader.check_unknown_keys(body, AUDIO_KEYS)
     outcome = "succeeded"
-    if errors.is_error(body.get("error")):
+    if errors.stated(body):
         outcome = "failed"
         reader.fully_mapped = False
     text = reader.text(body.get("text"))

@@ -69,18 +69,23 @@ def read_message(body: Body) -> Answer:
     Anthropic's `input_tokens` exclude tokens read from the cache and written to it; here they are included.
     """
     reader = FieldReader()
+    whole = body
     if "content" not in body:
         body = _object(body.get("message"))
     blocks = body.get("content")
     texts, parts = blocks, _Parts()
     if type(blocks) is list:
-        texts = [block for block in blocks if type(block) is not dict or block.get("type") != "tool_use"]
+        texts = []
         for block in blocks:
-            if block not in texts:
+            if type(block) is dict and block.get("type") == "tool_use":
                 parts.calls.append(_call(block.get("id"), block.get("name"), block.get("input"), reader))
+            else:
+                texts.append(block)
         parts.others = sum(type(block) is dict and block.get("type") not in TEXT_BLOCKS for block in texts)
     parts.add(*content_of(texts, reader))
-    end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), reader)
+    end = _end(body, body.get("stop_reason"), reader)
+    if errors.stated(whole):
+        end = end._replace(outcome="failed")
     if not blocks and end.finish_reason is None:
         end = chat_completions.without_answer(end, "content")
     refusal = None
@@ -160,7 +165,7 @@ def read_single_message(body: Body) -> Answer:
     for call in reader.mappings(message.get("tool_calls")):
         called = _object(call.get("function"))
         parts.calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
-    end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), reader)
+    end = _end(body, _either(body, "finish_reason", "done_reason"), reader)
     if end.finish_reason == "stop" and parts.calls:
         end = end._replace(finish_reason="tool_calls")
     counted = _object(body.get("usage"))
@@ -193,8 +198,13 @@ def read_converse(body: Body) -> Answer:
     counted = _object(body.get("usage"))
     keys = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", None, "cacheWriteInputTokens")
     stated = tuple(None if key is None else counted.get(key) for key in keys)
-    end = chat_completions.with_error(body.get("error"), body.get("stopReason"), reader)
+    end = _end(body, body.get("stopReason"), reader)
     return _answer(body, reader, end, parts, fields.normalized(stated, reader, cache_excluded=True))
+
+
+def _end(body: Body, reason: object, reader: FieldReader) -> chat_completions.End:
+    end = chat_completions.with_error(body.get("error"), reason, reader)
+    return end._replace(outcome="failed") if errors.stated(body) else end
 
 
 def _answer(

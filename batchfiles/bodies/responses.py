@@ -164,7 +164,8 @@ def _end(body: Body, found: Output, reader: FieldReader) -> chat_completions.End
         outcome = "incomplete"
     elif body.get("status") == "completed":
         called = [*(call["id"] for call in found.calls), *found.waiting]
-        is_open = any(call_id is None or call_id not in found.answered for call_id in called)
+        answered = {call_id for call_id in found.answered if type(call_id) is str}
+        is_open = any(type(call_id) is not str or call_id not in answered for call_id in called)
         reason = "tool_calls" if is_open else "stop"
     wrong = errors.error_info(body.get("status"))
     if errors.stated(body):

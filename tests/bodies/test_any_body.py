@@ -1,12 +1,15 @@
 """Properties of every body, however hostile: nothing raises, and every value fits its column."""
 
 import copy
+import time
 from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles import bodies
+from batchfiles import bodies, outcome_of
 from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.other import read_audio, read_completion, read_moderation
 from batchfiles.errors import InvalidLineError
@@ -172,3 +175,59 @@ def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
         assert index is None or type(index) is int
         assert (values is None) == (problem is not None)
         assert values is None or len(values) % 4 == 0
+
+
+ANSWERS = {
+    "chat": {
+        "object": "chat.completion",
+        "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    },
+    "completion": {"object": "text_completion", "choices": [{"text": "hi", "finish_reason": "stop"}]},
+    "response": {
+        "object": "response",
+        "status": "completed",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}],
+    },
+    "embedding": {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "m"},
+    "moderation": {"id": "m", "model": "m", "results": [{"flagged": False, "categories": {}, "category_scores": {}}]},
+    "Anthropic": {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"},
+    "Anthropic's batches": {
+        "message": {"role": "assistant", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"}
+    },
+    "Gemini": {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]},
+    "Ollama": {"model": "m", "message": {"role": "assistant", "content": "hi"}, "done_reason": "stop"},
+    "Converse": {"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}}, "stopReason": "end_turn"},
+    "transcript": {"text": "hi", "usage": {"type": "duration", "seconds": 1}},
+    "scores": {"object": "list", "data": [{"score": 0.5, "index": 0}]},
+}
+
+STATED = {
+    "error": {"error": {"message": "boom"}},
+    "errors": {"errors": [{"message": "boom"}]},
+    "fault": {"fault": {"faultstring": "boom"}},
+    "success": {"success": False, "message_of_the_gateway": "boom"},
+    "base_resp": {"base_resp": {"status_code": 1002, "status_msg": "boom"}},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("stated", STATED)
+def test_an_error_next_to_an_answer_of_any_endpoint_is_a_failure(answer: dict[str, Any], stated: str) -> None:
+    """Bodies of Anthropic, Ollama, Converse and transcripts with `errors`, `fault` or `"success": false` counted as succeeded."""
+    assert bodies.read(answer).outcome == "succeeded"
+    assert bodies.read(answer | STATED[stated]).outcome == "failed"
+    line = {"custom_id": "a", "response": {"status_code": 200, "request_id": "r", "body": answer | STATED[stated]}, "error": None}
+    result = outcome_of(line)
+    assert (result.outcome, result.error_message) == ("failed", None if stated == "success" else "boom")
+
+
+@pytest.mark.parametrize("kind", ["Anthropic", "response"])
+def test_a_body_of_many_parts_takes_time_by_its_length(kind: str) -> None:
+    """Each block was once compared with all others: 16,000 took 7 s."""
+    texts = [{"type": "text", "text": f"a{number}"} for number in range(40_000)]
+    types = ("function_call", "function_call_output")
+    calls = [{"type": name, "call_id": f"c{number}"} for name in types for number in range(40_000)]
+    body = ANSWERS[kind] | ({"content": texts} if kind == "Anthropic" else {"output": calls})
+    begin = time.process_time()
+    assert bodies.read(body).outcome == "succeeded"
+    assert time.process_time() - begin < 4
