@@ -145,17 +145,11 @@ def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
 
 
 def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
-    """Rebuild the keys of the line that `read` uses.
-
-    A None in a record may be a key that the line did not have. This matters for a bare completion as `response`: all its keys
-    are in `extra`.
-    """
+    """Rebuild the keys of the line that `read` uses. A None may be a key that the line did not have, which means the same."""
     answer, error = output.response, output.error
     response: dict[str, Any] | None = None
     if answer is not None:
-        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
-        if answer.extra:
-            response = answer.extra | {key: value for key, value in response.items() if value is not None}
+        response = answer.extra | {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
     if isinstance(error, BatchRequestOutputError):
         return {"response": response, "error": error.extra | {"code": error.code, "message": error.message}}
     return {"response": response, "error": error}
@@ -238,8 +232,8 @@ def _read_any(line: dict[str, Any]) -> Result:
     if type(response) is not dict:
         response = {"body": response}
     request_id = reader.text(response.get("request_id")) or None
-    if "status_code" not in response and "body" not in response:
-        response = {"body": response}  # the completion itself: old vLLM
+    if response.get("status_code") is None and response.get("body") is None:
+        response = {"body": _bare(response)}  # the completion itself: old vLLM
     status = reader.count(response.get("status_code"))
     if status is not None and status not in INT32:
         reader.reject()
@@ -273,6 +267,16 @@ def _read_any(line: dict[str, Any]) -> Result:
         answer=answer._replace(outcome=FAILED, fully_mapped=False),
         conversion_errors=reader.conversion_errors + answer.conversion_errors + error.conversion_errors,
     )
+
+
+def _bare(response: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a response without status and body as a body; None if nothing is in it."""
+    if all(value in errors.EMPTY_VALUES for key, value in response.items() if key != "request_id"):
+        return None
+    return {key: value for key, value in response.items() if value is not None or key not in RESPONSE_KEYS}
+
+
+RESPONSE_KEYS: Final = ("status_code", "request_id", "body")
 
 
 def _body(value: object) -> object:

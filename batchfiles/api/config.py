@@ -277,27 +277,27 @@ class RetryPolicy:
 
     Attributes:
         max_retries: Attempts after the first.
-        max_seconds: From the first attempt on; no attempt begins after it.
+        max_seconds: From the first attempt on, or in a download from the last bytes on; no attempt begins after it.
     """
 
     max_retries: int = 5
     max_seconds: float = 600.0
 
-    def pause(self, attempt: int, headers: Mapping[str, str], chance: float) -> float | None:
+    def pause(self, attempt: int, headers: Mapping[str, str], chance: float, elapsed: float = 0.0) -> float | None:
         """Return the seconds until the next attempt; None if there is none to be.
 
         Args:
             attempt: How many attempts there were.
             headers: Of the answer; empty if there was none.
             chance: From 0.0 to 1.0.
+            elapsed: Seconds since the first attempt began.
         """
         if attempt > self.max_retries:
             return None
-        asked = requested_pause(headers)
-        if asked is not None:
-            return asked if asked <= LONGEST_REQUESTED else None
-        # Above ten doublings nothing changes, and 2.0 ** attempt would overflow one day.
-        return min(FIRST * 2.0 ** min(attempt - 1, 10), LONGEST) * (1.0 - 0.25 * chance)
+        seconds = requested_pause(headers)
+        if seconds is None:  # above ten doublings nothing changes, and 2.0 ** attempt would overflow one day
+            seconds = min(FIRST * 2.0 ** min(attempt - 1, 10), LONGEST) * (1.0 - 0.25 * chance)
+        return seconds if seconds <= LONGEST_REQUESTED and elapsed + seconds <= self.max_seconds else None
 
 
 def is_worth_retrying(response: Response, *, conflicts: bool = True) -> bool:

@@ -169,10 +169,11 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         ValueError: The batch has an id that is not valid.
     """
     checked_id(batch.id, "batch")
+    folder = f"{directory}/" if directory else ""  # an empty name is the current folder
     paths: list[str] = []
     problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-        path = f"{directory}/{batch.id}_{kind}.jsonl"
+        path = f"{folder}{batch.id}_{kind}.jsonl"
         if file_id is None and kind not in batch.unread_files:
             continue
         missing: APIError | None = None
@@ -193,7 +194,7 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
             yield Log(logging.WARNING, str(missing))
     if problem is not None:
         raise problem
-    yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.to_dict(), indent=2).encode() + b"\n")
+    yield WriteFile(f"{folder}{batch.id}.json", json.dumps(batch.to_dict(), indent=2).encode() + b"\n")
     return paths
 
 
@@ -283,6 +284,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
     part, notes = f"{path}.part", f"{path}.part.json"
     have = yield from _begun(part, notes, file_id)
     restarts = stalled = 0
+    since: float = yield Now()
     while True:
         problem: Exception
         before = have.size
@@ -319,9 +321,10 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 problem, headers = _cut(path, size, total), {}
         except APIConnectionError as error:
             problem, headers = error, {}
-        stalled = 0 if have.size > before else stalled + 1
+        now: float = yield Now()
+        stalled, since = (0, now) if have.size > before else (stalled + 1, since)
         chance: float = yield Random()
-        pause = policy.pause(stalled + 1, headers, chance) if stalled < MOST_STALLED else None
+        pause = policy.pause(stalled + 1, headers, chance, now - since) if stalled < MOST_STALLED else None
         if pause is None:
             raise problem
         yield again_in(pause, path, problem)

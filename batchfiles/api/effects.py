@@ -239,9 +239,9 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
                 except APIResponseValidationError as error:  # a proxy's page with a good status, or half an answer
                     problem = error
         chance: float = yield Random()
-        pause = policy.pause(attempt, headers, chance)
         now: float = yield Now()
-        if pause is None or now - began + pause > policy.max_seconds:
+        pause = policy.pause(attempt, headers, chance, now - began)
+        if pause is None:
             raise problem
         yield again_in(pause, request.name, problem)
         yield Sleep(pause)

@@ -17,7 +17,14 @@ from batchfiles.api.config import Config, RetryPolicy, is_worth_retrying
 from batchfiles.api.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.file import FileObject, Listing
 from batchfiles.api.responses import FilePart, Request, Response, error_of
-from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
+from batchfiles.errors import (
+    AlreadySubmittedError,
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    NotFoundError,
+    SubmissionUnknownError,
+)
 from batchfiles.open_strings import BatchCompletionWindow, bare_word
 
 MARKER = "batchfiles"
@@ -100,7 +107,25 @@ class Submission:
     token: str | None = None
 
     def __post_init__(self) -> None:
+        self.params("file-1")  # what is invalid is noticed before the file is uploaded
+
+    def params(self, file_id: str) -> BatchRequest:
+        """Return what the batch is made of.
+
+        Args:
+            file_id: The uploaded file.
+
+        Raises:
+            ValueError: Something is missing or too long.
+        """
         checked_metadata({**self.metadata, MARKER: ""})
+        return BatchRequest(
+            input_file_id=file_id,
+            endpoint=self.endpoint,
+            completion_window=self.completion_window,
+            metadata=self.metadata,
+            output_expires_after=self.output_expires_after,
+        )
 
 
 def marker_of(batch: Batch) -> tuple[str, str] | None:
@@ -130,14 +155,7 @@ def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again
             raise AlreadySubmittedError(earlier.id, earlier.status)
     file = yield from upload(config, FilePart(submission.path, 0, submission.size), submission.filename, policy)
     file = yield from processed(config, file, policy)
-    params = BatchRequest(
-        input_file_id=file.id,
-        endpoint=submission.endpoint,
-        completion_window=submission.completion_window,
-        metadata=submission.metadata,
-        output_expires_after=submission.output_expires_after,
-    )
-    return (yield from create(config, params, policy, token=submission.token, sha256=submission.sha256))
+    return (yield from create(config, submission.params(file.id), policy, token=submission.token, sha256=submission.sha256))
 
 
 def create(
@@ -288,6 +306,7 @@ def list_batches(
 
 def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -> Flow[Batch]:
     """Make the batch; after an unclear answer, look for it before anything is sent again."""
+    began: float = yield Now()
     attempt = 0
     pauses = iter(NEW_FILE_PAUSES)
     while True:
@@ -300,12 +319,11 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
         except APIConnectionError as error:
             problem = error
             unsure = error.phase not in NOT_SENT
+        except APIResponseValidationError as error:  # it is too long to be read
+            return (yield from _unread(config, error, token, policy))
         else:
             if response.is_success:
-                batch = yield from _made(config, response, token, policy)
-                if batch is not None:
-                    return batch
-                raise SubmissionUnknownError(token, "the answer can't be read")
+                return (yield from _made(config, response, token, policy))
             if _is_new_file(response) and (pause := next(pauses, None)) is not None:
                 yield again_in(pause, request.name, error_of(response))
                 yield Sleep(pause)
@@ -323,23 +341,30 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if isinstance(problem, APIConnectionError) or not looked:
                 raise SubmissionUnknownError(token, str(problem))
         chance: float = yield Random()
-        wait = policy.pause(attempt, headers, chance)
+        now: float = yield Now()
+        wait = policy.pause(attempt, headers, chance, now - began)
         if wait is None:
             raise SubmissionUnknownError(token, str(problem)) if unsure else problem
         yield again_in(wait, request.name, problem)
         yield Sleep(wait)
 
 
-def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -> Flow[Batch | None]:
-    """Read the batch that was made; one that can't be read is looked for, since it is there and paid for."""
+def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -> Flow[Batch]:
+    """Read the batch that was made."""
     try:
         made = batches.create_response(response)
     except APIError as error:
-        yield Log(logging.WARNING, f"the answer to the creation of a batch can't be read ({error}); looking for the batch")
-    else:
-        yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
-        return made
+        return (yield from _unread(config, error, token, policy))
+    yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
+    return made
+
+
+def _unread(config: Config, error: APIError, token: str, policy: RetryPolicy) -> Flow[Batch]:
+    """Look for a batch whose creation was confirmed with an answer that can't be read: it is there and paid for."""
+    yield Log(logging.WARNING, f"the answer to the creation of a batch can't be read ({error}); looking for the batch")
     found, _ = yield from search(config, token, policy)
+    if found is None:
+        raise SubmissionUnknownError(token, "the answer can't be read")
     return found
 
 

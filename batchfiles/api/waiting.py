@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from batchfiles.api import batches
@@ -52,7 +54,7 @@ def wait(
         batch_id: The batch.
         policy: For each look.
         interval: Seconds between two looks; None lets the pauses grow from 5 to 60 seconds.
-        timeout: Seconds after which we stop waiting; None for never.
+        timeout: Seconds after which we stop waiting, with a last look; None for never.
 
     Raises:
         StillRunningError: The timeout has ended; the batch is in the exception.
@@ -69,8 +71,10 @@ def wait(
         look += 1
         now: float = yield Now()
         problem = None
+        left = math.inf if timeout is None else max(began + timeout - now, 0.0)
         try:
-            batch = yield from call(batches.retrieve_request(config, batch_id), batches.retrieve_response, policy)
+            limited = replace(policy, max_seconds=min(policy.max_seconds, left))
+            batch = yield from call(batches.retrieve_request(config, batch_id), batches.retrieve_response, limited)
         except NotFoundError as error:
             problem = error
             unknown += 1
@@ -92,8 +96,10 @@ def wait(
                     return batch
         pause = interval if interval is not None else _pause(look)
         now = yield Now()
-        if timeout is not None and now - began + pause > timeout:
-            raise StillRunningError(batch_id, last)
+        if timeout is not None:
+            if now - began >= timeout:
+                raise StillRunningError(batch_id, last)
+            pause = min(pause, began + timeout - now)
         if problem is not None:
             yield again_in(pause, batch_id, problem)
         yield Sleep(pause)

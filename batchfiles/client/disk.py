@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -21,10 +22,13 @@ def size(path: str) -> int | None:
     """Return the bytes of a file; None if there is none.
 
     Raises:
-        FileError: The disk refused.
+        FileError: The disk refused, or it is a folder or a device.
     """
     try:
-        return Path(path).stat().st_size
+        found = Path(path).stat()
+        if stat.S_ISREG(found.st_mode):
+            return found.st_size
+        raise FileError("is not a file that can be written", path=path, number=errno.EISDIR)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -8,7 +8,16 @@ from collections.abc import Callable
 
 import pytest
 
-from batchfiles import APIConnectionError, APIError, Batch, FileError, IncompleteDownloadError, NotFoundError, RetryPolicy
+from batchfiles import (
+    APIConnectionError,
+    APIError,
+    Batch,
+    FileError,
+    IncompleteDownloadError,
+    NotFoundError,
+    RateLimitError,
+    RetryPolicy,
+)
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.downloading import download, download_file
 from batchfiles.api.effects import Sleep, WriteFile
@@ -75,6 +84,22 @@ def test_the_notes_of_a_download_that_was_killed_after_its_renaming_are_removed(
     stage.busy = [not is_busy]
     stage.run(download_file(Config(), "file-1", PATH, RetryPolicy()))
     assert (NOTES in stage.files) == is_busy
+
+
+def test_a_download_stops_when_nothing_has_come_for_the_time_of_the_policy() -> None:
+    """`max_seconds` was ignored; each piece that comes begins it anew."""
+    stage = Stage(sized(), said({"error": {"message": "slow down"}}, 429, retry_after="60"), repeat=True)
+    with pytest.raises(RateLimitError):
+        stage.run(download_file(Config(), "file-1", PATH, RetryPolicy(max_seconds=150.0)))
+    assert stage.sleeps == [60.0, 60.0]
+
+
+def test_an_empty_name_of_a_folder_is_the_current_one() -> None:
+    """`os.path.dirname("results.jsonl")` is empty: the files were written to the root."""
+    stage = Stage(served(OLD), repeat=True)
+    batch = Batch(id="batch_1", output_file_id="file-1")
+    assert stage.run(download(Config(), batch, "", RetryPolicy())) == ["batch_1_output.jsonl"]
+    assert set(stage.files) == {"batch_1_output.jsonl", "batch_1.json"}
 
 
 def test_a_file_of_another_size_is_not_believed() -> None:

@@ -20,7 +20,7 @@ from batchfiles import (
     RetryPolicy,
     SubmissionUnknownError,
 )
-from batchfiles.api import Config, Request, Response
+from batchfiles.api import Config, Request, Response, effects
 from batchfiles.api.submitting import (
     MARKER,
     NEW_FILE_PAUSES,
@@ -150,6 +150,31 @@ def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Respon
         made(stage)
     assert caught.value.marker == TOKEN
     assert creations(stage) == 1
+
+
+def test_a_confirmation_that_is_too_long_to_be_read_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was an error that allowed another batch of the same part, in each run."""
+    monkeypatch.setattr(effects, "ANSWER_LIMIT", 1_000)
+    long = batch(padding="x" * 1_000)
+    found = page(ours(batch_id="batch_7"))
+    assert made(Stage(long, found)).id == "batch_7"
+    with pytest.raises(SubmissionUnknownError):
+        made(Stage(long, *[NONE] * len(SEARCH_PAUSES)))
+
+
+def test_no_attempt_begins_after_the_time_for_all() -> None:
+    """`max_seconds` was kept by other calls only."""
+    stage = Stage(said({"error": {"message": "slow down"}}, 429, retry_after="2"), repeat=True)
+    with pytest.raises(RateLimitError):
+        stage.run(create(Config(), PARAMS, RetryPolicy(max_seconds=5.0)))
+    assert (stage.sleeps, creations(stage)) == ([2.0, 2.0], 3)
+
+
+@pytest.mark.parametrize(("field", "value"), [("endpoint", "v1/embeddings"), ("completion_window", "")])
+def test_what_is_invalid_is_refused_before_the_upload(field: str, value: str) -> None:
+    """The file had been uploaded, and stayed in the account."""
+    with pytest.raises(ValueError, match=r"an endpoint is a path|needs a completion window"):
+        Submission(**{"path": "r", "size": 1, "sha256": SHA, "filename": "r", "endpoint": "/v1/embeddings", field: value})
 
 
 def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:

@@ -25,9 +25,9 @@ DONE = batch("completed", output_file_id="file-1", request_counts={"total": 2, "
 UNKNOWN = said({"error": {"message": "No batch found with id 'batch_1'."}}, 404)
 
 
-def waited(stage: Stage, **options: float) -> object:
+def waited(stage: Stage, policy: RetryPolicy | None = None, **options: float) -> object:
     """Wait for the batch of a stage."""
-    return stage.run(wait(Config(), "batch_1", NO_RETRIES, **options))  # type: ignore[arg-type]
+    return stage.run(wait(Config(), "batch_1", policy or NO_RETRIES, **options))  # type: ignore[arg-type]
 
 
 def test_a_batch_that_takes_a_day_is_looked_at_once_a_minute() -> None:
@@ -157,6 +157,18 @@ def test_after_the_timeout_the_batch_continues_without_us() -> None:
     assert stage.now - 1_000.0 <= 300.0
     with pytest.raises(StillRunningError, match="was not seen yet"):
         waited(Stage(UNKNOWN), timeout=0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "looks"), [(batch(), [0.0, 4.0]), (said({}, 503, retry_after="3"), [0.0, 3.0, 4.0]), (lost(), None)]
+)
+def test_the_last_look_is_at_the_end_of_the_time(answer: Response | APIConnectionError, looks: list[float] | None) -> None:
+    """It ended at once where the usual pause was longer; a service that asked for pauses was waited for without end."""
+    stage = Stage(answer, repeat=True)
+    with pytest.raises(StillRunningError):
+        waited(stage, timeout=4.0, policy=RetryPolicy())
+    assert stage.now == 1_004.0
+    assert looks is None or [at - 1_000.0 for at in stage.times] == looks
 
 
 def test_an_interval_of_one_s_own_is_kept() -> None:

@@ -189,6 +189,16 @@ def test_a_folder_that_can_not_be_is_an_error_of_ours(client: Any, requests: Pat
         client.download(batch, requests)
 
 
+@pytest.mark.parametrize("kind", ["folder", "device"])
+def test_what_is_no_file_is_not_taken_for_the_download(client: Any, requests: Path, tmp_path: Path, kind: str) -> None:
+    """Where the service states no size, a folder at the path counted as the file, and nothing was fetched."""
+    file = client.files.create(requests)
+    path = tmp_path / "target"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(FileError, match="target: is not a file that can be written"):
+        client.files.content(file.id, path)
+
+
 PAIRS = int(os.environ.get("BATCHFILES_PAIRS", "4"))
 """Pairs of downloads of one batch into one folder; 1,000 are the whole test."""
 
