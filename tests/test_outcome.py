@@ -1,12 +1,14 @@
 """The outcome of a request: the shapes of batch lines as they are found in the wild."""
 
+import itertools
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles import outcome
+from batchfiles import decode_output, encode_output, outcome, outcome_of
 from batchfiles.bodies.answer import Answer
 from batchfiles.outcome import OUTCOMES, Result, id_in, read, retryable
 
@@ -697,3 +699,42 @@ def test_a_damaged_line_keeps_its_id_and_of_repeated_keys_the_last_one_counts():
         b"{",
     ]
     assert list(map(id_in, lines)) == ["a", "c", None, None]
+
+
+ABSENT = object()
+PARTS: dict[str, list[Any]] = {
+    "status_code": [ABSENT, None, 0, 200, 429, "200"],
+    "request_id": [ABSENT, None, "", "r"],
+    "body": [
+        ABSENT,
+        None,
+        {},
+        "",
+        "text",
+        {"error": {"message": "x", "code": 429}},
+        {"choices": [], "object": "chat.completion"},
+    ],
+}
+"""Members of a response; also absent."""
+
+MORE: list[dict[str, Any]] = [
+    {},
+    {"headers": {}},
+    {"headers": {"server": "x"}},
+    {"error": {"message": "x"}},
+    {"object": "chat.completion", "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]},
+]
+"""Members next to them; a bare completion as the last one."""
+
+
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("error", [ABSENT, None, {}, {"code": "batch_expired", "message": ""}, {"code": None, "message": None}])
+def test_a_record_has_the_outcome_of_its_line(more: dict[str, Any], error: object) -> None:
+    """A null and a missing key meant different things, which a record can't tell apart; a line that was written again changed."""
+    for values in itertools.product(*PARTS.values()):
+        response = {key: value for key, value in zip(PARTS, values, strict=True) if value is not ABSENT} | more
+        line = {"custom_id": "a", "response": response} | ({} if error is ABSENT else {"error": error})
+        record = decode_output(json.dumps(line).encode())
+        wanted = outcome_of(line)[:8]
+        assert outcome_of(record)[:8] == wanted
+        assert outcome_of(decode_output(encode_output(record)))[:8] == wanted

@@ -146,7 +146,7 @@ class BatchUsage:
         total_tokens: Both.
         cached_tokens: The part of the input that was cached (`input_tokens_details.cached_tokens`).
         reasoning_tokens: The part of the output that was reasoning (`output_tokens_details.reasoning_tokens`).
-        extra: Keys that the specification doesn't name.
+        extra: Keys that the specification doesn't name; those of the details are under the names of the details.
     """
 
     input_tokens: int = 0
@@ -164,22 +164,30 @@ class BatchUsage:
             return None
         found, members = inner
         inputs, outputs = members.within("input_tokens_details"), members.within("output_tokens_details")
+        extra = values.others(found, USAGE_KEYS)
+        for name, key, details in (
+            ("input_tokens_details", "cached_tokens", inputs),
+            ("output_tokens_details", "reasoning_tokens", outputs),
+        ):
+            if details is not None and (more := values.others(details[0], frozenset({key}))):
+                extra[name] = more
         return cls(
             input_tokens=members.count("input_tokens"),
             output_tokens=members.count("output_tokens"),
             total_tokens=members.count("total_tokens"),
             cached_tokens=inputs[1].count("cached_tokens") if inputs else 0,
             reasoning_tokens=outputs[1].count("reasoning_tokens") if outputs else 0,
-            extra=values.others(found, USAGE_KEYS),
+            extra=extra,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
+        cached, reasoned = {"cached_tokens": self.cached_tokens}, {"reasoning_tokens": self.reasoning_tokens}
         own = {
             "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "input_tokens_details": values.with_others(cached, self.extra.get("input_tokens_details", {})),
             "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "output_tokens_details": values.with_others(reasoned, self.extra.get("output_tokens_details", {})),
             "total_tokens": self.total_tokens,
         }
         return values.with_others(own, self.extra)
@@ -254,7 +262,8 @@ class Batch:
     def progress(self) -> float:
         """The part of the requests that are done, from 0.0 to 1.0."""
         counts = self.request_counts
-        return min((counts.completed + counts.failed) / counts.total, 1.0) if counts.total > 0 else 0.0
+        done = counts.completed + counts.failed
+        return 1.0 if 0 < counts.total <= done else done / counts.total if counts.total > 0 else 0.0
 
     @property
     def result_file_ids(self) -> list[str]:

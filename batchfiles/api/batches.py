@@ -196,7 +196,8 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, 
         raise InvalidWebhookError("the message has no webhook-id or no webhook-timestamp")
     if abs(now - int(stamp)) > tolerance:
         raise InvalidWebhookError("the message is too old, or from the future")
-    wanted = hmac.new(_secret_bytes(secret), f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    signed = f"{message_id}.{stamp}.".encode(errors="surrogateescape") + body
+    wanted = hmac.new(_secret_bytes(secret), signed, hashlib.sha256).digest()
     for signature in found.get("webhook-signature", "").split():
         version, _, text = signature.partition(",")
         if version == "v1" and hmac.compare_digest(_decoded(text), wanted):

@@ -68,12 +68,16 @@ class Config:
     def with_more(self, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> Self:
         """Return the same with more headers and parameters; of two with the same name the later one counts.
 
+        Headers have the same name in capital and small letters.
+
         Raises:
             ValueError: A header is not valid.
         """
         if not headers and not query:
             return self
-        return replace(self, headers={**self.headers, **(headers or {})}, query={**self.query, **(query or {})})
+        names = {name.lower() for name in headers or {}}
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in names}
+        return replace(self, headers={**kept, **(headers or {})}, query={**self.query, **(query or {})})
 
     @property
     def key_header(self) -> tuple[str, str]:

@@ -139,7 +139,7 @@ class Template:
             return self._of_text(value)
         if isinstance(value, dict):
             return self._of_object(value)
-        if isinstance(value, list):
+        if isinstance(value, (list, tuple)):
             return self._of_list(value)
         return None
 
@@ -154,7 +154,7 @@ class Template:
 
         return fill_object
 
-    def _of_list(self, value: list[Any]) -> Fill | None:
+    def _of_list(self, value: list[Any] | tuple[Any, ...]) -> Fill | None:
         fills = [self._filler(item) for item in value]
         if not any(fills):
             return None
@@ -274,7 +274,7 @@ def single_braces(value: Any) -> set[str]:  # noqa: ANN401 - any JSON value
     """Return the names that strings of a value have in single braces."""
     if isinstance(value, str):
         return set(SINGLE.findall(value))
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return {name for item in items for name in single_braces(item)}
 
 
@@ -282,7 +282,7 @@ def unescaped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a value without placeholders: each four braces become two."""
     if isinstance(value, str):
         return "".join(piece for piece in _pieces(value) if isinstance(piece, str))
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [unescaped(item) for item in value]
     if isinstance(value, dict):
         return {key: unescaped(item) for key, item in value.items()}

@@ -399,7 +399,7 @@ def leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
         value = waiting.pop()
         if isinstance(value, dict):
             waiting += value.values()
-        elif isinstance(value, list):
+        elif isinstance(value, (list, tuple)):
             waiting += value
         else:
             yield value

@@ -106,6 +106,17 @@ def test_a_file_and_the_lists_are_written_unchanged() -> None:
         ({**BATCH, "errors": {"object": "list", "data": [{**BATCH["errors"]["data"][0], "at": 2}]}}, Batch),  # type: ignore[index]
         ({**BATCH, "request_counts": {"total": 1, "completed": 0, "failed": 0, "cancelled": 1}}, Batch),
         ({**BATCH, "usage": {**BATCH["usage"], "cost": 0.5}}, Batch),  # type: ignore[dict-item]
+        (
+            {
+                **BATCH,
+                "usage": {
+                    **BATCH["usage"],  # type: ignore[dict-item]
+                    "input_tokens_details": {"cached_tokens": 1, "audio_tokens": 3},
+                    "output_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 2},
+                },
+            },
+            Batch,
+        ),
         ({**FILE, "sha256": "e3b0"}, FileObject),
         ({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False, "total": 0}, ListBatchesResponse),
     ],
@@ -330,6 +341,7 @@ def test_progress_is_the_part_that_is_done() -> None:
     assert Batch.from_dict(BATCH).progress == 1.0
     assert batch_with(request_counts={"total": 4, "completed": 1, "failed": 0}).progress == 0.25
     assert batch_with(request_counts={"total": 4, "completed": 9, "failed": 0}).progress == 1.0
+    assert batch_with(request_counts={"total": 1, "completed": 10**400, "failed": 0}).progress == 1.0
 
 
 def test_the_next_page_begins_after_the_last_id() -> None:

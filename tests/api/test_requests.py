@@ -340,3 +340,8 @@ def test_a_header_that_can_not_be_is_refused(name: str) -> None:
 def test_contents_are_asked_for_in_a_way_that_every_service_can_answer() -> None:
     """Strict ones answer 406 to `application/binary` alone."""
     assert files.content_request(OPENAI, "file-1").headers["Accept"] == "application/binary, */*"
+
+
+def test_a_header_has_one_name_in_capital_and_small_letters() -> None:
+    """Both were sent."""
+    assert OPENAI.with_more({"X-Org": "a", "X-Team": "t"}).with_more({"x-org": "b"}).headers == {"X-Team": "t", "x-org": "b"}

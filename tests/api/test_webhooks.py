@@ -95,6 +95,7 @@ def test_a_message_of_which_one_byte_was_changed_is_refused(place: int, change: 
     "changed",
     [
         {"webhook-id": "wh_2"},
+        {"webhook-id": "wh_\udc80"},
         {"webhook-timestamp": str(NOW + 1)},
         {"webhook-signature": signature(BODY, "whsec_" + base64.b64encode(b"another").decode())},
         {"webhook-signature": signature(BODY).replace("v1,", "v2,")},

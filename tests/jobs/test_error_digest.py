@@ -125,7 +125,7 @@ def test_lines_that_can_not_be_read_are_errors_too(tmp_path: Path) -> None:
         ("malformed", "invalid_json_line", 2, "2"),
         ("malformed", "line_too_long", 3, None),
     ]
-    assert all(each.retryable for each in groups)
+    assert [each.retryable for each in groups] == [True, False]  # what was not read may be an answer that was paid for
 
 
 def test_requests_in_a_folder_are_passed_over(tmp_path: Path) -> None:

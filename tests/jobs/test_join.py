@@ -126,6 +126,17 @@ def test_the_best_of_several_results_wins(
     assert numbers(job) == {"used": 1, **counts}
 
 
+def test_transcripts_as_text_that_differ_are_a_conflict(tmp_path: Path) -> None:
+    """Their bodies are no objects, and were compared as nothing; the same text twice is no conflict."""
+    asked = {"custom_id": "a", "method": "POST", "url": "/v1/audio/transcriptions", "body": {"model": "whisper-1"}}
+    inputs = put(tmp_path / "in.jsonl", json.dumps(asked).encode())
+    for texts, conflicting in ((["hello", "goodbye"], 1), (["hello", "hello"], 0)):
+        bodies = [{"status_code": 200, "request_id": "r", "body": text} for text in texts]
+        lines = [json.dumps({"custom_id": "a", "response": body, "error": None}).encode() for body in bodies]
+        report = batchfiles.join(inputs, put(tmp_path / "out.jsonl", *lines)).summarize()
+        assert (report.superseded, report.conflicting) == (1, conflicting)
+
+
 @pytest.mark.parametrize("readable", [failure("a", 400), failure("a", 503), expired("a")])
 @pytest.mark.parametrize(
     "damaged", [success("a")[:-20], b'{"id": "x", "custom_id": "a", "status": "done"}', b'{"custom_id": "a", "re']

@@ -210,6 +210,13 @@ def test_integers_of_64_bits_keep_all_digits(tmp_path):
 # What a row may lack
 
 
+def test_a_tuple_in_a_template_is_a_list():
+    """It was written as a list, with the placeholders in it."""
+    template = {"model": "m", "messages": ({"role": "user", "content": "{{q}}"},)}
+    (request,) = made(pa.table({"id": ["1"], "q": ["one"]}), template, url="/v1/chat/completions")
+    assert request.body["messages"] == [{"role": "user", "content": "one"}]
+
+
 NULLS = pa.table({"id": ["a", "b"], "v": pa.array([1, None])})
 BODY = {"v": "{{v}}", "list": ["{{v}}", 2], "text": "<{{v}}>", "kept": None}
 

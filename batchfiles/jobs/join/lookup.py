@@ -271,8 +271,13 @@ def _url_in(line: bytes) -> str | None:
 
 
 def _differ(best: Result, other: Result) -> bool:
-    """Return whether two results are different successes; the same answer in two files is not a conflict."""
-    return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and not same(best.body, other.body)
+    """Return whether two results are different successes; the same answer in two files is not a conflict.
+
+    A transcript as text has no body, so the texts are compared, too.
+    """
+    if best.outcome != SUCCEEDED or other.outcome != SUCCEEDED:
+        return False
+    return best.answer.text != other.answer.text or not same(best.body, other.body)
 
 
 CONFLICTS_AT_ONCE = 1024

@@ -23,7 +23,7 @@ from batchfiles.jobs.stats.report import KEPT_BITS
 from batchfiles.jobs.stats.table_rows import OF_ERRORS, refuse_mixed, table_rows
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.native import NativeTotals, native_totals
-from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result
 from batchfiles.summary import Block, Displayed
 from batchfiles.table.plain_rows import outcome_facts
 from batchfiles.table.read import TableLike
@@ -290,7 +290,8 @@ class _Groups:
                     self._take_line(lines[at], path, number + at)
         for number in self.overlong:
             self._results += 1
-            key = _Key(MALFORMED, None, "line_too_long", "the line is longer than max_line_bytes", retryable(MALFORMED, None))
+            # It may be an answer that was paid for, so it is not sent again.
+            key = _Key(MALFORMED, None, "line_too_long", "the line is too long and was not read", retryable=False)
             self._add(key, file.name, number, None, None)
         self.overlong.clear()
 
