@@ -296,6 +296,12 @@ class Campaign:
         self._parts = {part.file: part for part in manifest.parts}
         self._by_stem = {stem_of(part.file): part for part in manifest.parts}
         self._by_stem |= {batch: part for part in manifest.parts for batch in part.batches}
+        attempts = [stem for part in manifest.parts for stem in (stem_of(part.file), *part.batches)]
+        self._attempts = {stem: number for number, stem in enumerate(attempts, start=1)}
+
+    def attempt_of(self, stem: str) -> int:
+        """Return the position of a part or of one of its batches in the manifest, which grows with each attempt; 0 if unknown."""
+        return self._attempts.get(stem, 0)
 
     def part_of(self, name: str) -> Part | None:
         """Return the part that a file is, or whose result it is; None if the manifest does not say.

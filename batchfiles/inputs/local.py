@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import resource
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -10,14 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from batchfiles.campaign import Campaigns
-from batchfiles.errors import TruncatedFileError
+from batchfiles.campaign import BATCH_ID, RESULT_NAME, Campaigns
+from batchfiles.errors import BatchFilesError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.io.remote_path import Place, changed, file_error
 from batchfiles.io.sources import Source
 from batchfiles.io.temporary import Spool
+from batchfiles.io.texts import small_file
 
-__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "changed_parts", "check_unchanged", "copied", "most_open"]
+__all__ = [
+    "LocalFile",
+    "OpenFiles",
+    "ResultFile",
+    "attempts",
+    "changed",
+    "changed_parts",
+    "check_unchanged",
+    "copied",
+    "most_open",
+]
 
 
 class ResultFile(NamedTuple):
@@ -28,12 +41,14 @@ class ResultFile(NamedTuple):
         path: The local file that holds its plain bytes.
         batch_id: The batch that its name gives; None where it gives none.
         part: The number of the input file that its results belong to; None where they may belong to any.
+        attempt: Which attempt its results are of, from 0: among equal results of a request the latest attempt counts.
     """
 
     name: str
     path: str
     batch_id: str | None
     part: int | None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,44 @@ class LocalFile:
     def source(self) -> Source:
         """The file as a source of lines."""
         return Source(self.name, path=self.path)
+
+
+def attempts(files: Sequence[LocalFile], campaigns: Campaigns) -> list[int]:
+    """Order result files by the attempts that their results are of; files of which that is not known have the same number.
+
+    The manifest of a campaign lists the attempts in their order. Elsewhere the name of a retry has a number, and a batch object
+    next to the results has the time of the batch. The order of names would put `a-retry-1_error` before `a_error`.
+    """
+    keys = [_attempt(file, campaigns) for file in files] if len(files) > 1 else [(0, 0, 0)] * len(files)
+    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return [numbers[key] for key in keys]
+
+
+def _attempt(file: LocalFile, campaigns: Campaigns) -> tuple[int, int, int]:
+    """Return the position in the manifest, the number of the retry, and the time of the batch; 0 for what is not known."""
+    place = file.original
+    match = None if place is None else RESULT_NAME.fullmatch(place.name)
+    if match is None or place is None:
+        return 0, 0, 0
+    campaign = campaigns.of(place.parent)
+    position = 0 if campaign is None else campaign.attempt_of(match["stem"])
+    if position:
+        return position, 0, 0
+    retry = RETRY.search(match["stem"])
+    created = _created_at(place.with_name(f"{match['stem']}.json")) if BATCH_ID.fullmatch(match["stem"]) else 0
+    return 0, int(retry[1]) if retry else 0, created
+
+
+RETRY = re.compile(r"-retry-([0-9]{1,9})$")
+
+
+def _created_at(path: Place) -> int:
+    """Return when a batch was made, by its batch object; 0 if there is none."""
+    try:
+        created = json.loads(small_file(path))["created_at"]
+    except (OSError, BatchFilesError, ValueError, LookupError, TypeError, RecursionError):
+        return 0
+    return created if type(created) is int else 0
 
 
 def check_unchanged(files: Iterable[LocalFile]) -> None:

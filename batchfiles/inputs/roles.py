@@ -18,7 +18,7 @@ from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.folders import ELSEWHERE, attributed, files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
-from batchfiles.inputs.local import LocalFile, ResultFile, changed_parts, copied
+from batchfiles.inputs.local import LocalFile, ResultFile, attempts, changed_parts, copied
 from batchfiles.io.filesystems import shown_name
 from batchfiles.io.remote_path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -167,10 +167,12 @@ class FileRoles:
         batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
         pair has priority over both.
         """
-        return [
+        found = (
             self.parts.result_file(file, named=self.pairs.get(file.original) if file.original is not None else None)
             for file in self.results
-        ]
+        )
+        order = attempts(self.results, self.campaigns)
+        return [file._replace(attempt=attempt) for file, attempt in zip(found, order, strict=True)]
 
     def names(self) -> dict[str, list[str]]:
         """Return the display names by role, for a table's metadata."""

@@ -30,7 +30,7 @@ from batchfiles.jobs.join import campaign_join
 from batchfiles.jobs.join.campaign_join import CampaignJoin
 from batchfiles.jobs.join.lazy_join import Join, open_join
 from batchfiles.table.parquet import HAS_LATE_METADATA
-from tests.jobs.wire import failure, request, result, success
+from tests.jobs.wire import expired, failure, put, request, result, success
 
 needs_late_metadata = pytest.mark.skipif(not HAS_LATE_METADATA, reason="this pyarrow can't add metadata after the rows")
 
@@ -560,3 +560,59 @@ def test_phases_count_by_their_cost() -> None:
     (only,) = in_phases(lambda done, _: seen.append(done), 10, (4, 1.0))
     only(4)
     assert seen == [10]
+
+
+# Several attempts
+
+
+def entry_of(path: Path) -> dict[str, Any]:
+    """Return the entry of a request file in a manifest."""
+    text = path.read_bytes()
+    sha256 = hashlib.sha256(text).hexdigest()
+    return {"file": path.name, "requests": text.count(b"\n"), "bytes": len(text), "sha256": sha256}
+
+
+def statuses(folder: Path, **options: Any) -> dict[str, int]:
+    """Return the status of each request in the joined table."""
+    return {row["custom_id"]: row["status_code"] for row in batchfiles.join(folder, **options)}
+
+
+def test_the_result_of_a_retry_counts_and_not_an_older_one(tmp_path: Path) -> None:
+    """In the order of names, `part-1-retry-1_error` is before `part-1_error`: a request was sent and paid for again and again."""
+    put(tmp_path / "part-1.jsonl", request("a"), request("b"))
+    put(tmp_path / "part-1_output.jsonl", success("a"))
+    put(tmp_path / "part-1_error.jsonl", expired("b"))
+    for number in range(1, 12):
+        put(tmp_path / f"part-1-retry-{number}.jsonl", request("b"))
+        put(tmp_path / f"part-1-retry-{number}_error.jsonl", failure("b", 400 + number))
+        assert statuses(tmp_path) == {"a": 200, "b": 400 + number}
+    report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"))
+    assert report.written == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_manifest_lists_the_attempts_in_their_order(tmp_path: Path, workers: int) -> None:
+    """Names of batches are random: the last one of a part is its last attempt, and a retry is later than what it repeats."""
+    lines = [request("a"), request("b")]
+    entries = [
+        {**entry_of(put(tmp_path / "part-1.jsonl", *lines)), "batches": ["batch_zzz", "batch_aaa"]},
+        {**entry_of(put(tmp_path / "again.jsonl", lines[1])), "retry_of": ["part-1.jsonl"], "batches": ["batch_000"]},
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": "batchfiles-campaign", "version": 1, "parts": entries}))
+    put(tmp_path / "batch_zzz_error.jsonl", failure("a", 401), failure("b", 402))
+    put(tmp_path / "batch_aaa_error.jsonl", failure("a", 403), failure("b", 404))
+    put(tmp_path / "batch_000_error.jsonl", failure("b", 405))
+    assert statuses(tmp_path, workers=workers) == {"a": 403, "b": 405}
+
+
+def test_batch_objects_show_the_order_of_attempts(tmp_path: Path) -> None:
+    """`download` writes one next to the results; without them the order is that of the names."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    for name, status, created in (("batch_zzz", 401, 100), ("batch_aaa", 402, 200)):
+        put(tmp_path / f"{name}_error.jsonl", failure("a", status))
+        batch = {"id": name, "object": "batch", "status": "completed", "input_file_id": "file-1", "created_at": created}
+        (tmp_path / f"{name}.json").write_text(json.dumps(batch))
+    assert statuses(tmp_path) == {"a": 402}
+    (tmp_path / "batch_aaa.json").write_text("[]")
+    (tmp_path / "batch_zzz.json").unlink()
+    assert statuses(tmp_path) == {"a": 401}

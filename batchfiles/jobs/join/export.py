@@ -114,8 +114,8 @@ class ExportRows(RowWork):
         result = result._replace(error_code=error.code, error_message=error.reason)
         self._outcomes[result.outcome] += 1
         known = RequestRef(id_of_line(line), None, None, None, None, None, None)
-        name, _, batch_id, _ = self._files[file]
-        self._columns.add(known, ResultRef(result, b"", None, name, number, batch_id, None))
+        origin = self._files[file]
+        self._columns.add(known, ResultRef(result, b"", None, origin.name, number, origin.batch_id, None))
 
 
 def numbered_from_one(sizes: list[int], size: int) -> list[Spec]:

@@ -159,7 +159,7 @@ class ResultLookup:
         if (known := self._known.get(key)) is not None:
             best = self._candidate(known[0], custom_id, input_file, request_ref)
             return MISSING if best is None else best._replace(attempts=known[1])
-        attempts, best_entry, best, rank = 0, run.start, MISSING, (-1, -1, -1)
+        attempts, best_entry, best, rank = 0, run.start, MISSING, (-1, -1, -1, -1)
         for entry in run:
             if (candidate := self._candidate(entry, custom_id, input_file, request_ref)) is not None:
                 attempts += 1
@@ -235,10 +235,12 @@ class ResultLookup:
         if _differ(best.result, other.result):
             self._flags.conflicting[entry] = 1
 
-    def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:
-        """Order by success, then time, then place: the greatest is the best."""
+    def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int, int]:
+        """Order by success, then time, then attempt, then place: the greatest is the best."""
         entry, found = candidate
-        return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
+        position, result = self._positions[entry], found.result
+        attempt = self._files[position >> OFFSET_BITS].attempt
+        return RANKS.get(result.outcome, 0), result.answer.created_at or -1, attempt, position
 
     def _duplicate(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomIdError:
         (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
