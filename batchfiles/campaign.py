@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -299,6 +299,13 @@ class Campaign:
         attempts = [stem for part in manifest.parts for stem in (stem_of(part.file), *part.batches)]
         self._attempts = {stem: number for number, stem in enumerate(attempts, start=1)}
 
+    def check_parts(self, names: Container[str]) -> None:
+        """Raise a `FileError` if a part is not among the names of the files in the folder; retries may be absent."""
+        for part in self.manifest.parts:
+            if part.file not in names and not part.retry_of:
+                path = Source.at(self.folder / part.file).name
+                raise FileError("this part of the manifest does not exist", path=path, number=errno.ENOENT)
+
     def attempt_of(self, stem: str) -> int:
         """Return the position of a part or of one of its batches in the manifest, which grows with each attempt; 0 if unknown."""
         return self._attempts.get(stem, 0)
@@ -339,9 +346,7 @@ class Campaign:
         passed_over = tuple(place for source in found for place in source.passed_over)
         there = {source.file_name: replace(source, passed_over=()) for source in found if source.file_name is not None}
         named = {part.file: there.pop(part.file) for part in self.manifest.parts if part.file in there}
-        for part in self.manifest.parts:
-            if part.file not in named and not part.retry_of:
-                raise FileError("this part of the manifest does not exist", path=str(self.folder / part.file), number=2)
+        self.check_parts(named)
         repeating = {part.file for part in self.manifest.parts if part.retry_of}
         return CampaignFiles(
             parts=tuple(source for name, source in named.items() if name not in repeating),

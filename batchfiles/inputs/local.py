@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from batchfiles.campaign import BATCH_ID, RESULT_NAME, Campaigns
+from batchfiles.campaign import BATCH_ID, MANIFEST, RESULT_NAME, Campaigns
 from batchfiles.errors import BatchFilesError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.io.remote_path import Place, changed, file_error
@@ -27,6 +27,7 @@ __all__ = [
     "attempts",
     "changed",
     "changed_parts",
+    "check_campaigns",
     "check_unchanged",
     "copied",
     "most_open",
@@ -86,6 +87,25 @@ class LocalFile:
     def source(self) -> Source:
         """The file as a source of lines."""
         return Source(self.name, path=self.path)
+
+
+def check_campaigns(sources: Iterable[Source], campaigns: Campaigns | None = None) -> None:
+    """Make sure that all parts of campaign folders are there: the requests of a lost one would be in no count.
+
+    Args:
+        sources: What `expand` returned of files and folders.
+        campaigns: Known manifests.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A part is missing, or a manifest can't be read.
+    """
+    given, campaigns = list(sources), campaigns or Campaigns()
+    places = [source.place for source in given]
+    for manifest in [place for source in given for place in source.passed_over if place.name == MANIFEST]:
+        campaign = campaigns.of(manifest.parent)
+        if campaign is not None:
+            campaign.check_parts({place.name for place in places if place is not None and place.parent == manifest.parent})
 
 
 def attempts(files: Sequence[LocalFile], campaigns: Campaigns) -> list[int]:

@@ -18,7 +18,7 @@ from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.folders import ELSEWHERE, attributed, files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
-from batchfiles.inputs.local import LocalFile, ResultFile, attempts, changed_parts, copied
+from batchfiles.inputs.local import LocalFile, ResultFile, attempts, changed_parts, check_campaigns, copied
 from batchfiles.io.filesystems import shown_name
 from batchfiles.io.remote_path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -304,29 +304,42 @@ class PairedFiles(NamedTuple):
         not_read: What is skipped in folders.
         file_roles: What the files of the pairs must be, by their keys.
         requests: The display names of the request files, by the keys of their results.
+        campaigns: Known manifests.
     """
 
     sources: list[Source]
     not_read: tuple[str, ...]
     file_roles: Mapping[Hashable, FileRole]
     requests: Mapping[Hashable, str]
+    campaigns: Campaigns
 
 
-def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: object = None) -> PairedFiles:
+def files_and_pairs(
+    sources: Iterable[SourceLike], pairs: Pairs, filesystem: object = None, *, results_only: bool = False
+) -> PairedFiles:
     """Expand the files of a command that reads each once.
 
+    Args:
+        sources: Files, folders and globs.
+        pairs: Request files, each with the results that belong to it.
+        filesystem: The filesystem in which paths are paths; None takes the local one.
+        results_only: Whether requests are skipped, so that the parts of a campaign may be missing.
+
     Raises:
-        FileError: A file is not there.
+        FileError: A file, or a part of a campaign, is not there.
         TypeError: A pair is not a pair, or an argument is not a source.
         ValueError: A pair contradicts another, or standard input is named twice.
     """
     paired = paired_sources(pairs, filesystem)
     given = [*sources, *(source for pair in paired for source in (pair.requests, *pair.results))]
-    files, not_read = files_to_read(expand(given, filesystem=filesystem))
+    expanded, campaigns = expand(given, filesystem=filesystem), Campaigns()
+    if not results_only:
+        check_campaigns(expanded, campaigns)
+    files, not_read = files_to_read(expanded)
     file_roles: dict[Hashable, FileRole] = {pair.requests.key: "inputs" for pair in paired}
     file_roles |= {source.key: "results" for pair in paired for source in pair.results}
     requests: dict[Hashable, str] = {source.key: pair.requests.name for pair in paired for source in pair.results}
-    return PairedFiles(files, not_read, file_roles, requests)
+    return PairedFiles(files, not_read, file_roles, requests, campaigns)
 
 
 class ReadAgain(NamedTuple):
@@ -353,12 +366,11 @@ def read_again(files: PairedFiles) -> ReadAgain:
         FileError: A manifest can't be read.
     """
     file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if source.is_again]
-    campaigns = Campaigns()
     found: dict[FileRole | None, list[LocalFile]] = defaultdict(list)
     for source, role in file_roles:
-        found[role].append(LocalFile(source.name, _place(source, campaigns), Path(source.name), 0, 0))
-    kept, retries = without_repeats(found["inputs"], campaigns)
-    return ReadAgain(kept, retries, tuple(found["results"]), BatchParts(kept, campaigns))
+        found[role].append(LocalFile(source.name, _place(source, files.campaigns), Path(source.name), 0, 0))
+    kept, retries = without_repeats(found["inputs"], files.campaigns)
+    return ReadAgain(kept, retries, tuple(found["results"]), BatchParts(kept, files.campaigns))
 
 
 def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:

@@ -13,6 +13,7 @@ from typing import Any
 from batchfiles.findings import Finding, Findings, Severity, not_read_lines, plural
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folders import not_read_fields, requests_to_read
+from batchfiles.inputs.local import check_campaigns
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.threads import Progress, progress_of, source_steps
 from batchfiles.jobs.validate_file import FileCheck
@@ -342,7 +343,9 @@ def validate(
     if not sources:
         raise TypeError("validate needs at least one file")
     limits = profile(limits)
-    files, not_read = requests_to_read(expand(sources, filesystem=filesystem))
+    expanded = expand(sources, filesystem=filesystem)
+    check_campaigns(expanded)
+    files, not_read = requests_to_read(expanded)
     collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, collector)
     checks: list[FileCheck] = []

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles import RetryReport
 from batchfiles import campaign as campaign_files
-from batchfiles.errors import BatchFilesError, DuplicateCustomIdError, MismatchError
+from batchfiles.errors import BatchFilesError, DuplicateCustomIdError, FileError, MismatchError
 from batchfiles.jobs.retry import by_results, lines, units
 from tests.jobs.wire import expired, failure, put, request, result, success
 
@@ -283,7 +283,7 @@ def test_progress_of_a_compressed_campaign_ends_at_its_total(tmp_path: Path) -> 
 
 
 def test_files_that_are_not_what_the_manifest_says_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file with the name of results that holds requests, a result of no part, and a part that is missing."""
+    """A file with the name of results that holds requests, and a result of no part."""
     taken: list[type] = []
     for kind in (units.AllFiles, units.PartByPart):
         opened = kind.opened
@@ -292,14 +292,27 @@ def test_files_that_are_not_what_the_manifest_says_are_read_together(tmp_path: P
     put(folder / "batch_00000002_output.jsonl", request("other"))
     assert batchfiles.retry(folder, output=tmp_path / "1.jsonl", only=["failed"]).inputs == 13
     assert taken == [units.PartByPart, units.AllFiles]
-    for number, damage in enumerate(
-        (lambda f: put(f / "stray_output.jsonl", success("x")), lambda f: (f / "part-1.jsonl").unlink())
-    ):
-        folder = simple(tmp_path / f"campaign-{number}")
-        damage(folder)
-        taken.clear()
-        batchfiles.retry(folder, output=tmp_path / "2.jsonl", only=["failed"], overwrite=True)
-        assert taken == [units.AllFiles]
+    folder = simple(tmp_path / "campaign-2")
+    put(folder / "stray_output.jsonl", success("x"))
+    taken.clear()
+    batchfiles.retry(folder, output=tmp_path / "2.jsonl", only=["failed"])
+    assert taken == [units.AllFiles]
+
+
+@pytest.mark.parametrize("job", ["retry", "stats", "get", "validate"])
+def test_a_missing_part_is_an_error(tmp_path: Path, job: str) -> None:
+    """Its requests were in no count, and were not sent again: only `join`, `merge`, `split` and `report` refused."""
+    folder = simple(tmp_path / "campaign")
+    (folder / "part-1.jsonl").unlink()
+    calls: dict[str, Any] = {
+        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "again"),
+        "stats": lambda: batchfiles.stats(folder),
+        "get": lambda: batchfiles.get("request-1", folder),
+        "validate": lambda: batchfiles.validate(folder),
+    }
+    with pytest.raises(FileError, match=r"part-1\.jsonl: this part of the manifest does not exist"):
+        calls[job]()
+    assert batchfiles.error_digest(folder).errors == 0  # which reads results only
 
 
 def test_a_repeated_key_in_a_result_of_a_part(tmp_path: Path) -> None:

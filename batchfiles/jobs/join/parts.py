@@ -280,9 +280,7 @@ def parts_in(campaign: Campaign, text: str, files: Sequence[FoundFile]) -> tuple
         FileError: A part is missing.
     """
     found = {file.place.name: file for file in files if is_batch_file(file.place.name)}
-    for entry in campaign.manifest.parts:
-        if entry.file not in found and not entry.retry_of:
-            raise FileError("this part of the manifest does not exist", path=_shown(campaign.folder / entry.file), number=2)
+    campaign.check_parts(found)
     unit_of = _connected(campaign.manifest.parts)
     units: dict[str, list[FoundFile]] = {}
     strays: list[str] = []

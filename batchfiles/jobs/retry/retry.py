@@ -16,12 +16,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from batchfiles.campaign import Campaigns
 from batchfiles.codec import request_of
-from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, MismatchError
+from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folders import files_to_read, not_read_fields
-from batchfiles.inputs.local import LocalFile, check_unchanged
+from batchfiles.inputs.local import LocalFile, check_campaigns, check_unchanged
 from batchfiles.inputs.roles import Pairs, sort_files
 from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -248,17 +249,19 @@ def retry(
         choice.by_table = bool(tables) and ids is None
         lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
         target = Target.at(output, filesystem=filesystem)
+        campaigns = Campaigns()
+        check_campaigns(plain, campaigns)
         job = _Retry(target, tables, lists, choice, changes, options, spool, overwrite=overwrite)
         if not inputs and not pairs and all(part.is_again for table in tables for part in table.parts):
             found, not_read = files_to_read(plain)
-            whole = None
-            with suppress(FileError):  # a part is missing: its results may be of other requests
-                whole = whole_campaign(found) if all(file.found for file in found) else None
+            whole = whole_campaign(found, campaigns) if all(file.found for file in found) else None
             # Results and a table exclude each other, and without any of them nothing is known: the error comes below.
             if whole is not None and (lists or bool(tables) != any(part.results for part in whole.parts)):
                 with suppress(ReadTogether):
                     return job.run(PartByPart(whole, not_read, spool, temp_dir=temp_dir, max_line_bytes=max_line_bytes))
-        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
+        roles = sort_files(
+            plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes, campaigns=campaigns
+        )
         return job.run(files_of_folder(roles, spool, job.folder_to_name(), options))
 
 

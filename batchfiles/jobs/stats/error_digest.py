@@ -219,7 +219,7 @@ def error_digest(
             if row.has_result:
                 totals.add_result(row.result(), row.cells["custom_id"], *row.place())
         return replace(totals.digest(()), absent_columns=tuple(name for name in OF_ERRORS if name in absent))
-    files = files_and_pairs(others, pairs, filesystem)
+    files = files_and_pairs(others, pairs, filesystem, results_only=True)
     for file in classified_files(
         files.sources,
         totals.notice,
