@@ -12,7 +12,7 @@ use crate::ids::IdFinder;
 use crate::index::{Entries, Entry, Found, Index, IndexSpec, digests};
 use crate::lines::Lines;
 use crate::results::{Before, read_plain};
-use crate::rows::{MOST_BYTES, Request};
+use crate::rows::{MOST_BYTES, Request, Requests};
 use crate::{ResultFile, read};
 
 /// Which requests are left out, as `batchfiles.jobs.retry` says.
@@ -46,6 +46,7 @@ pub struct Retries {
     entries: Entries,
     finder: IdFinder,
     before: Before,
+    requests: Requests,
 }
 
 #[pymethods]
@@ -61,6 +62,7 @@ impl Retries {
             entries: Entries::default(),
             finder: IdFinder::new(),
             before: Before::default(),
+            requests: Requests::default(),
         })
     }
 
@@ -97,7 +99,8 @@ impl Retries {
             let (mut others, mut used, mut missing, mut left_out) = (Others::new(), Vec::new(), 0, LeftOut::new());
             let mut bytes = Vec::new();
             for (number, (id, line)) in lines.iter().enumerate() {
-                let plain_id = id.filter(|_| !may_be_result(line.bytes));
+                // A line that can't be read is reported, whatever its result is.
+                let plain_id = id.filter(|_| !may_be_result(line.bytes) && self.is_request(line.bytes));
                 let is_left_out = plain_id.is_some_and(|(id, digest)| match self.index.find(digest) {
                     Found::Nothing if self.choice.leaves_missing => {
                         missing += 1;
@@ -137,6 +140,11 @@ fn may_be_result(line: &[u8]) -> bool {
 }
 
 impl Retries {
+    /// Return whether a line is certainly a request.
+    fn is_request(&mut self, line: &[u8]) -> bool {
+        self.requests.read(line, &self.facts).is_some()
+    }
+
     /// Return the outcome and the status of the answer to a request that is left out; None if that is not certain.
     fn answer_of(&mut self, request: &[u8], id: &str, entry: &Entry, part: i64, line: &mut Vec<u8>) -> Option<(String, i32)> {
         let Retries { facts, choice, files, open, finder, before, .. } = self;

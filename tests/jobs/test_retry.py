@@ -761,3 +761,31 @@ def test_outcomes_without_a_code_leave_room_for_error_codes() -> None:
     assert len(found[0]) == GROUPS_KEPT + 1
     assert found[0]["failed", 400, None, "not retryable"] == 2
     assert found[0]["failed", 400, "code 5", "not retryable"] == 2
+
+
+DAMAGED = {
+    "cut": request("b")[:-5],
+    "no body": b'{"custom_id": "b", "method": "POST", "url": "/v1/chat/completions"}',
+    "a list as the body": b'{"custom_id": "b", "method": "POST", "url": "/v1/chat/completions", "body": []}',
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("answer", [success("b"), failure("b", 400), failure("b", 429), expired("b"), None])
+@pytest.mark.parametrize("by_table", [False, True])
+def test_a_request_line_that_can_not_be_read_is_reported_whatever_its_result(
+    tmp_path: Path, line: bytes, answer: bytes | None, by_table: bool
+) -> None:
+    """With an answer it counted as succeeded, although `join` calls it malformed; in a whole table it was called absent."""
+    inputs = put(tmp_path / "in.jsonl", request("a"), line, request("c"))
+    results = put(tmp_path / "out.jsonl", success("a"), *([] if answer is None else [answer]), success("c"))
+    joined = batchfiles.join(inputs, results)
+    table = tmp_path / "joined.parquet"
+    joined.to_parquet(table)
+    report = batchfiles.retry(inputs, table if by_table else results, output=tmp_path / "retry.jsonl")
+    assert (report.written, report.not_in_table, joined.summarize().malformed_inputs) == (0, 0, 1)
+    assert sorted((group.outcome, group.left_out, group.requests) for group in report.groups) == [
+        ("malformed", "can't be read", 1),
+        ("succeeded", "succeeded", 2),
+    ]
+    assert report.unknown_results == (0 if by_table or answer is None else 1)

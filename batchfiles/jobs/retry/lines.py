@@ -289,12 +289,13 @@ class RetryLines(Job):
             if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
                 continue
-            if checks_all and may_be_result(line):  # lines that are left out are not decoded
-                refuse_result(line, block.path, number)
+            if checks_all and not self._is_request(block.path, line, number, offset):
+                continue
             found = best(custom_id, key, file, line)
             if found is MISSING and why_missing is not None:
                 absent += 1
-            elif self._is_wanted(found) and self._write(block.path, line, number, offset):
+            elif self._is_wanted(found) and (checks_all or self._is_request(block.path, line, number, offset)):
+                self._write(block.path, line, number, offset)
                 self._count_result(found.result, None)
                 self._written.add(key, self._number, offset, len(line), number)
         self._count_missing(absent)
@@ -320,17 +321,27 @@ class RetryLines(Job):
             self._count_result(found.result, why)
         return why is None
 
-    def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
-        """Keep a line if it is a request; only wanted lines are decoded.
+    def _is_request(self, path: str, line: bytes, number: int, offset: int) -> bool:
+        """Return whether a line is a request, and report another one; only wanted lines are decoded where a list chooses.
 
         Raises:
-            InvalidLineError: An edit can't be made in it.
+            MismatchError: It is a result.
         """
+        if may_be_result(line):
+            refuse_result(line, path, number)
         try:
             request_of(line)
         except InvalidLineError:
             self._refuse(path, line, number, offset)
             return False
+        return True
+
+    def _write(self, path: str, line: bytes, number: int, offset: int) -> None:
+        """Keep a line, with the edits.
+
+        Raises:
+            InvalidLineError: An edit can't be made in it.
+        """
         try:
             new = edited(line, self._edits) if self._edits else line
         except InvalidLineError as error:
@@ -338,7 +349,6 @@ class RetryLines(Job):
         self._counts["changed"] += new is not line
         self._counts["written"] += 1
         self._wanted.append(new)
-        return True
 
     def _count_result(self, result: Result, why: str | None) -> None:
         self._count(*self._shown(result), why)
