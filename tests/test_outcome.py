@@ -730,7 +730,7 @@ MORE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("more", MORE)
 @pytest.mark.parametrize("error", [ABSENT, None, {}, {"code": "batch_expired", "message": ""}, {"code": None, "message": None}])
 def test_a_record_has_the_outcome_of_its_line(more: dict[str, Any], error: object) -> None:
-    """A null and a missing key meant different things, which a record can't tell apart; a line that was written again changed."""
+    """A null and a missing key meant different things, which are one in a record; a line that was written again changed."""
     for values in itertools.product(*PARTS.values()):
         response = {key: value for key, value in zip(PARTS, values, strict=True) if value is not ABSENT} | more
         line = {"custom_id": "a", "response": response} | ({} if error is ABSENT else {"error": error})

@@ -302,6 +302,7 @@ OPTIONS = {
     "excluded=": "--except",
     "only=": "--only",
     "url=": "--url",
+    "max_line_bytes": "--max-line-bytes",
     "schema=": "--schema",
     "with_prefix=": "--with-prefix",
     "null='null'": "--null null",

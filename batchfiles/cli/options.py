@@ -363,15 +363,20 @@ def check_targets(
         OutputExistsError: A target exists and `overwrite` is not set.
         FileError: The parent folder doesn't exist, a folder has the name of the file, or it contains other files.
     """
-    read = {source.key for source in sources}
+    from batchfiles.inputs.file_mistakes import is_found_table
+
+    read = {source.key: source for source in sources}
+    folders = {source.key.parent for source in sources if source.found and source.key is not None}
     taken: dict[Place, str] = {}
     for option, target in targets:
         if target is None or (key := target.key) is None:
             continue
         if key in taken:
             raise click.UsageError(f"{taken[key]} and {option} name the same file, {target.place}.")
-        if key in read:
+        if key in read and not is_found_table(read[key]):
             raise click.UsageError(f"{option} names an input file, {target.place}: choose another name.")
+        if option == "--rejects" and key.parent in folders:
+            raise click.UsageError(f"{option} is in a folder that is read, where its lines count again: choose another folder.")
         taken[key] = option
         inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
         if (source := next(inside, None)) is not None:

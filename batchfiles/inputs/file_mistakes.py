@@ -1,17 +1,20 @@
 """Files that are not JSON Lines: the mistake, recognized by their first bytes, and how to fix it.
 
 Read line by line, such a file gives only noise: 3,000 pretty-printed requests are 42,000 broken lines. So the mistake is
-reported once, for the file.
+reported once, for the file. Also tables in JSONL among batch files.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
+from batchfiles.campaign import RESULT_NAME
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
-from batchfiles.errors import InvalidLineError, MismatchError
+from batchfiles.errors import BatchFilesError, InvalidLineError, MismatchError
+from batchfiles.io.sources import Source
 
 HEAD = 256 * 1024
 """Bytes of a file that are looked at."""
@@ -280,3 +283,40 @@ def refuse_result(line: bytes, path: str, line_number: int) -> None:
     is_result = "custom_id" in value and not value.keys().isdisjoint(("response", "error"))
     if is_result and value.keys().isdisjoint(("body", "method", "url")):
         raise MismatchError(MIXED, path=path, line_number=line_number)
+
+
+FIRST_BYTES = 1024 * 1024
+"""Bytes of a file in which its first line is looked for."""
+
+
+def first_line(source: Source) -> bytes:
+    """Return the first line of a file that is not blank, or its beginning; nothing if the file can't be read."""
+    head = b""
+    try:
+        with source.open() as stream:
+            while len(head) < FIRST_BYTES and (chunk := stream.read(HEAD)):
+                head += chunk
+                if b"\n" in head.lstrip():
+                    break
+    except (BatchFilesError, OSError):
+        return b""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+
+
+def is_row(value: Mapping[str, Any]) -> bool:
+    """Return whether an object is a row of a table of `join` or `export`."""
+    return value.keys() >= set(ROW_KEYS) and value.keys().isdisjoint(LINE_KEYS)
+
+
+ROW_KEYS: Final = ("custom_id", "outcome", "retryable")
+LINE_KEYS: Final = frozenset({"body", "response", "error", "method"})
+
+
+def is_found_table(source: Source) -> bool:
+    """Return whether a local file that was found in a folder, or by a glob, is such a table in JSONL."""
+    if not source.found or source.path is None or not source.is_again or RESULT_NAME.fullmatch(source.path.name):
+        return False
+    try:
+        return is_row(loads(first_line(source)))
+    except InvalidLineError:
+        return False

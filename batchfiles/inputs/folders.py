@@ -20,6 +20,7 @@ from batchfiles.campaign import FORMAT, MANIFEST, RESULT_NAME, stem_of
 from batchfiles.codec import loads
 from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
 from batchfiles.findings import EXAMPLES
+from batchfiles.inputs.file_mistakes import FIRST_BYTES, first_line, is_found_table
 from batchfiles.inputs.kinds import ROLE_BEGINNING, classify, line_format_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.io.remote_path import Place, files_in
@@ -282,9 +283,6 @@ def json_objects(text: bytes) -> list[dict[str, Any]]:
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
-HEAD = 1024 * 1024
-"""Bytes of a file that are looked at to see whether its first line is a result."""
-
 OWN = ("run.journal", "run.lock")
 """What `run` keeps in its folder."""
 
@@ -310,6 +308,7 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     """Add results in folders under other names, such as Fireworks' `error-data`, and name the skipped files.
 
     A batch object (`batch_….json`) and the manifest of a campaign show where results belong: they are neither lines nor skipped.
+    A table of `join` in JSONL is skipped like one in another format.
 
     Args:
         sources: What `expand` returned.
@@ -319,7 +318,9 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     not_read: list[str] = []
     for source in given:
         place = source.place
-        if len(given) == 1 or place is None or not _is_known(place):
+        if is_found_table(source):
+            not_read.append(source.name)
+        elif len(given) == 1 or place is None or not _is_known(place):
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:
             found = replace(Source.at(other), found=True)
@@ -385,21 +386,12 @@ def not_read_words(names: Sequence[str]) -> str:
 
 def _holds_results(source: Source) -> bool:
     """Return whether the first line of a file is a result."""
-    try:
-        with source.open() as stream:
-            head = b""
-            while len(head) < HEAD and (chunk := stream.read(HEAD)):
-                head += chunk
-                if b"\n" in head.lstrip():
-                    break
-    except (BatchFilesError, OSError):
-        return False
-    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    first = first_line(source)
     try:
         line = loads(first)
     except InvalidLineError:
         found = ROLE_BEGINNING.match(first)
-        return len(first) >= HEAD and found is not None and found[2] is not None
+        return len(first) >= FIRST_BYTES and found is not None and found[2] is not None
     return line_format_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)
 
 

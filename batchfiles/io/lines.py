@@ -306,7 +306,7 @@ def _line_too_long(path: str, line_number: int, offset: int, length: int, max_li
     return Finding(
         code="line_too_long",
         message=f"The line has {length:,} bytes, above the limit of {max_line_bytes:,}: it was skipped. "
-        "Raise max_line_bytes to read it.",
+        "Raise the limit to read it.",
         path=path,
         line_number=line_number,
         byte_offset=offset,

@@ -272,7 +272,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
         A local path as it is, also for `file://` and for pyarrow's local filesystem; else the place.
 
     Raises:
-        ValueError: The URL is wrong, or there are both a URL and a filesystem.
+        ValueError: The name is empty, the URL is wrong, or there are both a URL and a filesystem.
         TypeError: It is not a filesystem.
         MissingDependencyError: The installed pyarrow does not support the service.
         FileError: The service can't be reached.
@@ -280,6 +280,8 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     if isinstance(path, RemotePath):
         return path
     text = os.fspath(path)
+    if not text:  # such as a variable of the shell that is not set
+        raise ValueError("the name of a file or folder is empty: the current folder is .")
     url = parse_url(text)
     if filesystem is not None:
         if url is not None:

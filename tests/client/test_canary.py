@@ -115,7 +115,7 @@ def test_a_key_is_found_however_its_punctuation_is_written(
 PLACES = {
     "the name of the request": response("400 Bad Request", b"{}", X_Request_Id=f"req-{KEY}"),
     "a redirect": response("302 Found", Location=f"https://login.example/{KEY}"),
-    "a line that is no status": f"HTTP/1.1 fine {KEY}\r\n\r\n".encode(),
+    "a broken status line": f"HTTP/1.1 fine {KEY}\r\n\r\n".encode(),
 }
 
 

@@ -454,3 +454,46 @@ def test_remote_folders_are_looked_into_as_local_ones(tmp_path: Path, command: s
         assert [each.role for each in found] == ["request", "result"]
     else:
         assert (found.not_read, found.examples["not_read"]) == (1, ("data/error-data",))
+
+
+# What earlier commands wrote into the folder
+
+
+def test_a_table_in_jsonl_is_skipped_like_one_in_another_format(tmp_path: Path) -> None:
+    """`join . -o out.jsonl` made every later command on the folder an error, and could not be repeated with --force."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "output.jsonl", success("a"))
+    table = tmp_path / "joined.jsonl"
+    for overwrite in ([], ["--force"]):
+        assert exit_code(["join", str(tmp_path), "-o", str(table), *overwrite]) == 0
+    report = batchfiles.join(tmp_path).summarize()
+    assert (report.outcomes["succeeded"], report.outcomes["missing"], report.not_read) == (1, 1, 1)
+    assert batchfiles.stats(tmp_path).examples["not_read"] == (str(table),)
+    assert [file.name for file in batchfiles.validate(tmp_path).files] == [str(tmp_path / "requests.jsonl")]
+    assert batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl")).written == 1
+    assert batchfiles.error_digest(tmp_path).errors == 0
+    assert batchfiles.stats(table).results.count == 1  # which is read if it is named
+
+
+def test_rejects_are_not_written_into_the_folder_that_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are result lines: the next command counted them, and their tokens, once more."""
+    put(tmp_path / "day" / "requests.jsonl", request("a"))
+    put(tmp_path / "day" / "output.jsonl", success("a"), success("x"))
+    words = ["join", str(tmp_path / "day"), "-o", str(tmp_path / "joined.parquet"), "--rejects"]
+    assert exit_code([*words, str(tmp_path / "day" / "rejects.jsonl")]) == 2
+    assert "--rejects is in a folder that is read, where its lines count again: choose another folder" in capsys.readouterr().err
+    assert exit_code([*words, str(tmp_path / "rejects.jsonl")]) == 0
+    assert (tmp_path / "rejects.jsonl").read_bytes() == success("x") + b"\n"
+
+
+@pytest.mark.parametrize("command", [["validate", ""], ["retry", "", "-o", "x.jsonl"], ["join", ".", "-o", ""]])
+def test_an_empty_name_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """A variable of the shell that is not set: the whole current folder was read, or written into."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "output.jsonl", success("a"))
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(command) == 2
+    assert capsys.readouterr().err == "batchfiles: error: the name of a file or folder is empty: the current folder is .\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["output.jsonl", "requests.jsonl"]

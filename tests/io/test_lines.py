@@ -223,7 +223,7 @@ def test_the_message_says_how_long_and_what_to_do():
     findings = []
     list(blocks(io.BytesIO(b"12345\n"), "f", findings.append, max_line_bytes=4))
     assert [str(finding) for finding in findings] == [
-        "f:1: error: The line has 5 bytes, above the limit of 4: it was skipped. Raise max_line_bytes to read it. (line_too_long)"
+        "f:1: error: The line has 5 bytes, above the limit of 4: it was skipped. Raise the limit to read it. (line_too_long)"
     ]
 
 

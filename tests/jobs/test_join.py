@@ -127,7 +127,7 @@ def test_the_best_of_several_results_wins(
 
 
 def test_transcripts_as_text_that_differ_are_a_conflict(tmp_path: Path) -> None:
-    """Their bodies are no objects, and were compared as nothing; the same text twice is no conflict."""
+    """Their bodies are not objects, and were compared as nothing; the same text twice is not a conflict."""
     asked = {"custom_id": "a", "method": "POST", "url": "/v1/audio/transcriptions", "body": {"model": "whisper-1"}}
     inputs = put(tmp_path / "in.jsonl", json.dumps(asked).encode())
     for texts, conflicting in ((["hello", "goodbye"], 1), (["hello", "hello"], 0)):

@@ -396,3 +396,17 @@ def test_parts_of_a_campaign_are_batches_of_their_own_and_its_retries_are_not(tm
     assert report.written == 1
     found = batchfiles.stats(campaign)
     assert (found.requests.count, found.repeated_inputs) == (2, 1)
+
+
+def test_an_answer_with_a_status_of_an_error_has_no_tokens_in_a_table_either(tmp_path: Path) -> None:
+    """It is a failure, whose body is not read; from the body in the table its tokens were counted."""
+    results = put(
+        tmp_path / "out.jsonl",
+        result("a", completion() | {"usage": {"prompt_tokens": 1000, "completion_tokens": 50}}, 500),
+        success("b"),
+    )
+    table = tmp_path / "out.parquet"
+    batchfiles.export(results).to_parquet(table)
+    lines, rows = stats(results).to_dict()["results"], stats(table).to_dict()["results"]
+    assert lines["models"] == rows["models"]
+    assert lines["outcomes"] == rows["outcomes"] == {"failed": 1, "succeeded": 1}

@@ -17,6 +17,7 @@ import pytest
 
 import batchfiles
 from batchfiles import MismatchError, MissingDependencyError, OutputExistsError
+from tests.jobs.wire import put, success
 from tests.report.batch import SCRIPT, SECRET, answer, request, write_batch
 
 pytest.importorskip("vl_convert")
@@ -82,10 +83,32 @@ def test_the_command_of_the_verdict_writes_the_requests_to_send_again(batch: Pat
     table = tmp_path / "table.parquet"
     batchfiles.join(batch).to_parquet(table)
     command = batchfiles.report(table, output=tmp_path / "table.html").command
-    assert command == f"batchfiles retry {batch}/monday.jsonl {batch}/tuesday.jsonl {table} -o retry.jsonl"
+    assert command == f"batchfiles retry {batch}/monday.jsonl {batch}/tuesday.jsonl {table} -o {batch}"
+    assert again(command, batch) == found.retryable
+
+
+def again(command: str, folder: Path) -> int:
+    """Run the command of a page, and return the number of requests that it wrote."""
     program = [sys.executable, "-c", "from batchfiles.cli import program; program()"]
-    subprocess.run([*program, *command.split()[1:]], cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "retry.jsonl").read_bytes().count(b"\n") == found.retryable
+    subprocess.run([*program, *command.split()[1:]], cwd=folder, check=True, capture_output=True)
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("*-retry-1.jsonl"))
+
+
+def test_the_command_works_where_ids_begin_again_in_each_file(tmp_path: Path) -> None:
+    """Its one output was refused, since ids must be unique in it."""
+    for day in ("monday", "tuesday"):
+        put(tmp_path / f"{day}.jsonl", request("a", day), request("b", day))
+        put(tmp_path / f"{day}_output.jsonl", success("a"))
+    found = batchfiles.report(*sorted(tmp_path.glob("*.jsonl")), output=tmp_path / "report.html")
+    assert found.retryable == again(found.command, tmp_path) == 2
+
+
+def test_without_results_there_is_no_command(tmp_path: Path) -> None:
+    """`retry` refuses to send everything again."""
+    requests = put(tmp_path / "requests.jsonl", request("a"))
+    found = batchfiles.report(requests, output=tmp_path / "report.html")
+    assert (found.retryable, found.command) == (1, "")
+    assert found.verdict.endswith("1 may succeed if sent again.")
 
 
 def test_parts_are_listed_worst_first_and_equal_errors_once(batch: Path) -> None:

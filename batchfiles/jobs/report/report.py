@@ -141,7 +141,10 @@ def report(
     facts = Facts(rows=rows, texts=texts, prices=known)
     facts.add_all(found.batches)
     is_folder = len(found.names) == 1 and Path(found.names[0]).is_dir()
-    command = retry_command(found.words, facts.parts, is_table=found.table is None, is_folder=is_folder)
+    joined = found.report
+    has_results = joined is None or any(file["role"] == "results" for file in joined.files)  # without them, nothing is retried
+    words = found.words if has_results else ()
+    command = retry_command(words, facts.parts, is_table=found.table is None, is_folder=is_folder)
     result = verdict(facts, found.report, command)
     shown = ", ".join(shortened(name, 80) for name in found.names[:3]) + (", …" if len(found.names) > 3 else "")
     html = page(Contents(title or shown or "Batch", result, facts, found.report, texts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 from batchfiles.findings import counts_of, plural, sentence_of, share
@@ -212,6 +213,8 @@ def price_notes(usage: Sequence[Usage], prices: Prices, report: TableReport | No
 def retry_command(names: Sequence[str], parts: Mapping[str, Any], *, is_table: bool, is_folder: bool) -> str:
     """Return the command that writes the requests to send again, as it is typed into a shell.
 
+    Several request files may have the same ids, so each gets its own file in their folder.
+
     Args:
         names: The files and options that the report was made with.
         parts: The request files of the rows, which the command needs next to a table.
@@ -222,6 +225,9 @@ def retry_command(names: Sequence[str], parts: Mapping[str, Any], *, is_table: b
         names = [*filter(None, parts), *names]
     if not names:
         return ""
+    folders = {str(PurePath(part).parent) for part in filter(None, parts)}
+    is_common = len(parts) > 1 and len(folders) == 1
+    output = names[0] if is_folder and len(names) == 1 else folders.pop() if is_common else "retry.jsonl"
     if len(names) > MOST_WORDS:
-        return "batchfiles retry FILE... -o retry.jsonl"
-    return shlex.join(["batchfiles", "retry", *names, "-o", names[0] if is_folder and len(names) == 1 else "retry.jsonl"])
+        return f"batchfiles retry FILE... -o {output}"
+    return shlex.join(["batchfiles", "retry", *names, "-o", output])

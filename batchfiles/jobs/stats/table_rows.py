@@ -89,7 +89,9 @@ class TableRow(NamedTuple):
         """Return the result, as it is read from its line."""
         cells = self.cells
         body = _decoded(cells["response_body"]) or None
-        answer, errors = _answer(cells, body)
+        status = cells["status_code"]
+        is_refusal = bool(status) and not 200 <= status < 300  # then an answer in the body is not read, nor its tokens
+        answer, errors = _answer(cells, None if is_refusal else body)
         return Result(
             cells["outcome"],
             cells["status_code"],
