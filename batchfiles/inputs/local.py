@@ -7,7 +7,7 @@ import os
 import re
 import resource
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
@@ -15,8 +15,9 @@ from typing import NamedTuple, Protocol, Self
 from batchfiles.campaign import BATCH_ID, MANIFEST, RESULT_NAME, Campaigns
 from batchfiles.errors import BatchFilesError, TruncatedFileError
 from batchfiles.findings import Finding
-from batchfiles.io.remote_path import Place, changed, file_error
+from batchfiles.io.remote_path import Place, changed, file_error, real_path
 from batchfiles.io.sources import Source
+from batchfiles.io.target import Target
 from batchfiles.io.temporary import Spool
 from batchfiles.io.texts import small_file
 
@@ -31,6 +32,8 @@ __all__ = [
     "check_unchanged",
     "copied",
     "most_open",
+    "places_of",
+    "refuse_read",
 ]
 
 
@@ -155,6 +158,21 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
     for file in files:
         if LocalFile.of(file.name, file.original, file.path) != file:
             raise changed(file.name)
+
+
+def places_of(files: Iterable[LocalFile]) -> frozenset[Place | None]:
+    """Return where files are, links followed; None is among them for an open file."""
+    return frozenset(None if file.original is None else real_path(file.original) for file in files)
+
+
+def refuse_read(target: Target, places: Container[Place | None]) -> None:
+    """Make sure that an output is not one of the files that are read.
+
+    Raises:
+        ValueError: It is.
+    """
+    if target.key is not None and target.key in places:
+        raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 
 def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campaigns | None = None) -> list[Finding]:

@@ -497,3 +497,19 @@ def test_an_empty_name_is_not_the_current_folder(
     assert exit_code(command) == 2
     assert capsys.readouterr().err == "batchfiles: error: the name of a file or folder is empty: the current folder is .\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["output.jsonl", "requests.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["requests.jsonl", "output.jsonl", "./link.jsonl"])
+def test_a_table_or_rejects_never_replace_a_file_that_is_read(tmp_path: Path, name: str) -> None:
+    """The library replaced results that were paid for by the table; only the command refused."""
+    requests, results = put(tmp_path / "requests.jsonl", request("a")), put(tmp_path / "output.jsonl", success("a"), success("x"))
+    (tmp_path / "link.jsonl").symlink_to(results)
+    before = requests.read_bytes(), results.read_bytes()
+    job = batchfiles.join(requests, results)
+    calls: list[Any] = [job.write, job.write_rejects]
+    if name != "requests.jsonl":
+        calls.append(batchfiles.export(results).write)
+    for write in calls:
+        with pytest.raises(ValueError, match="is a file that is read: choose another name for the output"):
+            write(tmp_path / name, overwrite=True)
+    assert (requests.read_bytes(), results.read_bytes()) == before

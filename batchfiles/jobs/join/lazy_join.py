@@ -17,7 +17,7 @@ from batchfiles.findings import Findings
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.folders import attributed, not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
-from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
+from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged, places_of, refuse_read
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import PathTarget, TargetLike
@@ -163,6 +163,7 @@ class Join(LazyTable[JoinReport]):
             FileError: The output can't be written, or a result file has changed.
         """
         target = PathTarget.at(output, filesystem=filesystem, folder=False)
+        refuse_read(target, places_of((*self._roles.inputs, *self._roles.results)))
         write_rejects(target, self._rejected(), overwrite=overwrite, temp_dir=self._options.temp_dir)
 
     def _rejected(self) -> Iterator[tuple[Iterable[LineRef], Sequence[ResultFile]]]:

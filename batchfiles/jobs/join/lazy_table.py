@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
-from batchfiles.inputs.local import LocalFile, check_unchanged
+from batchfiles.inputs.local import LocalFile, check_unchanged, places_of, refuse_read
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.temporary import Spool
 from batchfiles.io.threads import in_steps
@@ -279,7 +279,7 @@ class LazyTable(Generic[ReportT]):
             filesystem: The filesystem of `output`, from `pyarrow.fs` or fsspec; None for the local one.
 
         Raises:
-            ValueError: The name has no suffix of a format, or there is nothing to resume.
+            ValueError: The name has no suffix of a format or is that of an input, or there is nothing to resume.
             OutputExistsError: The output exists and `overwrite` was not given.
             FileError: The output can't be written.
             BatchFilesError: As for the function that made this object.
@@ -306,6 +306,7 @@ class LazyTable(Generic[ReportT]):
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
+        refuse_read(target, places_of((*self._roles.inputs, *self._roles.results)))
         if resume and not (target.is_folder and self._resumes):
             raise ValueError(NO_RESUME)
         if isinstance(target, PathTarget) and target.is_folder:

@@ -22,7 +22,7 @@ from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folders import files_to_read, not_read_fields
-from batchfiles.inputs.local import LocalFile, check_campaigns, check_unchanged
+from batchfiles.inputs.local import LocalFile, check_campaigns, check_unchanged, refuse_read
 from batchfiles.inputs.roles import Pairs, sort_files
 from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -414,9 +414,7 @@ def _refuse_read(target: Target, files: AbstractSet[Place | None], tables: Itera
     Raises:
         ValueError: The output is one of the files.
     """
-    read = files | {part.key for table in tables for part in table.parts}
-    if target.key is not None and target.key in read:
-        raise ValueError(f"{target} is a file that is read: choose another name for the output")
+    refuse_read(target, files | {part.key for table in tables for part in table.parts})
 
 
 def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from batchfiles.campaign import MANIFEST, Campaign, Campaigns, Manifest, Part
-from batchfiles.inputs.local import LocalFile, Named
+from batchfiles.inputs.local import LocalFile, Named, places_of
 from batchfiles.inputs.roles import FileRoles, sort_files
-from batchfiles.io.remote_path import Place, real_path
+from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.join.parts import CampaignPart, WholeCampaign
@@ -135,8 +135,7 @@ class AllFiles:
     def keys(self) -> frozenset[Place | None]:
         """Where all files are."""
         roles = self.roles
-        files = (*roles.inputs, *roles.results, *roles.empty, *roles.retries)
-        return frozenset(None if file.original is None else real_path(file.original) for file in files)
+        return places_of((*roles.inputs, *roles.results, *roles.empty, *roles.retries))
 
     @property
     def not_read(self) -> tuple[str, ...]:
