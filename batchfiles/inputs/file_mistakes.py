@@ -313,7 +313,7 @@ LINE_KEYS: Final = frozenset({"body", "response", "error", "method"})
 
 
 def is_found_table(source: Source) -> bool:
-    """Return whether a local file that was found in a folder, or by a glob, is such a table in JSONL."""
+    """Return whether a local file that was found in a folder, or by a glob, is such a table; names of results are believed."""
     if not source.found or source.path is None or not source.is_again or RESULT_NAME.fullmatch(source.path.name):
         return False
     try:

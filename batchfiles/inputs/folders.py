@@ -318,7 +318,7 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     not_read: list[str] = []
     for source in given:
         place = source.place
-        if is_found_table(source):
+        if source.found and is_found_table(source):
             not_read.append(source.name)
         elif len(given) == 1 or place is None or not _is_known(place):
             kept.append(replace(source, passed_over=()))

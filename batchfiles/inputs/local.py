@@ -117,24 +117,24 @@ def attempts(files: Sequence[LocalFile], campaigns: Campaigns) -> list[int]:
     The manifest of a campaign lists the attempts in their order. Elsewhere the name of a retry has a number, and a batch object
     next to the results has the time of the batch. The order of names would put `a-retry-1_error` before `a_error`.
     """
-    keys = [_attempt(file, campaigns) for file in files] if len(files) > 1 else [(0, 0, 0)] * len(files)
+    stems = [match["stem"] if (match := RESULT_NAME.fullmatch(Path(file.name).name)) else "" for file in files]
+    if len(set(stems)) <= 1:  # an output file and an error file of one batch
+        return [0] * len(files)
+    keys = [_attempt(file.original, stem, campaigns) for file, stem in zip(files, stems, strict=True)]
     numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
     return [numbers[key] for key in keys]
 
 
-def _attempt(file: LocalFile, campaigns: Campaigns) -> tuple[int, int, int]:
+def _attempt(place: Place | None, stem: str, campaigns: Campaigns) -> tuple[int, int, int]:
     """Return the position in the manifest, the number of the retry, and the time of the batch; 0 for what is not known."""
-    place = file.original
-    match = None if place is None else RESULT_NAME.fullmatch(place.name)
-    if match is None or place is None:
+    if place is None or not stem:
         return 0, 0, 0
     campaign = campaigns.of(place.parent)
-    position = 0 if campaign is None else campaign.attempt_of(match["stem"])
+    position = 0 if campaign is None else campaign.attempt_of(stem)
     if position:
         return position, 0, 0
-    retry = RETRY.search(match["stem"])
-    created = _created_at(place.with_name(f"{match['stem']}.json")) if BATCH_ID.fullmatch(match["stem"]) else 0
-    return 0, int(retry[1]) if retry else 0, created
+    retry = RETRY.search(stem)
+    return 0, int(retry[1]) if retry else 0, _created_at(place.with_name(f"{stem}.json")) if BATCH_ID.fullmatch(stem) else 0
 
 
 RETRY = re.compile(r"-retry-([0-9]{1,9})$")

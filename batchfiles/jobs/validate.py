@@ -344,7 +344,8 @@ def validate(
         raise TypeError("validate needs at least one file")
     limits = profile(limits)
     expanded = expand(sources, filesystem=filesystem)
-    check_campaigns(expanded)
+    if any(source.passed_over for source in expanded):  # in a folder
+        check_campaigns(expanded)
     files, not_read = requests_to_read(expanded)
     collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, collector)
@@ -368,12 +369,10 @@ def validate(
                 for custom_id, first, place in ids.duplicates():
                     repetitions.add(custom_id, first, place)
                 ids.clear()
+    numbered = enumerate(zip(files, checks, strict=True))
     return Report(
         limits=limits.name,
-        files=tuple(
-            _file_report(source, check, number, collector)
-            for number, (source, check) in enumerate(zip(files, checks, strict=True))
-        ),
+        files=tuple(_file_report(source, check, number, collector) for number, (source, check) in numbered),
         findings=Findings(collector.findings),
         errors=dict(collector.by_code["error"]),
         warnings=dict(collector.by_code["warning"]),

@@ -470,7 +470,7 @@ def test_a_table_in_jsonl_is_skipped_like_one_in_another_format(tmp_path: Path) 
     assert (report.outcomes["succeeded"], report.outcomes["missing"], report.not_read) == (1, 1, 1)
     assert batchfiles.stats(tmp_path).examples["not_read"] == (str(table),)
     assert [file.name for file in batchfiles.validate(tmp_path).files] == [str(tmp_path / "requests.jsonl")]
-    assert batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl")).written == 1
+    assert batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"), overwrite=True).written == 1
     assert batchfiles.error_digest(tmp_path).errors == 0
     assert batchfiles.stats(table).results.count == 1  # which is read if it is named
 

@@ -586,7 +586,7 @@ def test_the_result_of_a_retry_counts_and_not_an_older_one(tmp_path: Path) -> No
         put(tmp_path / f"part-1-retry-{number}.jsonl", request("b"))
         put(tmp_path / f"part-1-retry-{number}_error.jsonl", failure("b", 400 + number))
         assert statuses(tmp_path) == {"a": 200, "b": 400 + number}
-    report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"))
+    report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"), overwrite=True)
     assert report.written == 0
 
 
