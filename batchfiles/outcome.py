@@ -40,6 +40,9 @@ MISSING: Final = "missing"
 OUTCOMES: Final = (SUCCEEDED, INCOMPLETE, FAILED, EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING)
 """Every value of the column `outcome`."""
 
+ROW_KEYS: Final = ("custom_id", "outcome", "retryable")
+"""Columns that show that a table is one of `join` or `export`."""
+
 ANSWERED: Final = frozenset({SUCCEEDED, INCOMPLETE})
 """There is an answer, or a part of one."""
 

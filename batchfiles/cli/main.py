@@ -25,9 +25,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -221,7 +222,8 @@ def exit_code(arguments: Sequence[str]) -> int:
         raise
     except BaseException as error:  # noqa: BLE001 - each is reported, with its exit code, also a panic of compiled code
         if os.environ.get(TRACEBACK) == "1":
-            traceback.print_exc()
+            with suppress(OSError):
+                traceback.print_exc()
         return _report(error, arguments)
     return code
 
@@ -251,26 +253,27 @@ def _suggestion(error: click.UsageError) -> str:
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
-    """Print an error in one line, and return its exit code."""
+    """Print an error in one line, and return its exit code, also if standard error can't be written."""
 
-    def _print(words: str) -> None:
+    def _print(words: str, *more: str) -> None:
         from batchfiles.cli.progress import print_error
 
-        words = in_options(words)
-        print_error(f"batchfiles: {_without_secrets(words, arguments)}")
+        try:
+            print_error(f"batchfiles: {_without_secrets(in_options(words), arguments)}")
+            for line in more:
+                click.echo(_without_secrets(line, arguments), err=True)
+        except OSError:
+            _forget(sys.stderr)
 
     if _is_closed_pipe(error):
-        _forget_stdout()
+        _forget(sys.stdout)
         return PIPE_CLOSED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         _print("interrupted")
         return INTERRUPTED
     if isinstance(error, click.UsageError):
-        _print(f"error: {error.format_message()}{_suggestion(error)}")
-        for line in getattr(error, "lines", ()):
-            click.echo(_without_secrets(line, arguments), err=True)
-        if error.ctx is not None:
-            click.echo(f"See '{error.ctx.command_path} -h'.", err=True)
+        hint = [] if error.ctx is None else [f"See '{error.ctx.command_path} -h'."]
+        _print(f"error: {error.format_message()}{_suggestion(error)}", *getattr(error, "lines", ()), *hint)
         return USAGE
     if _is_wrong_usage(error):
         _print(f"error: {error}")
@@ -279,7 +282,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         _print(str(error))
         return UNFINISHED
     if _is_closed_stdout(error):
-        _forget_stdout()
+        _forget(sys.stdout)
         _print("error: standard output is closed")
         return FAILED
     if words := _failure_message(error):
@@ -342,10 +345,10 @@ def _is_closed_stdout(error: BaseException) -> bool:
     return fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
-def _forget_stdout() -> None:
-    """Redirect standard output, or Python reports at exit again that it is closed."""
+def _forget(stream: TextIO) -> None:
+    """Redirect a standard stream, or Python reports at exit again that it is closed or full."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)
 
 

@@ -15,6 +15,7 @@ from batchfiles.campaign import RESULT_NAME
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
 from batchfiles.errors import BatchFilesError, InvalidLineError, MismatchError
 from batchfiles.io.sources import Source
+from batchfiles.outcome import ROW_KEYS
 
 HEAD = 256 * 1024
 """Bytes of a file that are looked at."""
@@ -308,7 +309,6 @@ def is_row(value: Mapping[str, Any]) -> bool:
     return value.keys() >= set(ROW_KEYS) and value.keys().isdisjoint(LINE_KEYS)
 
 
-ROW_KEYS: Final = ("custom_id", "outcome", "retryable")
 LINE_KEYS: Final = frozenset({"body", "response", "error", "method"})
 
 

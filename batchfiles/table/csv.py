@@ -191,7 +191,7 @@ class CsvCells:
     def _without_empty(self, cells: Sequence[str | None], record: list[str]) -> Sequence[str | None]:
         if self._empty is self._quoted_empty or QUOTED_EMPTY not in (raw := "".join(self._raw)):
             return [self._empty if text == "" else text for text in cells]
-        quoted = [self._quoted_empty if is_quoted else self._empty for is_quoted in _quoted(raw, len(record))]
+        quoted = [self._quoted_empty if is_quoted else self._empty for is_quoted in quoted_cells(raw, len(record))]
         return [empty if text == "" else text for text, empty in zip(cells, quoted, strict=True)]
 
     def _look_at(self, column: str, text: str | None) -> None:
@@ -242,7 +242,7 @@ class CsvCells:
         raise MismatchError("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
 
 
-def _quoted(raw: str, count: int) -> list[bool]:
+def quoted_cells(raw: str, count: int) -> list[bool]:
     """Return which cells of a record are quoted; `csv` has read it, so it is well formed."""
     found = []
     place = 0

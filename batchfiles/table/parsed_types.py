@@ -62,18 +62,26 @@ class Object:
         fields: The properties in the order of the schema; at least one.
         closed: Whether there may be no others.
         nullable: Whether it may be null.
+        unlisted: Required keys that are not among the properties.
     """
 
     fields: tuple[Field, ...]
     closed: bool
     nullable: bool = False
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
-    """What has no Arrow type: any JSON value, kept as text."""
+    """What has no Arrow type: a JSON value, kept as text.
+
+    Attributes:
+        nullable: Whether it may be null.
+        kinds: The types that the schema names for it; None for any.
+    """
 
     nullable: bool = True
+    kinds: frozenset[str] | None = None
 
 
 Node: TypeAlias = Scalar | Array | Object | JsonText
@@ -95,8 +103,6 @@ UNIONS = ("anyOf", "oneOf")
 OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "patternProperties"})
 TYPING = OF_OBJECTS | {"$ref", "type", "enum", "const", "items", "prefixItems", "anyOf", "oneOf", "allOf"}
 """Keywords for the type of a value; next to a reference or a union they would have to be merged with it."""
-
-NULL = {"type": "null"}
 
 
 def read_schema(schema: Any, *, parse_dates: bool = False) -> Node:  # noqa: ANN401 - any JSON value
@@ -156,7 +162,7 @@ class _Reader:
         if self._nodes > MOST_NODES:
             raise MismatchError(f"the JSON Schema unfolds to more than {MOST_NODES:,} types: give a simpler one")
         if not isinstance(schema, Mapping) or id(schema) in way or len(way) >= LONGEST_WAY:
-            return JsonText()
+            return _json_text(schema)
         way |= {id(schema)}
         typing = TYPING & schema.keys()
         if "$ref" in typing:
@@ -173,7 +179,7 @@ class _Reader:
             return JsonText()
         if word == "allOf":
             return self.node(members[0], depth, way) if len(members) == 1 else JsonText()
-        others = [member for member in members if member != NULL]
+        others = [member for member in members if not _is_null(member)]
         nodes = [self.node(member, depth, way) for member in others]
         merged = _merged(nodes)
         return replace(merged, nullable=merged.nullable or len(others) < len(members))
@@ -187,27 +193,28 @@ class _Reader:
         if kinds == {"integer", "number"}:
             kinds = {"number"}
         if len(kinds) != 1:
-            return JsonText()
+            return _json_text(schema)
         (kind,) = kinds
         if kind == "object" and choices is None and depth < DEEPEST:
-            return self._object(schema, nullable, depth, way)
+            return self._object(schema, nullable, depth, way) or _json_text(schema)
         if kind == "array" and choices is None and depth < DEEPEST and "items" in schema and "prefixItems" not in schema:
             return Array(self.node(schema["items"], depth + 1, way), nullable)
         if kind in SCALARS:
             return self._scalar(schema, cast("Kind", kind), choices, nullable)
-        return JsonText()
+        return _json_text(schema)
 
-    def _object(self, schema: Mapping[str, Any], nullable: bool, depth: int, way: frozenset[int]) -> Node:
-        """Make the node of an object: a struct, unless it may have properties that only the answer knows."""
+    def _object(self, schema: Mapping[str, Any], nullable: bool, depth: int, way: frozenset[int]) -> Node | None:
+        """Make the node of an object: a struct; None if it may have properties that only the answer knows."""
         properties, others = schema.get("properties"), schema.get("additionalProperties", True)
         if not isinstance(properties, Mapping) or not properties or schema.get("patternProperties"):
-            return JsonText()
+            return None
         if others not in (True, False, {}):
-            return JsonText()
+            return None
         required = schema.get("required")
         needed = required if isinstance(required, list) else []
         fields = [Field(name, self.node(child, depth + 1, way), name in needed) for name, child in properties.items()]
-        return Object(tuple(fields), others is False or schema.get("unevaluatedProperties") is False, nullable)
+        unlisted = tuple(name for name in needed if isinstance(name, str) and name not in properties)
+        return Object(tuple(fields), others is False or schema.get("unevaluatedProperties") is False, nullable, unlisted)
 
     def _scalar(self, schema: Mapping[str, Any], kind: Kind, choices: list[Any] | None, nullable: bool) -> Scalar:
         allowed = None
@@ -227,6 +234,20 @@ SCALARS = {
 """Kinds of a single value, and the kinds of values that it may have."""
 
 
+def _is_null(schema: object) -> bool:
+    """Return whether a member of a union is null, with or without a description."""
+    if not isinstance(schema, Mapping):
+        return False
+    typing = {key: schema[key] for key in TYPING & schema.keys()}
+    return bool(typing) and all(value in ("null", ["null"], None, [None]) for value in typing.values())
+
+
+def _json_text(schema: object) -> JsonText:
+    """Return the node of a schema without an Arrow type: only the type that it names is checked."""
+    kinds = _named_kinds(schema) if isinstance(schema, Mapping) else set[str]()
+    return JsonText("null" in kinds, frozenset(kinds)) if kinds else JsonText()
+
+
 def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
     """Return the values that a schema allows; None where it doesn't list them."""
     if "const" in schema:
@@ -235,13 +256,15 @@ def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
     return choices if isinstance(choices, list) else None
 
 
+def _named_kinds(schema: Mapping[str, Any]) -> set[str]:
+    said = schema.get("type")
+    return {kind for kind in (said if isinstance(said, list) else [said]) if isinstance(kind, str)}
+
+
 def _kinds(schema: Mapping[str, Any], choices: list[Any] | None) -> set[str]:
     """Return the types that a schema names, or those of the values that it lists."""
-    said = schema.get("type")
-    if isinstance(said, str):
-        return {said}
-    if isinstance(said, list):
-        return {kind for kind in said if isinstance(kind, str)}
+    if "type" in schema:
+        return _named_kinds(schema)
     if choices is not None:
         return {_kind_of(value) for value in choices}
     # Without a `type` other values would be allowed too; with properties or items, an object or an array is meant.

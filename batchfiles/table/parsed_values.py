@@ -188,7 +188,7 @@ def read_date_time(text: str) -> datetime:
 Fit: TypeAlias = Callable[[Any], Any]
 """Takes a decoded value; returns what Arrow takes, or raises `ConversionError`."""
 
-INT64 = 2**63
+INT64, EXACT = 2**63, 2**53
 
 
 def fit_for(node: Node) -> Fit:
@@ -200,12 +200,43 @@ def fit_for(node: Node) -> Fit:
     elif isinstance(node, Object):
         fit = _object(node)
     else:
-        fit = written
+        fit = written if node.kinds is None else _of_kinds(node.kinds)
     return _or_null(fit) if node.nullable else fit
 
 
 def _or_null(fit: Fit) -> Fit:
     return lambda value: None if value is None else fit(value)
+
+
+def _of_kinds(kinds: frozenset[str]) -> Fit:
+    """Make the function that writes values of some types as JSON text."""
+    types = {each for kind in kinds for each in TYPES.get(kind, ())}
+    wanted = " or ".join(KIND_WORDS.get(kind, kind) for kind in sorted(kinds - {"null"})) or "null"
+
+    def of_kinds(value: Any) -> str:  # noqa: ANN401 - any JSON value
+        if type(value) not in types or ("number" not in kinds and type(value) is float and not value.is_integer()):
+            raise _no(wanted, value)
+        return written(value)
+
+    return of_kinds
+
+
+TYPES: Final = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int, float),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+KIND_WORDS: Final = {
+    "object": "an object",
+    "array": "an array",
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 def _one_of(choices: frozenset[Any], fit: Fit) -> Fit:
@@ -220,7 +251,7 @@ def _one_of(choices: frozenset[Any], fit: Fit) -> Fit:
 
 def _object(node: Object) -> Fit:
     fields = [(field.name, fit_for(field.node), field.required) for field in node.fields]
-    names = frozenset(field.name for field in node.fields)
+    names, unlisted = frozenset(field.name for field in node.fields), node.unlisted
 
     def fit_object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
         if type(value) is not dict:
@@ -236,6 +267,9 @@ def _object(node: Object) -> Fit:
                 raise _wrong("is missing").within(name)
             else:
                 fitted[name] = None
+        for name in unlisted:
+            if name not in value:
+                raise _wrong("is missing").within(name)
         if node.closed and not names.issuperset(value):
             raise _wrong("is a key that the schema does not allow").within(next(key for key in value if key not in names))
         return fitted
@@ -268,6 +302,8 @@ def _string(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def _integer(value: Any) -> int:  # noqa: ANN401 - any JSON value
     if type(value) is float and value.is_integer():
+        if EXACT <= abs(value) < INT64:
+            raise _wrong("is an integer that is written as a float, and that a double may not hold exactly")
         value = int(value)
     if type(value) is not int:
         raise _no("an integer", value)
@@ -369,7 +405,7 @@ class ParsedColumns(RequestRows):
         """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
         # With a refusal the text is not an answer, and some services write "" next to a tool call.
-        if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
+        if text is None or row[REFUSAL] or (row[TOOL_CALLS] and not text.strip()):
             return None, None
         without_schema = False
         if self._requests_ask and request_ref is not None:

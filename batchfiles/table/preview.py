@@ -17,7 +17,9 @@ from batchfiles.io.lines import blocks
 from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, expand
 from batchfiles.limits import LINE_CAP
+from batchfiles.outcome import ROW_KEYS
 from batchfiles.table.cells import plain_values
+from batchfiles.table.csv import QUOTED_EMPTY, quoted_cells
 from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.open import ArrowFile, Peeked, TextFile, opened_table
 from batchfiles.table.read import ROWS, tables_in
@@ -339,11 +341,29 @@ def _csv_text(line: bytes | Finding) -> str:
 
 def _csv(source: Source, stream: Peeked, wanted: _Wanted) -> tuple[Preview, int, int]:
     csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many an answer
-    texts = (_csv_text(line) for line in _lines(source, stream))
+    raw: list[str] = []  # the lines of a record
+
+    def texts() -> Iterator[str]:
+        for line in _lines(source, stream):
+            raw.append(_csv_text(line))
+            yield raw[-1]
+
+    def cells(record: list[str]) -> Sequence[str | None]:
+        """Return the cells of a record; a table of `join` has `""` for an empty text, and nothing for null."""
+        text = "".join(raw)
+        raw.clear()
+        if not is_own or QUOTED_EMPTY not in text:
+            return [cell or None for cell in record]
+        return [
+            cell if cell or is_quoted else None for cell, is_quoted in zip(record, quoted_cells(text, len(record)), strict=True)
+        ]
+
     try:
-        reader = csv.reader(texts)
+        reader = csv.reader(texts())
         header = next(reader, [])
-        rows = ({name: text or None for name, text in zip(header, row, strict=False)} for row in reader)
+        is_own = set(ROW_KEYS) <= set(header)
+        raw.clear()
+        rows = (dict(zip(header, cells(record), strict=False)) for record in reader)
         return _of_text(source, "CSV", rows, header, wanted)
     except csv.Error as error:
         reason = str(error)

@@ -17,7 +17,7 @@ import pytest
 
 from batchfiles import errors
 from batchfiles.cli import main as module
-from batchfiles.cli.main import COMMANDS, exit_code, main
+from batchfiles.cli.main import COMMANDS, TRACEBACK, exit_code, main
 from batchfiles.native import describe
 from batchfiles.table.rows import schema
 
@@ -258,6 +258,19 @@ def test_a_full_standard_output_is_an_error() -> None:
         with Path("/dev/full").open("w") as full:
             found = subprocess.run([*PROGRAM, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         assert (found.returncode, found.stderr) == (3, "batchfiles: error: <stdout>: no space left on device\n"), command
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("validate nope.jsonl", 3), ("join nope.jsonl --nope", 2), ("split . -o x", 3), ("--nope", 2)]
+)
+@pytest.mark.parametrize("trace", ["0", "1"])
+def test_the_exit_code_remains_if_standard_error_is_full(tmp_path: Path, command: str, code: int, trace: str) -> None:
+    """With `2>>run.log` on a full disk every error was 1, which means that the work was done."""
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(
+            [*PROGRAM, *command.split()], stderr=full, cwd=tmp_path, env={**os.environ, TRACEBACK: trace}, check=False
+        )
+    assert found.returncode == code
 
 
 def test_closed_standard_streams_are_an_error_only_if_they_are_used(tmp_path: Path) -> None:

@@ -71,6 +71,23 @@ def test_every_format_is_shown(ask: Callable[..., Outcome], tmp_path: Path, suff
     ]
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "csv", "csv.gz"])
+def test_an_empty_text_is_not_a_null(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
+    """In our own CSV a null is nothing, and an empty text is two quotes: both were shown as null."""
+    rows = [
+        {"custom_id": "a", "outcome": "succeeded", "text": ""},
+        {"custom_id": "b", "outcome": "missing", "text": None},
+        {"custom_id": "c", "outcome": "succeeded", "text": 'two\nlines, and "quotes"', "error_message": ""},
+    ]
+    path = table_in(tmp_path / f"t.{suffix}", rows)
+    code, out, _ = ask(path, "--json", "-c", "custom_id,text,error_message", "-q")
+    assert (code, [tuple(json.loads(line).values()) for line in out.splitlines()]) == (
+        0,
+        [("a", "", None), ("b", None, None), ("c", 'two\nlines, and "quotes"', "")],
+    )
+    assert '"b"' in ask(path, "--json", "-c", "custom_id", "--where", "text is null", "-q")[1]
+
+
 def test_the_header_says_what_the_file_is(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """Name, format, rows, columns, size and the version of the schema."""
     path = table_in(tmp_path / "t.parquet", rows_of(50))

@@ -269,9 +269,12 @@ def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: i
 
 
 def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None:
-    """A refusal, a tool call with or without an empty text, a result that is missing, a request that can't be read."""
+    """A refusal, a tool call with or without an empty text, a result that is missing, a request that can't be read.
+
+    An empty refusal is not one: answers next to it were lost, and counted nowhere.
+    """
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    requests = put(tmp_path / "requests.jsonl", *(asking(custom_id) for custom_id in "abcdef"), b"{")
+    requests = put(tmp_path / "requests.jsonl", *(asking(custom_id) for custom_id in "abcdefg"), b"{")
     results = put(
         tmp_path / "out.jsonl",
         message("a", content=None, refusal="No."),
@@ -279,13 +282,14 @@ def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None
         message("c", content=None, tool_calls=[call]),
         message("d", content="", tool_calls=[call]),
         message("e", content=""),
+        message("g", content="No.", refusal=""),
     )
     job = batchfiles.join(requests, results, parsed=True)
     assert typed(job) == {
         **dict.fromkeys(["a", "b", "c", "d", "f", None], (None, None)),
-        "e": (None, "the text is not JSON: expecting value (character 1)"),
+        **dict.fromkeys(["e", "g"], (None, "the text is not JSON: expecting value (character 1)")),
     }
-    assert (job.summarize().rows, job.summarize().parse_errors) == (7, 1)
+    assert (job.summarize().rows, job.summarize().parse_errors) == (8, 2)
 
 
 def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -> None:

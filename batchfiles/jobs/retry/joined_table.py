@@ -16,7 +16,7 @@ from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.file_mistakes import ROW_KEYS, is_row
+from batchfiles.inputs.file_mistakes import is_row
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.lines import blocks
 from batchfiles.io.remote_path import Place, files_in
@@ -24,7 +24,7 @@ from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.io.temporary import Spool
 from batchfiles.jobs.retry.units import EarlierRetry
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
+from batchfiles.outcome import OUTCOMES, ROW_KEYS, SUCCEEDED, Result
 from batchfiles.table.open import BINARY_SUFFIXES, Peeked, endings_of, recognized
 
 PARSE_ERROR = "parse_error"

@@ -66,6 +66,8 @@ def test_what_has_an_arrow_type_gets_it(schema: Any, expected: pa.DataType) -> N
     [
         {"type": ["integer", "null"]},
         {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        {"anyOf": [{"type": "integer"}, {"type": "null", "description": "unknown"}]},
+        {"oneOf": [{"title": "none", "const": None}, {"type": "integer"}, {"enum": [None]}]},
         {"oneOf": [{"type": "null"}, {"type": "integer"}]},
         {"enum": [1, None]},
         {"allOf": [{"type": "integer"}], "description": "how many"},
