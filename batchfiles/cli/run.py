@@ -325,6 +325,7 @@ def run(
         raise click.UsageError(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    print_notes(text_of(run_blocks(report, COMMAND_LINE, csv_safe=csv_safe), screen(err=True)))
+    names = COMMAND_LINE._replace(embeddings_table="batchfiles join CAMPAIGN --table embeddings")
+    print_notes(text_of(run_blocks(report, names, csv_safe=csv_safe), screen(err=True)))
     if not report.finished:
         context.exit(UNFINISHED)

@@ -315,3 +315,13 @@ def test_the_status_fits_a_terminal() -> None:
     assert status_words(small, 79) == "2:14 h, 1/4 done, 3 live, oldest 1:58 h, 60.0% answered, next look 14:05:12"
     assert status_words(status(step="check", parts=0), 79) == "checking the requests"
     assert status_words(status(step="join"), 79) == "writing the table"
+
+
+def test_vectors_that_are_not_in_the_table_are_reported_with_a_command_that_writes_them(
+    server: Server, ask: Ask, requests_file: RequestsFile
+) -> None:
+    """The option of `join` was named, which `run` does not have."""
+    vectors = {"custom_id": "v", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m", "input": "x"}}
+    code, _, err = ask("run", requests_file(lines=(json.dumps(vectors), request("r", "Question"))), "-o", "table.parquet")
+    assert code == 0
+    assert "batchfiles join CAMPAIGN --table embeddings writes a row for each vector" in " ".join(err.split())
