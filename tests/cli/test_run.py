@@ -322,6 +322,8 @@ def test_vectors_that_are_not_in_the_table_are_reported_with_a_command_that_writ
 ) -> None:
     """The option of `join` was named, which `run` does not have."""
     vectors = {"custom_id": "v", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m", "input": "x"}}
-    code, _, err = ask("run", requests_file(lines=(json.dumps(vectors), request("r", "Question"))), "-o", "table.parquet")
+    code, _, err = ask(
+        "run", requests_file(lines=(json.dumps(vectors).encode(), request("r", "Question"))), "-o", "table.parquet"
+    )
     assert code == 0
     assert "batchfiles join CAMPAIGN --table embeddings writes a row for each vector" in " ".join(err.split())
