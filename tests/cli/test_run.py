@@ -193,7 +193,7 @@ def test_the_table_takes_the_options_of_join(server: Server, ask: Ask, requests_
         *("--report", "report.json", "--window", "24h", "--header", "X-Team: atlas", "--temp-dir", ".", "--workers", "1"),
     ]
     code, _, err = ask(*command)
-    assert code == 0, err
+    assert code == 0
     assert "unmatched    3 rows without a row in the table of --with" in err
     assert "5 answers that did not fit the JSON Schema" in err
     table = pq.read_table(tmp_path / "table.parquet")
@@ -323,7 +323,7 @@ def test_vectors_that_are_not_in_the_table_are_reported_with_a_command_that_writ
     """The option of `join` was named, which `run` does not have."""
     vectors = {"custom_id": "v", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m", "input": "x"}}
     code, _, err = ask(
-        "run", requests_file(lines=(json.dumps(vectors).encode(), request("r", "Question"))), "-o", "table.parquet"
+        "run", requests_file(lines=(json.dumps(vectors).encode() + b"\n", request("r", "Question"))), "-o", "table.parquet"
     )
     assert code == 0
     assert "batchfiles join CAMPAIGN --table embeddings writes a row for each vector" in " ".join(err.split())
