@@ -271,7 +271,7 @@ def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: i
 def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None:
     """A refusal, a tool call with or without an empty text, a result that is missing, a request that can't be read.
 
-    An empty refusal is not one: answers next to it were lost, and counted nowhere.
+    An empty refusal hides nothing: answers next to it were lost, and counted nowhere.
     """
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     requests = put(tmp_path / "requests.jsonl", *(asking(custom_id) for custom_id in "abcdefg"), b"{")
