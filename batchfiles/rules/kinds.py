@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from batchfiles.findings import Severity, instead_of, nearest
 from batchfiles.rules.keys import JSON_KINDS, Violation, cut
@@ -26,7 +27,7 @@ Shape: TypeAlias = "dict[str, Any]"
 A kind without a name is left to the check, and so are all values of the shape `{}`."""
 
 ANY: Shape = {"any": True}
-SHAPES: dict[Check, Shape] = {}
+SHAPES: WeakKeyDictionary[Check, Shape] = WeakKeyDictionary()
 
 
 def described(check: Check, shape: Shape) -> Check:

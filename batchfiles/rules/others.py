@@ -91,6 +91,9 @@ described(check_prompt, _shape_of_texts(0))
 
 MODERATED = tagged({"text": fields({"text": text()}), "image_url": fields({"image_url": fields({"url": text()})})})
 
+MODERATED_PARTS, MODERATED_TEXTS = array(MODERATED), array(text())
+"""Made once: a check that is made for each line would stay in memory."""
+
 
 def check_moderation_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
     """Accept a text, texts, or an array of texts and images."""
@@ -99,7 +102,7 @@ def check_moderation_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - a
     if type(value) is not list:
         return wrong_kind(path, "a string or an array", value)
     is_of_parts = bool(value) and type(value[0]) is dict
-    return array(MODERATED if is_of_parts else text())(value, path)
+    return (MODERATED_PARTS if is_of_parts else MODERATED_TEXTS)(value, path)
 
 
 described(check_moderation_input, {"text": {}, "lists": [items(shape_of(text())), items(shape_of(MODERATED))]})
