@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -238,8 +238,12 @@ def _is_null(schema: object) -> bool:
     """Return whether a member of a union is null, with or without a description."""
     if not isinstance(schema, Mapping):
         return False
-    typing = {key: schema[key] for key in TYPING & schema.keys()}
-    return bool(typing) and all(value in ("null", ["null"], None, [None]) for value in typing.values())
+    typing = TYPING & schema.keys()
+    return bool(typing) and all(schema[key] in NULLS.get(key, ()) for key in typing)
+
+
+NULLS: Final[dict[str, tuple[Any, ...]]] = {"type": ("null", ["null"]), "const": (None,), "enum": ([None],)}
+"""What says that a value is null."""
 
 
 def _json_text(schema: object) -> JsonText:

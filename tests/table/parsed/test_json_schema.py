@@ -98,6 +98,7 @@ def test_nullable_and_referenced_schemas_have_the_type_of_their_values(schema: A
         {"type": ["integer", "string"]},
         {"anyOf": [{"type": "integer"}, {"type": "string"}]},
         {"anyOf": [{"type": "integer"}], "type": "integer"},
+        {"anyOf": [{"type": "integer"}, {"const": "null"}]},
         {"anyOf": []},
         {"allOf": [{"type": "integer"}, {"minimum": 1}]},
         {"enum": [1, "a"]},
