@@ -221,6 +221,9 @@ RESULT_NAME = re.compile(
 )
 """Result files are named `<batch_id>_output.jsonl` and `<batch_id>_error.jsonl`, or with the stem of their request file."""
 
+RETRY_STEM = re.compile(r".+-retry-([0-9]+)")
+"""The name of a file that `retry` made for a folder, without its suffix, and the number in it."""
+
 BATCH_ID = re.compile(r"batch[_-][A-Za-z0-9_-]+")
 """OpenAI's `batch_…`; Azure and Groq use the same prefix."""
 

@@ -84,7 +84,7 @@ def read_message(body: Body) -> Answer:
         parts.others = sum(type(block) is dict and block.get("type") not in TEXT_BLOCKS for block in texts)
     parts.add(*content_of(texts, reader))
     end = _end(body, body.get("stop_reason"), reader)
-    if errors.stated(whole):
+    if whole is not body and errors.stated(whole):
         end = end._replace(outcome="failed")
     if not blocks and end.finish_reason is None:
         end = chat_completions.without_answer(end, "content")

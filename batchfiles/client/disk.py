@@ -26,13 +26,13 @@ def size(path: str) -> int | None:
     """
     try:
         found = Path(path).stat()
-        if stat.S_ISREG(found.st_mode):
-            return found.st_size
-        raise FileError("is not a file that can be written", path=path, number=errno.EISDIR)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise file_error(error, Path(path)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError("is not a file that can be written", path=path, number=errno.EISDIR)
+    return found.st_size
 
 
 def read(path: str) -> bytes | None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from batchfiles.campaign import RESULT_NAME
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
 from batchfiles.errors import BatchFilesError, InvalidLineError, MismatchError
+from batchfiles.io.lines import BOM
 from batchfiles.io.sources import Source
-from batchfiles.outcome import ROW_KEYS
 
 HEAD = 256 * 1024
 """Bytes of a file that are looked at."""
@@ -80,7 +79,7 @@ def file_mistake(head: bytes) -> FileMistake | None:
     found = _encoding(head) or _binary(head)
     if found is not None:
         return found
-    text = head.removeprefix(b"\xef\xbb\xbf")
+    text = head.removeprefix(BOM)
     first, _, others = text.lstrip().partition(b"\n")
     if _is_object(first):
         return None if others.strip() else _of_one_object(loads(first))
@@ -301,15 +300,7 @@ def first_line(source: Source) -> bytes:
                     break
     except (BatchFilesError, OSError):
         return b""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
-
-
-def is_row(value: Mapping[str, Any]) -> bool:
-    """Return whether an object is a row of a table of `join` or `export`."""
-    return value.keys() >= set(ROW_KEYS) and value.keys().isdisjoint(LINE_KEYS)
-
-
-LINE_KEYS: Final = frozenset({"body", "response", "error", "method"})
+    return head.removeprefix(BOM).lstrip().partition(b"\n")[0]
 
 
 def is_found_table(source: Source) -> bool:
@@ -319,8 +310,19 @@ def is_found_table(source: Source) -> bool:
     """
     if not source.found or source.path is None or not source.is_again or RESULT_NAME.fullmatch(source.path.name):
         return False
-    return ROW_BEGINNING.match(first_line(source)) is not None
+    try:
+        with source.open() as stream:
+            head = stream.read(ROW_BYTES).removeprefix(BOM).lstrip()
+    except (BatchFilesError, OSError):
+        return False
+    if not head or IN_ID.fullmatch(head):  # blank lines, or an id that is longer than what was read
+        head = first_line(source)
+    return ROW_BEGINNING.match(head) is not None
 
+
+ROW_BYTES = 4096
+"""Bytes that mostly show whether a file is a table: a folder may have thousands of compressed files."""
 
 ROW_BEGINNING: Final = re.compile(rb'\{\s*"custom_id"\s*:\s*(?:null|"(?:[^"\\]|\\.)*")\s*,\s*"outcome"\s*:\s*"')
 """The first two columns of each table."""
+IN_ID: Final = re.compile(rb'\{\s*"custom_id"\s*:\s*"(?:[^"\\]|\\.)*\\?', re.DOTALL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 from collections import deque
 from collections.abc import Container, Iterable, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from batchfiles.campaign import BATCH_ID, MANIFEST, RESULT_NAME, Campaigns
+from batchfiles.campaign import BATCH_ID, MANIFEST, RESULT_NAME, RETRY_STEM, Campaigns
 from batchfiles.errors import BatchFilesError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.io.remote_path import Place, changed, file_error, real_path
@@ -133,11 +132,8 @@ def _attempt(place: Place | None, stem: str, campaigns: Campaigns) -> tuple[int,
     position = 0 if campaign is None else campaign.attempt_of(stem)
     if position:
         return position, 0, 0
-    retry = RETRY.search(stem)
+    retry = RETRY_STEM.fullmatch(stem)
     return 0, int(retry[1]) if retry else 0, _created_at(place.with_name(f"{stem}.json")) if BATCH_ID.fullmatch(stem) else 0
-
-
-RETRY = re.compile(r"-retry-([0-9]{1,9})$")
 
 
 def _created_at(path: Place) -> int:

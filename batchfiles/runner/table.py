@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchfiles.campaign import parts_of
+from batchfiles.campaign import RETRY_STEM, parts_of
 from batchfiles.io.remote_path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, PathTarget, Target, TargetLike
@@ -26,8 +25,6 @@ from batchfiles.runner.report import RunReport
 from batchfiles.table.open import TableFormat, format_of_target, table_target
 from batchfiles.table.parsed_schema import load_schema
 from batchfiles.table.read import TableLike, refused_by_pyarrow, table_sources
-
-RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 
 def add_retry_round(
@@ -67,7 +64,7 @@ def _remove_unnamed(folder: Path) -> None:
     """Remove retry files that a killed run wrote before it wrote the manifest."""
     named = {part.file for part in parts_of(folder)}
     for path in folder.iterdir():
-        if RETRY_NAME.fullmatch(path.name) and path.name not in named:
+        if path.suffix == ".jsonl" and RETRY_STEM.fullmatch(path.stem) and path.name not in named:
             path.unlink()
 
 

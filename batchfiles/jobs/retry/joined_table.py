@@ -16,7 +16,6 @@ from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
-from batchfiles.inputs.file_mistakes import is_row
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.lines import blocks
 from batchfiles.io.remote_path import Place, files_in
@@ -37,6 +36,8 @@ SUFFIXES = endings_of((*BINARY_SUFFIXES, ".csv"))
 """Suffixes of tables. JSONL may also be results: the first line shows it."""
 
 NEEDED = dict.fromkeys(ROW_KEYS, "it is not a table of `join`, or a column was left out")
+OF_LINES = ("body", "response", "error", "method")
+"""Keys of requests and results, which rows of a table do not have."""
 
 HEAD = 64 * 1024
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
@@ -133,7 +134,7 @@ def _begins_with_a_row(stream: Peeked, name: str) -> bool:
     """Return whether the first line is a row of a joined table."""
     found = blocks(cast("BinaryIO", stream), name, lambda _: None, block_size=HEAD, max_line_bytes=RESULT_LINE_CAP)
     row = loads(next((line for block in found for line in block.lines if line.strip()), b"{}"))
-    return is_row(row)
+    return row.keys() >= NEEDED.keys() and row.keys().isdisjoint(OF_LINES)
 
 
 def ids_in(source: Source) -> Iterator[str]:

@@ -24,7 +24,6 @@ from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folders import files_to_read, not_read_fields
 from batchfiles.inputs.local import LocalFile, check_campaigns, check_unchanged, refuse_read
 from batchfiles.inputs.roles import Pairs, sort_files
-from batchfiles.io.remote_path import Place
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.io.temporary import Spool
@@ -306,7 +305,7 @@ class _Retry:
             ReadTogether: The parts of a campaign can't be read one by one.
             BatchFilesError: As `retry`.
         """
-        _refuse_read(self._target, units.keys, self._tables)
+        refuse_read(self._target, units.keys | {part.key for table in self._tables for part in table.parts})
         if not units.requests:
             raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = _is_folder(self._target)
@@ -406,15 +405,6 @@ def _is_folder(target: Target) -> bool:
             f"not change together: name one file, such as {target}/retry.jsonl"
         )
     return True
-
-
-def _refuse_read(target: Target, files: AbstractSet[Place | None], tables: Iterable[JoinedTable]) -> None:
-    """Make sure that the output is not one of the files.
-
-    Raises:
-        ValueError: The output is one of the files.
-    """
-    refuse_read(target, files | {part.key for table in tables for part in table.parts})
 
 
 def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:

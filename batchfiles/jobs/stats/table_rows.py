@@ -14,12 +14,12 @@ from batchfiles.io.sources import Source
 from batchfiles.io.threads import Progress
 from batchfiles.jobs.retry.joined_table import JoinedTable
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.outcome import MALFORMED, MISSING, Result
+from batchfiles.outcome import MALFORMED, MISSING, ROW_KEYS, Result
 from batchfiles.table.rows import ANSWERED
 from batchfiles.table.typed_rows import own_rows
 
 REASON: Final = "it is not a table of `join` or `export`, or a column was left out"
-NEEDED: Final = dict.fromkeys(("custom_id", "outcome", "retryable"), REASON)
+NEEDED: Final = dict.fromkeys(ROW_KEYS, REASON)
 PLACES: Final = ("result_source", "result_line_number", "input_source", "input_line_number", "embedding_index")
 TOKENS: Final = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens")
 
